@@ -1,0 +1,195 @@
+"""Faces and alignment become the sentences that the face encoder reads; pure text.
+
+Wording and rules are those of the published descriptions (template "published"); the wording of
+the paper's text is template "paper". Where the two differ is told in docs/fidelity.md.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fitecli.records import Alignment, Face, FaceSentence
+
+THETA = 0.4  # attributes less sure than this are left out; FITE, section 3.3
+TEMPLATE_VERSION = "1"  # raised when a rule below changes what is written
+SIMILARITY_DECIMALS = 4  # cosines of float16 embeddings move beyond that; ties go by order
+
+
+@dataclass(frozen=True)
+class Template:
+    """The words of a description."""
+
+    count: str
+    article: str
+    expression: str
+    gated: frozenset[str]  # attributes that are left out below THETA
+    lower_gender: bool
+
+
+TEMPLATES = {
+    "published": Template(
+        count="There are {n} people in the picture. ",
+        article="a",
+        expression=" with a {emotion} expression",
+        gated=frozenset({"race", "emotion"}),
+        lower_gender=False,
+    ),
+    "paper": Template(
+        count="There are {n} people in the image. ",
+        article="A",
+        expression=" with a {emotion} expression",
+        gated=frozenset({"age", "race", "gender", "emotion"}),
+        lower_gender=True,
+    ),
+}
+
+
+def sentence(
+    face: Face, *, aspect: str | None = None, template: str = "published", theta: float = THETA
+) -> str:
+    """Write one face as a sentence that ends in ". ".
+
+    Without an aspect: `a 28-year-old white Man with a sad expression. `. The face that was chosen
+    for an aspect keeps only its emotion: `Lydia with a neutral expression. `; where the emotion is
+    not sure it keeps the rest: `zendaya, a 20-year-old asian Woman. `. Source: FITE, Table 1 and
+    appendix A.1, worded as in the published descriptions.
+    """
+    words = TEMPLATES[template]
+    emotion = _sure(face.emotion, face.emotion_score, "emotion", words, theta)
+    expression = words.expression.format(emotion=emotion) if emotion else ""
+    if aspect is None:
+        return f"{_person(face, words, theta)}{expression}. "
+    if expression:
+        return f"{aspect}{expression}. "
+    return f"{aspect}, {_person(face, words, theta)}. "
+
+
+def _person(face: Face, words: Template, theta: float) -> str:
+    age = _sure(face.age, face.age_score, "age", words, theta)
+    race = _sure(face.race, face.race_score, "race", words, theta)
+    gender = _sure(face.gender, face.gender_score, "gender", words, theta) or "person"
+    parts = [
+        words.article,
+        f"{age}-year-old" if age is not None else None,
+        str(race) if race else None,
+        str(gender).lower() if words.lower_gender else str(gender),
+    ]
+    return " ".join(part for part in parts if part)
+
+
+def _sure(
+    value: str | int | None, score: float | None, attribute: str, words: Template, theta: float
+) -> str | int | None:
+    """The value, or None where the template filters this attribute and it is not sure enough."""
+    if value is None or attribute not in words.gated or score is None or score >= theta:
+        return value
+    return None
+
+
+def assign(aspects: Sequence[str], faces: int, alignments: Sequence[Alignment]) -> dict[int, int]:
+    """Choose at most one aspect for each face: face index -> aspect index.
+
+    One face and one aspect belong together (appendix A.1). Otherwise each aspect points to the
+    face with the largest similarity (softmax over faces keeps that order); where several aspects
+    point to one face, the one with the largest similarity keeps it and the others get none. Equal
+    similarities go to the earlier face and the earlier aspect. An aspect whose best candidate is
+    "nobody" (face None) takes no part. Source: FITE, section 3.4 and appendix A.1.
+    """
+    if faces == 1 and len(aspects) == 1:
+        return {0: 0}
+    best: dict[int, tuple[float, int]] = {}  # face -> (similarity, aspect)
+    for index in range(len(aspects)):
+        candidates = [item for item in alignments if item.aspect == index]
+        if not candidates:
+            continue
+        top = max(candidates, key=lambda item: (_rounded(item), _order(item)))
+        if top.face is None:
+            continue
+        similarity = _rounded(top)
+        if top.face not in best or similarity > best[top.face][0]:
+            best[top.face] = (similarity, index)
+    return {face: aspect for face, (_, aspect) in sorted(best.items())}
+
+
+def _rounded(item: Alignment) -> float:
+    return round(item.similarity, SIMILARITY_DECIMALS)
+
+
+def _order(item: Alignment) -> float:
+    return -math.inf if item.face is None else -item.face
+
+
+def softmax(similarities: Sequence[float], scale: float) -> list[float]:
+    """Turn cosines into probabilities over the candidates; scale is CLIP's learned temperature."""
+    if not similarities:
+        return []
+    top = max(similarities)
+    weights = [math.exp(scale * (value - top)) for value in similarities]
+    total = sum(weights)
+    return [weight / total for weight in weights]
+
+
+def describe(
+    faces: Sequence[Face],
+    aspects: Sequence[str],
+    alignments: Sequence[Alignment] = (),
+    *,
+    template: str = "published",
+    theta: float = THETA,
+) -> tuple[str, tuple[FaceSentence, ...]]:
+    """Write the description of a tweet's pictures and tell which face each part is about.
+
+    faces: pooled over the pictures, in order. aspects: the tweet's aspects; equal texts count
+    once. alignments: indices into both. Returns `There are N people in the picture. ` followed by
+    one sentence a face, and those sentences with their face and aspect.
+    """
+    first = {text: aspects.index(text) for text in aspects}
+    distinct = list(first)
+    position = {index: place for place, index in enumerate(first.values())}
+    known = [
+        Alignment(position[item.aspect], item.face, item.similarity)
+        for item in alignments
+        if item.aspect in position
+    ]
+    chosen = assign(distinct, len(faces), known)
+    sentences = []
+    for index, face in enumerate(faces):
+        aspect = chosen.get(index)
+        name = None if aspect is None else distinct[aspect]
+        sentences.append(
+            FaceSentence(
+                face=index,
+                aspect=None if name is None else first[name],
+                text=sentence(face, aspect=name, template=template, theta=theta),
+            )
+        )
+    text = TEMPLATES[template].count.format(n=len(faces))
+    return text + "".join(item.text for item in sentences), tuple(sentences)
+
+
+def match(
+    description: str, faces: Sequence[Face], aspects: Sequence[str], *, theta: float = THETA
+) -> tuple[FaceSentence, ...] | None:
+    """Recover from a published description which aspect each face was given to.
+
+    Returns None where the text cannot be rebuilt sentence by sentence from these faces and
+    aspects. aspect is the index of the first aspect with that text.
+    """
+    rest = description.removeprefix(TEMPLATES["published"].count.format(n=len(faces)))
+    if rest == description:
+        return None
+    found = []
+    for index, face in enumerate(faces):
+        candidates: list[int | None] = [None, *range(len(aspects))]
+        for aspect in candidates:
+            name = None if aspect is None else aspects[aspect]
+            text = sentence(face, aspect=name, theta=theta)
+            if rest.startswith(text):
+                found.append(FaceSentence(index, aspect, text))
+                rest = rest[len(text) :]
+                break
+        else:
+            return None
+    return None if rest else tuple(found)

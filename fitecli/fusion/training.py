@@ -1,0 +1,306 @@
+"""Training with transformers' Trainer: CPU, one GPU or torchrun; lengths grouped, epochs told."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset, Sampler
+from transformers import EvalPrediction, Trainer, TrainerCallback, TrainingArguments, logging
+from transformers.trainer_pt_utils import LengthGroupedSampler
+from transformers.trainer_utils import get_last_checkpoint
+
+from fitecli.errors import MissingWeights, NoExamples
+from fitecli.fusion.network import FiteModel
+from fitecli.fusion.presets import Preset
+from fitecli.inputs import EncodedExample, InputBuilder, Wording, load_tokeniser
+from fitecli.metrics import accuracy, macro_f1
+from fitecli.records import LABELS, Example
+
+CHECKPOINTS = "checkpoints"  # of the epochs; removed when the run is done
+RESULT = "training.json"
+
+
+@dataclass(frozen=True)
+class EpochResult:
+    """One pass over the training data, measured on dev."""
+
+    number: int  # from 1
+    train_loss: float
+    dev_loss: float
+    dev_accuracy: float
+    dev_macro_f1: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """A finished run; best_epoch is the first with the best dev accuracy."""
+
+    seed: int
+    best_epoch: int
+    dev_accuracy: float
+    dev_macro_f1: float
+    device: str
+    epochs: tuple[EpochResult, ...]
+
+
+class EncodedDataset(Dataset[tuple[EncodedExample, int]]):
+    """Encoded examples with the index of their label."""
+
+    def __init__(self, builder: InputBuilder, examples: Sequence[Example]) -> None:
+        self.encoded = builder.encode(examples)
+        self.labels = [LABELS.index(example.label or "") for example in examples]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[EncodedExample, int]:
+        return self.encoded[index], self.labels[index]
+
+
+class FiteTrainer(Trainer):
+    """Trainer whose batches hold examples of similar length, in an order that the seed fixes."""
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
+        dataset = self.train_dataset if train_dataset is None else train_dataset
+        lengths = [item.length for item in dataset.encoded]
+        return LengthGroupedSampler(self.args.train_batch_size, lengths=lengths)
+
+
+class _EpochWatch(TrainerCallback):
+    """Turns Trainer's log into one EpochResult an epoch."""
+
+    def __init__(self, known: list[EpochResult], tell: Callable[[EpochResult], None]) -> None:
+        self.results = known
+        self._tell = tell
+        self._began = time.monotonic()
+        self._loss = float("nan")
+
+    def on_epoch_begin(self, *_: Any, **__: Any) -> None:
+        self._began = time.monotonic()
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+        self._loss = float((logs or {}).get("loss", self._loss))
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any, **_: Any) -> None:
+        number = round(state.epoch)
+        if any(result.number == number for result in self.results):
+            return
+        result = EpochResult(
+            number=number,
+            train_loss=self._loss,
+            dev_loss=float(metrics["eval_loss"]),
+            dev_accuracy=float(metrics["eval_accuracy"]),
+            dev_macro_f1=float(metrics["eval_macro_f1"]),
+            seconds=time.monotonic() - self._began,
+        )
+        self.results.append(result)
+        if state.is_world_process_zero:
+            _write_json(Path(args.output_dir) / "epochs.json", [asdict(r) for r in self.results])
+            self._tell(result)
+
+
+def input_builder(folder: Path, config: Any) -> InputBuilder:
+    """The input builder that belongs to a model: length = min(preset, what its positions hold)."""
+    return InputBuilder(
+        load_tokeniser(folder),
+        max_tokens_of(config),
+        segments=config.segments,
+        wording=Wording(**config.wording),
+    )
+
+
+def max_tokens_of(config: Any) -> int:
+    """Tokens of a pair that both encoders have positions for, at most the preset's length.
+
+    RoBERTa-type encoders (BERTweet) start counting positions after the padding id.
+    """
+    limits = [config.max_tokens]
+    for encoder in (config.face_encoder, config.scene_encoder):
+        offset = encoder["pad_token_id"] + 1 if "roberta" in encoder["model_type"] else 0
+        limits.append(encoder["max_position_embeddings"] - offset)
+    return int(min(limits))
+
+
+def build(encoders: Sequence[Path], preset: Preset, *, seed: int, features: str | None) -> FiteModel:
+    """Build an untrained network on pretrained encoders (one folder, or face and scene)."""
+    try:
+        return FiteModel.from_encoders(
+            str(encoders[0]),
+            str(encoders[-1]),
+            seed=seed,
+            gate=preset.gate,
+            dropout=preset.dropout,
+            share_word_embeddings=preset.share_word_embeddings,
+            freeze_word_embeddings=preset.freeze_word_embeddings,
+            max_tokens=preset.max_tokens,
+            preset=preset.name,
+            features=features,
+            wording=asdict(Wording()),
+        )
+    except OSError as exc:
+        raise MissingWeights(
+            f"{encoders[0]} holds no language model that transformers can load: {exc}"
+        ) from exc
+
+
+def train(
+    train_examples: Sequence[Example],
+    dev_examples: Sequence[Example],
+    encoders: Sequence[Path],
+    preset: Preset,
+    *,
+    seed: int,
+    output: Path,
+    features: str | None = None,
+    device: str = "auto",
+    on_epoch: Callable[[EpochResult], None] = lambda result: None,
+) -> TrainingResult:
+    """Train one model and leave its best epoch in output, ready for `from_pretrained`.
+
+    encoders: folder of the language model, or of the face and the scene encoder, which must have
+    the same tokeniser (the first folder's is used). A run that was interrupted goes on after its
+    last finished epoch; a finished one is returned as it is. Every example needs a label. Raises
+    NoExamples where train or dev is empty, MissingWeights where an encoder cannot be loaded.
+    """
+    if (output / RESULT).is_file():
+        return _read_result(output / RESULT)
+    for name, examples in (("train", train_examples), ("dev", dev_examples)):
+        if not examples:
+            raise NoExamples(f"There are no labelled examples in the {name} part of the data.")
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    model = build(encoders, preset, seed=seed, features=features)
+    builder = input_builder(encoders[0], model.config)
+    builder.tokeniser.save(_made(output))
+    arguments = _arguments(output / CHECKPOINTS, preset, seed, device)
+    watch = _EpochWatch(_known_epochs(output / CHECKPOINTS), on_epoch)
+    trainer = FiteTrainer(
+        model=model,
+        args=arguments,
+        train_dataset=EncodedDataset(builder, train_examples),
+        eval_dataset=EncodedDataset(builder, dev_examples),
+        data_collator=_Collator(builder),
+        compute_metrics=_measure,
+        callbacks=[watch],
+    )
+    trainer.remove_callback(_printer(trainer))
+    last = get_last_checkpoint(str(output / CHECKPOINTS)) if arguments.output_dir else None
+    trainer.train(resume_from_checkpoint=last)
+    return _finish(trainer, output, watch.results, seed)
+
+
+def _printer(trainer: Trainer) -> Any:
+    from transformers import PrinterCallback, ProgressCallback
+
+    kinds = (PrinterCallback, ProgressCallback)
+    return next(c for c in trainer.callback_handler.callbacks if isinstance(c, kinds))
+
+
+def _finish(
+    trainer: FiteTrainer, output: Path, epochs: Sequence[EpochResult], seed: int
+) -> TrainingResult:
+    best = max(epochs, key=lambda result: (result.dev_accuracy, -result.number))
+    result = TrainingResult(
+        seed=seed,
+        best_epoch=best.number,
+        dev_accuracy=best.dev_accuracy,
+        dev_macro_f1=best.dev_macro_f1,
+        device=str(trainer.args.device),
+        epochs=tuple(epochs),
+    )
+    trainer.save_model(str(output))
+    if trainer.is_world_process_zero():
+        (output / "training_args.bin").unlink(missing_ok=True)  # a pickle: nothing reads it
+        _write_json(output / RESULT, asdict(result))
+        shutil.rmtree(output / CHECKPOINTS)
+    return result
+
+
+def _arguments(folder: Path, preset: Preset, seed: int, device: str) -> TrainingArguments:
+    cuda = torch.cuda.is_available() and device != "cpu"
+    return TrainingArguments(
+        output_dir=str(folder),
+        num_train_epochs=preset.epochs,
+        per_device_train_batch_size=preset.batch_size,
+        per_device_eval_batch_size=4 * preset.batch_size,
+        learning_rate=preset.learning_rate,
+        weight_decay=preset.weight_decay,
+        max_grad_norm=preset.gradient_clip,
+        lr_scheduler_type="linear",
+        eval_strategy="epoch",
+        save_strategy="epoch",
+        logging_strategy="epoch",
+        save_total_limit=2,
+        load_best_model_at_end=True,
+        metric_for_best_model="accuracy",
+        greater_is_better=True,
+        seed=seed,
+        data_seed=seed,
+        use_cpu=not cuda,
+        bf16=torch.cuda.is_bf16_supported() if cuda else _cpu_multiplies_bf16(),
+        remove_unused_columns=False,
+        label_names=["labels"],
+        report_to=[],
+        disable_tqdm=True,
+        dataloader_pin_memory=cuda,
+    )
+
+
+def _cpu_multiplies_bf16() -> bool:
+    """Whether bfloat16 is faster than float32 here: emulated, it is many times slower."""
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+@dataclass(frozen=True)
+class _Collator:
+    builder: InputBuilder
+
+    def __call__(self, items: Sequence[tuple[EncodedExample, int]]) -> dict[str, torch.Tensor]:
+        arrays = self.builder.collate([encoded for encoded, _ in items])
+        batch = {name: torch.from_numpy(array) for name, array in arrays.items()}
+        batch["labels"] = torch.tensor([label for _, label in items])
+        return batch
+
+
+def _measure(prediction: EvalPrediction) -> dict[str, float]:
+    outputs = prediction.predictions
+    logits = outputs[0] if isinstance(outputs, tuple) else outputs
+    predicted = np.asarray(logits).argmax(axis=-1)
+    gold = np.asarray(prediction.label_ids)
+    return {"accuracy": accuracy(gold, predicted), "macro_f1": macro_f1(gold, predicted)}
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _write_json(path: Path, value: Any) -> None:
+    _made(path.parent)
+    path.write_text(json.dumps(value, indent=2) + "\n", "utf-8")
+
+
+def _known_epochs(folder: Path) -> list[EpochResult]:
+    """Epochs of an interrupted run that have a checkpoint to go on from."""
+    last = get_last_checkpoint(str(folder)) if folder.is_dir() else None
+    if last is None or not (folder / "epochs.json").is_file():
+        return []
+    state = json.loads((Path(last) / "trainer_state.json").read_text("utf-8"))
+    rows = json.loads((folder / "epochs.json").read_text("utf-8"))
+    return [EpochResult(**row) for row in rows if row["number"] <= round(state["epoch"])]
+
+
+def _read_result(path: Path) -> TrainingResult:
+    values = json.loads(path.read_text("utf-8"))
+    epochs = tuple(EpochResult(**row) for row in values.pop("epochs"))
+    return TrainingResult(**values, epochs=epochs)
