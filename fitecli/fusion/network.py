@@ -23,7 +23,7 @@ class FiteConfig(PretrainedConfig):
     with a sigmoid), "paper-tanh" (the same with the tanh that the paper names) or "released".
     share_word_embeddings: one table of word embeddings for both encoders. max_tokens: tokens of a
     pair that the model was trained on. wording: the second sentences (inputs.Wording). preset,
-    features: how it was made, for the record.
+    features, datasets: how it was made, for the record.
     """
 
     model_type = "fite"
@@ -39,6 +39,7 @@ class FiteConfig(PretrainedConfig):
         max_tokens: int = 128,
         preset: str | None = None,
         features: str | None = None,
+        datasets: list[str] | None = None,
         wording: dict[str, str] | None = None,
         **kwargs: Any,
     ) -> None:
@@ -51,6 +52,7 @@ class FiteConfig(PretrainedConfig):
         self.max_tokens = max_tokens
         self.preset = preset
         self.features = features
+        self.datasets = list(datasets or [])
         self.wording = dict(wording or {})
         kwargs.setdefault("tie_word_embeddings", share_word_embeddings)
         kwargs.setdefault("id2label", dict(enumerate(LABELS)))

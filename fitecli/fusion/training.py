@@ -130,7 +130,14 @@ def max_tokens_of(config: Any) -> int:
     return int(min(limits))
 
 
-def build(encoders: Sequence[Path], preset: Preset, *, seed: int, features: str | None) -> FiteModel:
+def build(
+    encoders: Sequence[Path],
+    preset: Preset,
+    *,
+    seed: int,
+    features: str | None = None,
+    datasets: Sequence[str] = (),
+) -> FiteModel:
     """Build an untrained network on pretrained encoders (one folder, or face and scene)."""
     try:
         return FiteModel.from_encoders(
@@ -144,6 +151,7 @@ def build(encoders: Sequence[Path], preset: Preset, *, seed: int, features: str 
             max_tokens=preset.max_tokens,
             preset=preset.name,
             features=features,
+            datasets=list(datasets),
             wording=asdict(Wording()),
         )
     except OSError as exc:
@@ -161,6 +169,7 @@ def train(
     seed: int,
     output: Path,
     features: str | None = None,
+    datasets: Sequence[str] = (),
     device: str = "auto",
     on_epoch: Callable[[EpochResult], None] = lambda result: None,
 ) -> TrainingResult:
@@ -178,7 +187,7 @@ def train(
             raise NoExamples(f"There are no labelled examples in the {name} part of the data.")
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    model = build(encoders, preset, seed=seed, features=features)
+    model = build(encoders, preset, seed=seed, features=features, datasets=datasets)
     builder = input_builder(encoders[0], model.config)
     builder.tokeniser.save(_made(output))
     arguments = _arguments(output / CHECKPOINTS, preset, seed, device)

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, Column, Index, LargeBinary, Text, UniqueConstraint, text
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    Column,
+    Index,
+    LargeBinary,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlmodel import Field, SQLModel
 
 SQLModel.metadata.naming_convention = {
@@ -16,7 +25,9 @@ SQLModel.metadata.naming_convention = {
 }
 
 
-def _parent(column: str, *, required: bool = True, primary: bool = False, index: bool = False) -> Any:
+def _parent(
+    column: str, *, required: bool = True, primary: bool = False, index: bool = False
+) -> Any:
     """A foreign key whose rows vanish with their parent."""
     return Field(
         default=... if required else None,

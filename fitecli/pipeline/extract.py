@@ -1,0 +1,145 @@
+"""From pictures to descriptions: computes what the store lacks, stage by stage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from fitecli import describe
+from fitecli.errors import UsageProblem
+from fitecli.pipeline.local import Progress, Stage, StageReport, run_stage
+from fitecli.pipeline.stages import (
+    CaptionsStage,
+    ClipStage,
+    DescriptionsStage,
+    FacesStage,
+    ProminenceStage,
+)
+from fitecli.records import FeatureSet, Worker
+from fitecli.settings import Settings
+from fitecli.store import FeatureSetRow, Scope, Store
+
+STAGES = ("faces", "captions", "alignment", "descriptions")
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class ExtractOptions:
+    """How features are made; "auto" takes the best that works here and says what it took."""
+
+    faces: str = "auto"
+    captioner: str = "auto"
+    aligner: str = "auto"
+    template: str = "published"
+    theta: float = describe.THETA
+    name: str | None = None
+    threads: int = 2
+    device: str = "auto"
+    retry_failed: bool = False
+
+
+class Extractor:
+    """The models of one feature set, loaded once and used for any number of scopes."""
+
+    def __init__(
+        self, store: Store, options: ExtractOptions, settings: Settings, tell: Tell
+    ) -> None:
+        """Open the models, register their workers and the feature set.
+
+        Raises MissingWeights where a named model cannot be loaded, UsageProblem for a wrong name.
+        """
+        from fitecli.alignment import open_aligner
+        from fitecli.captions import open_captioner
+        from fitecli.faces import open_analyser
+
+        if options.template not in describe.TEMPLATES:
+            raise UsageProblem(
+                f"There is no template {options.template!r}; "
+                f"choose one of {', '.join(describe.TEMPLATES)}."
+            )
+        self.store = store
+        self.options = options
+        shared: dict[str, Any] = {
+            "threads": options.threads,
+            "device": options.device,
+            "models": settings.models,
+            "offline": settings.offline,
+            "tell": tell,
+        }
+        self.analyser = open_analyser(options.faces, **shared)
+        self.captioner = open_captioner(options.captioner, **shared)
+        self.aligner = open_aligner(options.aligner, **shared)
+        faces: Worker = self.analyser.worker
+        captions: Worker | None = self.captioner.worker if self.captioner else None
+        alignment = replace(self.aligner.worker, inputs=(faces.fingerprint,))
+        self.face_worker_id = store.register_worker(faces)
+        self.caption_worker_id = store.register_worker(captions) if captions else None
+        self.alignment_worker_id = store.register_worker(alignment)
+        self.features = self._register(faces, captions, alignment)
+
+    def _register(
+        self, faces: Worker, captions: Worker | None, alignment: Worker
+    ) -> FeatureSetRow:
+        parts = (faces.name, captions.name.split("/")[-1] if captions else None, alignment.name)
+        feature_set = FeatureSet(
+            name=self.options.name or "+".join(part for part in parts if part),
+            faces=faces.fingerprint,
+            captions=captions.fingerprint if captions else None,
+            alignment=alignment.fingerprint,
+            template=self.options.template,
+            template_version=describe.TEMPLATE_VERSION,
+            thresholds={"theta": self.options.theta},
+        )
+        number = self.store.register_feature_set(feature_set)
+        return next(row for row in self.store.feature_sets() if row.id == number)
+
+    def stages(self, scope: Scope, only: str | None = None) -> list[Stage]:
+        """The stages for a scope, in the order of the flow; only names a single one."""
+        if only is not None and only not in STAGES:
+            raise UsageProblem(f"There is no stage {only!r}; choose one of {', '.join(STAGES)}.")
+        retry = self.options.retry_failed
+        align = ProminenceStage if self.aligner.worker.name == "prominence" else ClipStage
+        stages: list[Stage] = [
+            FacesStage(self.store, self.face_worker_id, scope, self.analyser, retry)
+        ]
+        if self.captioner is not None and self.caption_worker_id is not None:
+            stages.append(
+                CaptionsStage(self.store, self.caption_worker_id, scope, self.captioner, retry)
+            )
+        stages.append(
+            align(
+                self.store,
+                scope,
+                worker_id=self.alignment_worker_id,
+                face_worker_id=self.face_worker_id,
+                model=self.aligner,
+            )
+        )
+        stages.append(DescriptionsStage(self.store, scope, features=self.features))
+        return [stage for stage in stages if only in (None, stage.name)]
+
+    def run(
+        self,
+        scope: Scope,
+        *,
+        only: str | None = None,
+        progress: Progress = lambda name, finished, total: None,
+    ) -> list[StageReport]:
+        """Compute what the scope lacks; a whole run completes the feature set."""
+        reports = [
+            run_stage(stage, threads=self.options.threads, progress=progress)
+            for stage in self.stages(scope, only)
+        ]
+        if only is None:
+            self.store.complete_feature_set(self.features.id)
+        return reports
+
+    def pending(self, scope: Scope, only: str | None = None) -> dict[str, int]:
+        """How many items each stage lacks now (later stages also wait for earlier ones)."""
+        return {stage.name: stage.count() for stage in self.stages(scope, only)}
+
+
+def failures(reports: Sequence[StageReport]) -> int:
+    """How many records failed over all stages."""
+    return sum(report.failed for report in reports)

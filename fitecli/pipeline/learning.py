@@ -1,0 +1,362 @@
+"""Training, evaluation and export over the store: every run, epoch and model becomes a row."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from fitecli.errors import NoExamples, NotAModel
+from fitecli.evaluation import Predictor, compare, judge, open_predictor
+from fitecli.evaluation import evaluate as measure
+from fitecli.pipeline.examples import choose_features, read_examples
+from fitecli.records import Example, fingerprint
+from fitecli.settings import Settings, resource
+from fitecli.store import EpochRow, FeatureSetRow, Scope, Store
+
+Tell = Callable[[str], None]
+HOLD_OUT = 10  # where no dev split exists, one tweet in ten is held out
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """What `fite train` is asked for."""
+
+    datasets: tuple[str, ...] = ()
+    preset: str = "fite-mini"
+    seeds: tuple[int, ...] = (0,)
+    output: Path | None = None
+    features: str | None = None
+    device: str = "auto"
+    threads: int = 0
+    epochs: int | None = None
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """One finished seed."""
+
+    seed: int
+    path: Path
+    best_epoch: int
+    dev_accuracy: float
+    dev_macro_f1: float
+
+
+def locate_model(name: str, settings: Settings) -> Path:
+    """Find a model by its folder, or by its name among the exported ones.
+
+    Raises NotAModel that lists the names known.
+    """
+    for folder in (Path(name), settings.models / name, resource("exported") / name):
+        if folder.is_dir():
+            return folder
+    known = sorted(path.name for path in resource("exported").glob("*/") if path.is_dir())
+    raise NotAModel(
+        f"There is no model {name!r}: give a checkpoint's or exported model's folder, "
+        f"or one of the names {', '.join(known) or '(none is installed)'}."
+    )
+
+
+def training_examples(
+    store: Store, datasets: Sequence[str], features: FeatureSetRow, tell: Tell
+) -> tuple[list[Example], list[Example]]:
+    """The labelled examples to train on and to choose the epoch by; test splits stay unseen.
+
+    Where no dataset has a dev split, one tweet in ten is held out by the hash of its text.
+    """
+    train: list[Example] = []
+    dev: list[Example] = []
+    for dataset in datasets:
+        for split in store.splits(dataset):
+            if split == "test":
+                continue
+            examples = read_examples(store, Scope(dataset, split), features)
+            (dev if split == "dev" else train).extend(examples)
+    if not dev and train:
+        tell("No dev split: one tweet in ten is held out to choose the epoch.")
+        dev = [example for example in train if _held_out(example)]
+        train = [example for example in train if not _held_out(example)]
+    if not train or not dev:
+        names = ", ".join(datasets) or "the store"
+        raise NoExamples(
+            f"Too few labelled examples in {names} (train {len(train)}, dev {len(dev)}). Ingest "
+            "labelled tweets, or add a benchmark by `fite datasets add twitter2015`."
+        )
+    return train, dev
+
+
+def _held_out(example: Example) -> bool:
+    text = "".join(example.text.replace("$T$", example.aspect).split())
+    return int(hashlib.sha256(text.encode()).hexdigest(), 16) % HOLD_OUT == 0
+
+
+def train(
+    store: Store,
+    options: TrainOptions,
+    settings: Settings,
+    *,
+    tell: Tell = lambda message: None,
+) -> list[TrainedModel]:
+    """Train one model a seed; what is finished is kept, what was interrupted goes on."""
+    from fitecli.fusion import presets
+
+    preset = presets.load(options.preset)
+    if options.epochs is not None:
+        preset = replace(preset, epochs=options.epochs)
+    datasets = options.datasets or tuple(store.datasets())
+    features = choose_features(store, options.features, tell)
+    train_examples, dev_examples = training_examples(store, datasets, features, tell)
+    names = [preset.encoder] + ([preset.scene_encoder] if preset.scene_encoder else [])
+    encoders = [
+        presets.locate_encoder(name, preset.package, settings.models, offline=settings.offline)
+        for name in names
+    ]
+    key = fingerprint(
+        {
+            "preset": preset.to_dict(),
+            "features": features.fingerprint,
+            "examples": _digest([*train_examples, *dev_examples]),
+        }
+    )
+    tell(
+        f"Training {preset.name} on {len(train_examples)} examples of {', '.join(datasets)}, "
+        f"choosing the epoch on {len(dev_examples)}."
+    )
+    job = _Job(store, options, preset, datasets, features, encoders, key, tell)
+    return [job.run(seed, train_examples, dev_examples) for seed in options.seeds]
+
+
+@dataclass(frozen=True)
+class _Job:
+    store: Store
+    options: TrainOptions
+    preset: Any
+    datasets: tuple[str, ...]
+    features: FeatureSetRow
+    encoders: list[Path]
+    key: str
+    tell: Tell
+
+    def run(
+        self, seed: int, train_examples: Sequence[Example], dev_examples: Sequence[Example]
+    ) -> TrainedModel:
+        """Train one seed and keep its rows."""
+        import torch
+
+        from fitecli.fusion import training
+
+        if self.options.threads:
+            torch.set_num_threads(self.options.threads)
+        run_id, output = self._start(seed)
+
+        def on_epoch(result: training.EpochResult) -> None:
+            self.store.add_epoch(run_id, _epoch_row(result))
+            self.tell(
+                f"seed {seed} epoch {result.number}/{self.preset.epochs}: loss "
+                f"{result.train_loss:.3f}, dev accuracy {result.dev_accuracy:.4f}, macro-F1 "
+                f"{result.dev_macro_f1:.4f} ({result.seconds:.0f} s)"
+            )
+
+        try:
+            result = training.train(
+                train_examples,
+                dev_examples,
+                self.encoders,
+                self.preset,
+                seed=seed,
+                output=output,
+                features=self.features.name,
+                datasets=self.datasets,
+                device=self.options.device,
+                on_epoch=on_epoch,
+            )
+        except BaseException as exc:
+            stopped = isinstance(exc, KeyboardInterrupt)
+            self.store.finish_run(run_id, "interrupted" if stopped else "failed")
+            raise
+        for epoch in result.epochs:
+            self.store.add_epoch(run_id, _epoch_row(epoch))
+        model_id = register(
+            self.store, output, open_predictor(output, device="cpu"), preset=self.preset.name
+        )
+        self.store.finish_run(
+            run_id,
+            "done",
+            model_id=model_id,
+            best_epoch=result.best_epoch,
+            dev_accuracy=result.dev_accuracy,
+            dev_macro_f1=result.dev_macro_f1,
+            device=result.device,
+        )
+        return TrainedModel(
+            seed, output, result.best_epoch, result.dev_accuracy, result.dev_macro_f1
+        )
+
+    def _start(self, seed: int) -> tuple[int, Path]:
+        """Find the run to go on with, or begin one."""
+        known = self.store.find_run(self.key, seed)
+        output = self.options.output
+        if known is not None and (output is None or Path(known.output) == _seed(output, seed)):
+            if known.status != "done":
+                self.tell(f"Going on with seed {seed} in {known.output}.")
+            return known.id, Path(known.output)
+        base = output or Path("runs") / datetime.now().strftime("%Y%m%d-%H%M%S")
+        folder = _seed(base, seed)
+        run_id = self.store.start_run(
+            preset=self.preset.name,
+            seed=seed,
+            datasets=list(self.datasets),
+            feature_set_id=self.features.id,
+            settings=self.preset.to_dict(),
+            fingerprint=self.key,
+            output=str(folder),
+        )
+        return run_id, folder
+
+
+def _seed(base: Path, seed: int) -> Path:
+    return (base / f"seed-{seed}").resolve()
+
+
+def _epoch_row(result: Any) -> EpochRow:
+    return EpochRow(
+        number=result.number,
+        train_loss=result.train_loss,
+        dev_loss=result.dev_loss,
+        dev_accuracy=result.dev_accuracy,
+        dev_macro_f1=result.dev_macro_f1,
+        seconds=result.seconds,
+    )
+
+
+def _digest(examples: Sequence[Example]) -> str:
+    digest = hashlib.sha256()
+    for item in examples:
+        parts = (item.text, item.aspect, item.description, item.caption, item.label or "")
+        digest.update("\x1f".join(parts).encode() + b"\x1e")
+    return digest.hexdigest()
+
+
+def register(
+    store: Store, folder: Path, predictor: Predictor, *, preset: str | None = None
+) -> int:
+    """Make a model a row, by the sha256 of its weights."""
+    config = getattr(predictor, "config", None)
+    return store.register_model(
+        predictor.name,
+        str(folder.resolve()),
+        predictor.sha256,
+        preset=preset or getattr(config, "preset", None),
+        precision=getattr(config, "precision", "fp32"),
+        config={},
+    )
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """What `fite evaluate` is asked for."""
+
+    model: str
+    dataset: str
+    split: str | None
+    against: str | None = None
+    features: str | None = None
+    device: str = "auto"
+    threads: int = 0
+
+
+def evaluate(
+    store: Store,
+    options: EvaluateOptions,
+    settings: Settings,
+    *,
+    tell: Tell = lambda message: None,
+) -> dict[str, Any]:
+    """Measure a model on a split, keep its predictions, compare with another where asked."""
+    folder = locate_model(options.model, settings)
+    predictor = open_predictor(folder, threads=options.threads, device=options.device)
+    features = choose_features(store, options.features, tell)
+    scope = Scope(options.dataset, options.split)
+    examples = list(read_examples(store, scope, features))
+    if not examples:
+        raise NoExamples(
+            f"There are no labelled examples of {options.dataset}/{options.split or 'all splits'} "
+            f"with the features {features.name}; `fite stats` shows what is there."
+        )
+    if predictor.features not in (None, features.name):
+        tell(f"Trained with the features {predictor.features}, evaluated with {features.name}.")
+    report = measure(predictor, examples)
+    pairs = predictor.predict_hashed(examples)
+    save(store, register(store, folder, predictor), features, examples, pairs)
+    report["dataset"], report["split"] = options.dataset, options.split
+    report["features"] = features.name
+    if options.against:
+        other = open_predictor(
+            locate_model(options.against, settings), threads=options.threads, device=options.device
+        )
+        theirs = [prediction for prediction, _ in other.predict_hashed(examples)]
+        ours = [prediction for prediction, _ in pairs]
+        second = judge(examples, theirs)
+        report["against"] = {
+            "model": other.name,
+            "accuracy": second["accuracy"],
+            "macro_f1": second["macro_f1"],
+            **compare(examples, ours, theirs),
+        }
+    return report
+
+
+def save(
+    store: Store,
+    model_id: int,
+    features: FeatureSetRow,
+    examples: Sequence[Example],
+    pairs: Sequence[tuple[Any, str]],
+) -> None:
+    """Keep predictions as rows, one transaction."""
+    rows = [
+        (example.aspect_id, digest, prediction)
+        for example, (prediction, digest) in zip(examples, pairs, strict=True)
+        if example.aspect_id is not None
+    ]
+    store.save_predictions(model_id, features.id, rows)
+
+
+def export_model(
+    store: Store,
+    checkpoint: str,
+    output: Path,
+    settings: Settings,
+    *,
+    precision: str,
+    dataset: str | None = None,
+    split: str = "dev",
+    features: str | None = None,
+    threads: int = 0,
+    tell: Tell = lambda message: None,
+) -> Any:
+    """Export a checkpoint; parity is measured on the dev split of its own run's data."""
+    from fitecli.export import export
+    from fitecli.fusion.checkpoint import load
+
+    folder = locate_model(checkpoint, settings)
+    config = load(folder).config
+    chosen = choose_features(store, features or config.features, tell)
+    datasets = [dataset] if dataset else config.datasets
+    examples = [
+        example
+        for name in datasets
+        for example in read_examples(store, Scope(name, split), chosen)
+    ]
+    if not examples:
+        raise NoExamples(
+            f"Parity is measured on the {split} split of {', '.join(datasets) or 'no dataset'}, "
+            "and the store has none of it; name other labelled data with --dataset and --split."
+        )
+    parity = export(folder, output, examples, precision=precision, threads=threads, tell=tell)
+    register(store, output, open_predictor(output))
+    return parity
