@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fitecli.inputs.tokenisers import TokenPair, Tokeniser
+from fitecli.inputs.tokenisers import Tokeniser, TokenPair
 from fitecli.records import Example
 
 Batch = Mapping[str, np.ndarray]

@@ -8,15 +8,16 @@ from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from fitecli.pipeline.ingest import PictureFolder
+
 from fitecli import sources
 from fitecli.evaluation import Predictor, open_predictor
 from fitecli.pipeline.examples import example_of
 from fitecli.pipeline.extract import ExtractOptions, Extractor, failures
-from fitecli.pipeline.ingest import PictureFolder
 from fitecli.pipeline.learning import locate_model, register, save
-from fitecli.records import LABELS, Prediction, Reject, StoredAspect, Tweet
+from fitecli.records import LABELS, Prediction, Reject, Tweet
 from fitecli.settings import Settings
-from fitecli.store import FeatureSetRow, Scope, Store
+from fitecli.store import FeatureSetRow, Scope, Store, StoredAspect
 
 WINDOW = 512  # records that are read, completed and classified together
 Tell = Callable[[str], None]
@@ -146,7 +147,7 @@ class ClassifyJob:
         ids: Sequence[int],
         results: dict[int, list[tuple[StoredAspect, Any]]],
     ) -> None:
-        rows = list(self.store.stored_aspects(Scope(tweet_ids=tuple(ids)), features.id))
+        rows = list(self.store.stored_aspects(Scope(tweet_ids=tuple(ids)), features))
         examples = [example_of(row) for row in rows]
         pairs = self.predictor.predict_hashed(examples)
         save(self.store, self.model_id, features, examples, pairs)

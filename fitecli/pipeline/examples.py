@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 from fitecli.errors import NoExamples
 from fitecli.inputs import mark_aspect, tokenise_like_benchmark
-from fitecli.records import Example, StoredAspect
-from fitecli.store import FeatureSetRow, Scope, Store
+from fitecli.records import Example
+from fitecli.store import FeatureSetRow, Scope, Store, StoredAspect
 
 
 def example_of(row: StoredAspect) -> Example:
@@ -32,13 +32,11 @@ def read_examples(
     store: Store, scope: Scope, features: FeatureSetRow, *, labelled: bool = True
 ) -> Iterator[Example]:
     """Stream the examples of a scope under a feature set."""
-    for row in store.stored_aspects(scope, features.id, labelled=labelled):
+    for row in store.stored_aspects(scope, features, labelled=labelled):
         yield example_of(row)
 
 
-def choose_features(
-    store: Store, name: str | None, tell: Callable[[str], None]
-) -> FeatureSetRow:
+def choose_features(store: Store, name: str | None, tell: Callable[[str], None]) -> FeatureSetRow:
     """Take the feature set of that name, or the last complete one and say so.
 
     Raises NoExamples where there is none.

@@ -78,9 +78,7 @@ class Extractor:
         self.alignment_worker_id = store.register_worker(alignment)
         self.features = self._register(faces, captions, alignment)
 
-    def _register(
-        self, faces: Worker, captions: Worker | None, alignment: Worker
-    ) -> FeatureSetRow:
+    def _register(self, faces: Worker, captions: Worker | None, alignment: Worker) -> FeatureSetRow:
         parts = (faces.name, captions.name.split("/")[-1] if captions else None, alignment.name)
         feature_set = FeatureSet(
             name=self.options.name or "+".join(part for part in parts if part),

@@ -198,9 +198,9 @@ class _Job:
 
     def _start(self, seed: int) -> tuple[int, Path]:
         """Find the run to go on with, or begin one."""
-        known = self.store.find_run(self.key, seed)
         output = self.options.output
-        if known is not None and (output is None or Path(known.output) == _seed(output, seed)):
+        known = self.store.find_run(self.key, seed, str(_seed(output, seed)) if output else None)
+        if known is not None and Path(known.output).is_dir():
             if known.status != "done":
                 self.tell(f"Going on with seed {seed} in {known.output}.")
             return known.id, Path(known.output)
@@ -241,9 +241,7 @@ def _digest(examples: Sequence[Example]) -> str:
     return digest.hexdigest()
 
 
-def register(
-    store: Store, folder: Path, predictor: Predictor, *, preset: str | None = None
-) -> int:
+def register(store: Store, folder: Path, predictor: Predictor, *, preset: str | None = None) -> int:
     """Make a model a row, by the sha256 of its weights."""
     config = getattr(predictor, "config", None)
     return store.register_model(
@@ -348,9 +346,7 @@ def export_model(
     chosen = choose_features(store, features or config.features, tell)
     datasets = [dataset] if dataset else config.datasets
     examples = [
-        example
-        for name in datasets
-        for example in read_examples(store, Scope(name, split), chosen)
+        example for name in datasets for example in read_examples(store, Scope(name, split), chosen)
     ]
     if not examples:
         raise NoExamples(

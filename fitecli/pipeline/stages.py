@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fitecli.pictures import Picture, open_picture
+
 from fitecli import describe
 from fitecli.errors import FiteError, UnreadableImage
 from fitecli.inputs import tokenise_like_benchmark
-from fitecli.pictures import Picture, open_picture
 from fitecli.records import Alignment
 from fitecli.store import (
     DescriptionText,
@@ -99,7 +100,7 @@ class FacesStage(ImageStage):
         self.store.save_faces(
             self.worker_id,
             {
-                item.id: str(result) if isinstance(result, FiteError) else result
+                item.id: Failure(str(result)) if isinstance(result, FiteError) else result
                 for item, result in zip(items, results, strict=True)
             },
         )
@@ -287,12 +288,12 @@ class DescriptionsStage(TweetStage):
 
     def count(self) -> int:
         """See Stage."""
-        return self.store.count_pending_descriptions(self._features.id, self.scope)
+        return self.store.count_pending_descriptions(self._features, self.scope)
 
     def claim(self, limit: int) -> Sequence[tuple[TweetFaces, Sequence[Alignment]]]:
         """See Stage."""
         items = self.store.pending_descriptions(
-            self._features.id, self.scope, after=self._after, limit=limit
+            self._features, self.scope, after=self._after, limit=limit
         )
         if items:
             self._after = items[-1][0].tweet_id
@@ -305,6 +306,9 @@ class DescriptionsStage(TweetStage):
         theta = self._features.thresholds.get("theta", describe.THETA)
         results = []
         for tweet, alignments in prepared:
+            if not tweet.pictures_seen:
+                results.append(DescriptionText("", 0))  # no picture, or none that can be read
+                continue
             text, sentences = describe.describe(
                 [found.face for found in tweet.faces],
                 [_aspect(aspect.text) for _, aspect in tweet.aspects],
@@ -331,8 +335,5 @@ class DescriptionsStage(TweetStage):
         """See Stage."""
         self.store.save_descriptions(
             self._features.id,
-            {
-                tweet.tweet_id: result
-                for (tweet, _), result in zip(items, results, strict=True)
-            },
+            {tweet.tweet_id: result for (tweet, _), result in zip(items, results, strict=True)},
         )

@@ -1,4 +1,4 @@
-"""The tables of the store. Every row that a model computed points to the worker that computed it."""
+"""The tables of the store; every computed row points to the worker that computed it."""
 
 from __future__ import annotations
 
@@ -23,6 +23,11 @@ SQLModel.metadata.naming_convention = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
     "pk": "pk_%(table_name)s",
 }
+
+
+def _json(kind: type = dict) -> Any:
+    """A JSON column that is never null."""
+    return Field(default_factory=kind, sa_column=Column(JSON, nullable=False))
 
 
 def _parent(
@@ -118,9 +123,9 @@ class Worker(SQLModel, table=True):
     kind: str = Field(index=True)
     name: str
     version: str
-    settings: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    settings: dict[str, Any] = _json()
     weights_sha256: str | None = None
-    inputs: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    inputs: list[str] = _json(list)
     fingerprint: str
     created_at: str
 
@@ -146,10 +151,10 @@ class Face(SQLModel, table=True):
     image_id: int = _parent("image.id")
     worker_id: int = _parent("worker.id", index=True)
     position: int
-    left: int | None = None
-    top: int | None = None
-    width: int | None = None
-    height: int | None = None
+    box_left: int | None = None
+    box_top: int | None = None
+    box_width: int | None = None
+    box_height: int | None = None
     detection_score: float | None = None
     age: int | None = None
     age_score: float | None = None
@@ -159,10 +164,10 @@ class Face(SQLModel, table=True):
     race_score: float | None = None
     emotion: str | None = None
     emotion_score: float | None = None
-    ages: dict[str, float] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
-    genders: dict[str, float] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
-    races: dict[str, float] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
-    emotions: dict[str, float] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    ages: dict[str, float] = _json()
+    genders: dict[str, float] = _json()
+    races: dict[str, float] = _json()
+    emotions: dict[str, float] = _json()
 
 
 class Caption(SQLModel, table=True):
@@ -232,12 +237,11 @@ class FeatureSet(SQLModel, table=True):
     alignment_worker_id: int | None = _parent("worker.id", required=False)
     template: str
     template_version: str
-    thresholds: dict[str, float] = Field(
-        default_factory=dict, sa_column=Column(JSON, nullable=False)
-    )
+    thresholds: dict[str, float] = _json()
     fingerprint: str
     created_at: str
     completed_at: str | None = None
+    completed_order: int | None = None  # the largest is the default
 
 
 class Description(SQLModel, table=True):
@@ -272,7 +276,7 @@ class Model(SQLModel, table=True):
     sha256: str
     preset: str | None = None
     precision: str | None = None
-    config: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    config: dict[str, Any] = _json()
     created_at: str
 
 
@@ -282,10 +286,10 @@ class Run(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     preset: str
     seed: int
-    datasets: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    datasets: list[str] = _json(list)
     feature_set_id: int | None = _parent("feature_set.id", required=False)
     model_id: int | None = _parent("model.id", required=False)
-    settings: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    settings: dict[str, Any] = _json()
     fingerprint: str = Field(index=True)
     output: str
     device: str | None = None

@@ -1,0 +1,99 @@
+"""The feature store: SQLite by default, any SQLAlchemy URL by choice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+
+from fitecli.errors import NotAStore
+from fitecli.store.database import check, make_engine, shown, store_url, upgrade
+from fitecli.store.embeddings import Embeddings
+from fitecli.store.features import Features
+from fitecli.store.learning import Learning
+from fitecli.store.looking import Looking
+from fitecli.store.query import VIEWS, run_query
+from fitecli.store.rows import (
+    Added,
+    DescriptionText,
+    EpochRow,
+    FacesFound,
+    Failure,
+    FeatureSetRow,
+    FoundFace,
+    PendingImage,
+    RunRow,
+    Scope,
+    StoredAspect,
+    StoreInfo,
+    TweetChain,
+    TweetFaces,
+)
+from fitecli.store.tweets import Tweets
+from fitecli.store.workers import Workers
+
+
+class Store(Tweets, Workers, Features, Embeddings, Looking, Learning):
+    """An open store: verbs that take and give records; every batch is one transaction."""
+
+    @property
+    def place(self) -> str:
+        """The store as messages name it."""
+        return shown(self.engine.url)
+
+    def close(self) -> None:
+        """Let go of the file or the server."""
+        self.engine.dispose()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def open_store(place: str | Path, *, create: bool = True) -> Store:
+    """Open a store by its path or URL; a new one is made unless create is False.
+
+    Raises NotAStore, StoreOutdated (with the command that upgrades it), StoreTooNew, StoreBusy and
+    StoreFull.
+    """
+    url = store_url(place)
+    if url.get_backend_name() == "sqlite" and not create:
+        path = Path(url.database or "")
+        if not path.is_file():
+            raise NotAStore(f"There is no store {path}; `fite ingest FILE` makes one.")
+    engine = make_engine(url)
+    try:
+        check(engine, create=create)
+    except BaseException:
+        engine.dispose()
+        raise
+    return Store(engine)
+
+
+__all__ = [
+    "VIEWS",
+    "Added",
+    "DescriptionText",
+    "EpochRow",
+    "FacesFound",
+    "Failure",
+    "FeatureSetRow",
+    "FoundFace",
+    "PendingImage",
+    "RunRow",
+    "Scope",
+    "Store",
+    "StoreInfo",
+    "StoredAspect",
+    "TweetChain",
+    "TweetFaces",
+    "open_store",
+    "run_query",
+    "upgrade",
+]

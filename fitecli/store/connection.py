@@ -1,0 +1,91 @@
+"""The connection that all verbs of the store share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Select, Table, exists, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import SQLModel
+
+import fitecli.store.tables  # noqa: F401 - fills the metadata
+from fitecli.store.database import translated
+from fitecli.store.rows import Scope
+
+tables: dict[str, Table] = dict(SQLModel.metadata.tables)
+
+
+def now() -> str:
+    """The time as rows keep it: ISO 8601, UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+class StoreConnection:
+    """An open store; every verb is one transaction."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with translated(self.engine.url), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with translated(self.engine.url), self.engine.connect() as connection:
+            with connection.execution_options(reading=True).begin():
+                yield connection
+
+    def _insert_new(
+        self, connection: Connection, table: str, rows: Sequence[dict[str, Any]]
+    ) -> None:
+        """Insert rows, leaving out those that are there already."""
+        if rows:
+            insert = self._dialect().insert(tables[table]).on_conflict_do_nothing()
+            connection.execute(insert, list(rows))
+
+    def _upsert(
+        self,
+        connection: Connection,
+        table: str,
+        rows: Sequence[dict[str, Any]],
+        keys: Sequence[str],
+    ) -> None:
+        """Insert rows, replacing the other columns of those with the same keys."""
+        if not rows:
+            return
+        insert = self._dialect().insert(tables[table])
+        replaced = {name: insert.excluded[name] for name in rows[0] if name not in keys}
+        connection.execute(
+            insert.on_conflict_do_update(index_elements=list(keys), set_=replaced), list(rows)
+        )
+
+    def _dialect(self) -> Any:
+        return sqlite if self.engine.dialect.name == "sqlite" else postgresql
+
+
+def in_scope(query: Select[Any], scope: Scope) -> Select[Any]:
+    """Keep the tweets of a scope; the query must have the table tweet."""
+    tweet = tables["tweet"]
+    if scope.dataset is not None:
+        query = query.where(tweet.c.dataset == scope.dataset)
+    if scope.split is not None:
+        query = query.where(tweet.c.split == scope.split)
+    if scope.tweet_ids is not None:
+        query = query.where(tweet.c.id.in_(scope.tweet_ids))
+    return query
+
+
+def analysed(kind: str, subject: Any, worker_id: Any, *, status: str | None = None) -> Any:
+    """Whether a worker has looked at a subject, as a condition."""
+    analysis = tables["analysis"]
+    query = select(analysis.c.worker_id).where(
+        analysis.c.subject_kind == kind,
+        analysis.c.subject_id == subject,
+        analysis.c.worker_id == worker_id,
+    )
+    return exists(query if status is None else query.where(analysis.c.status == status))

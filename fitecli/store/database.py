@@ -1,0 +1,215 @@
+"""Engine, pragmas, schema: how a store is opened, created and upgraded."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event, inspect
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.pool import NullPool
+
+from fitecli.errors import (
+    NotAStore,
+    StoreBusy,
+    StoreError,
+    StoreFull,
+    StoreOutdated,
+    StoreTooNew,
+    UsageProblem,
+)
+from fitecli.settings import resource
+
+BUSY_SECONDS = 30
+_BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED")
+_FULL = ("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_PERM")
+_FOREIGN = ("SQLITE_NOTADB", "SQLITE_CORRUPT")
+
+
+def store_url(place: str | Path) -> URL:
+    """Turn a path, or any SQLAlchemy URL, into a URL; raises UsageProblem for a broken one."""
+    text = str(place)
+    if "://" not in text:
+        return URL.create("sqlite", database=text)
+    try:
+        return make_url(text)
+    except (ArgumentError, NoSuchModuleError) as exc:
+        raise UsageProblem(f"{text!r} is no path and no database URL: {exc}") from exc
+
+
+def make_engine(url: URL, *, migrating: bool = False) -> Engine:
+    """An engine whose transactions are real: SQLite takes the write lock when one begins.
+
+    A connection with the execution option `reading` begins without it. While migrating, foreign
+    keys are off, or rebuilding a parent table would delete its children.
+    """
+    try:
+        engine = create_engine(url, poolclass=NullPool if migrating else None)
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as exc:
+        raise UsageProblem(f"{url!r} cannot be used: {exc}") from exc
+    if engine.dialect.name == "sqlite":
+        _prepare_sqlite(engine, foreign_keys=not migrating)
+    return engine
+
+
+def _prepare_sqlite(engine: Engine, *, foreign_keys: bool) -> None:
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # the driver must not begin by itself
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = NORMAL")
+        cursor.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def on_begin(connection: Connection) -> None:
+        reading = connection.get_execution_options().get("reading", False)
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+@contextmanager
+def translated(url: URL) -> Iterator[None]:
+    """Turn the database's own errors into ours, each with what to do next."""
+    try:
+        yield
+    except DBAPIError as exc:
+        raise _translate(exc, url) from exc
+
+
+def _translate(exc: DBAPIError, url: URL) -> Exception:
+    place = shown(url)
+    name = str(getattr(exc.orig, "sqlite_errorname", ""))
+    if name.startswith(_BUSY):
+        return StoreBusy(
+            f"{place}: another process has held the write lock for {BUSY_SECONDS} seconds; "
+            "finished batches are kept. Wait for it, then run the same command again."
+        )
+    if name.startswith(_FULL):
+        return StoreFull(
+            f"{place} cannot be written ({exc.orig}); the last batch was rolled back. Check free "
+            "space and permissions, then run the same command again."
+        )
+    if name.startswith(_FOREIGN):
+        return NotAStore(f"{place} is no SQLite database. Choose another file with --db.")
+    if url.get_backend_name() != "sqlite" and isinstance(exc, OperationalError):
+        return StoreError(f"{place} cannot be reached: {exc.orig}")
+    return exc
+
+
+def shown(url: URL) -> str:
+    """The store as messages name it: a path, or a URL without its password."""
+    if url.get_backend_name() == "sqlite":
+        return url.database or ":memory:"
+    return url.render_as_string(hide_password=True)
+
+
+def migrations() -> Config:
+    """Alembic's configuration, made in code so that a wheel needs no alembic.ini."""
+    config = Config()
+    config.set_main_option("script_location", str(resource("migrations")).replace("%", "%%"))
+    return config
+
+
+def head() -> str:
+    """The revision that this version of fite writes."""
+    revision = ScriptDirectory.from_config(migrations()).get_current_head()
+    assert revision is not None
+    return revision
+
+
+def revision_of(engine: Engine) -> str | None:
+    """The revision of a store; None for an empty database.
+
+    Raises NotAStore where there are tables, but not ours.
+    """
+    with engine.connect().execution_options(reading=True) as connection:
+        tables = set(inspect(connection).get_table_names())
+        if "alembic_version" not in tables:
+            if tables:
+                raise NotAStore(
+                    f"{shown(engine.url)} is a database of something else (it has the table "
+                    f"{min(tables)!r}). Choose another file with --db."
+                )
+            return None
+        row = connection.exec_driver_sql("SELECT version_num FROM alembic_version").first()
+        return None if row is None else str(row[0])
+
+
+def check(engine: Engine, *, create: bool) -> None:
+    """Bring an empty database to the head revision, refuse every other but the head itself."""
+    place, url = shown(engine.url), engine.url
+    with translated(url):
+        revision = revision_of(engine)
+    if revision is None:
+        if not create:
+            raise NotAStore(f"{place} is empty; `fite ingest FILE` makes a store.")
+        migrate(url)
+    elif revision != head():
+        known = {
+            script.revision for script in ScriptDirectory.from_config(migrations()).walk_revisions()
+        }
+        if revision in known:
+            raise StoreOutdated(
+                f"{place} was written by an older version of fite (schema {revision}, now "
+                f"{head()}). Upgrade it, with a backup first: fite --db {place} store upgrade"
+            )
+        raise StoreTooNew(
+            f"{place} was written by a newer version of fite (schema {revision}, this one knows "
+            f"{head()}). Upgrade fite: pip install --upgrade fitecli"
+        )
+
+
+def migrate(url: URL, target: str = "head", config: Config | None = None) -> None:
+    """Run the migrations up to target in one transaction; a failing step leaves the file as it was."""
+    config = config or migrations()
+    engine = make_engine(url, migrating=True)
+    try:
+        with translated(url), engine.connect() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, target)
+    finally:
+        engine.dispose()
+
+
+def upgrade(place: str | Path) -> tuple[str, str, Path | None]:
+    """Upgrade an older store: the old revision, the new one and the backup that was made first.
+
+    The backup is None where nothing was to be done, or on a server that has its own.
+    """
+    url = store_url(place)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+        raise NotAStore(f"There is no store {shown(url)}; `fite ingest FILE` makes one.")
+    engine = make_engine(url)
+    try:
+        with translated(url):
+            revision = revision_of(engine)
+    finally:
+        engine.dispose()
+    if revision is None:
+        raise NotAStore(f"{shown(url)} is empty; `fite ingest FILE` makes a store.")
+    if revision == head():
+        return revision, revision, None
+    saved = (
+        backup(Path(url.database or ""), revision) if url.get_backend_name() == "sqlite" else None
+    )
+    migrate(url)
+    return revision, head(), saved
+
+
+def backup(path: Path, revision: str) -> Path:
+    """Copy a SQLite store, with what its write-ahead log holds, to a file beside it."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    target = path.with_name(f"{path.name}.backup-{revision}-{stamp}")
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(target)) as copy:
+        source.backup(copy)
+    return target

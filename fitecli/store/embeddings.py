@@ -1,0 +1,78 @@
+"""Embeddings of pictures and texts: computed once, kept as little-endian float16."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from sqlalchemy import select
+
+from fitecli.store.connection import StoreConnection, tables
+
+Vector = np.ndarray
+
+
+class Embeddings(StoreConnection):
+    """Verbs about embeddings."""
+
+    def image_embeddings(
+        self, worker_id: int, image_ids: Sequence[int], region: str = "image"
+    ) -> dict[int, Vector]:
+        """The embeddings that are known: image id -> (D,) float32."""
+        table = tables["image_embedding"]
+        query = select(table.c.image_id, table.c.vector).where(
+            table.c.worker_id == worker_id,
+            table.c.region == region,
+            table.c.image_id.in_(image_ids),
+        )
+        with self._reading() as connection:
+            return {row[0]: unpack(row[1]) for row in connection.execute(query)}
+
+    def save_image_embeddings(
+        self, worker_id: int, vectors: Mapping[int, Vector], region: str = "image"
+    ) -> None:
+        """Keep embeddings of pictures: image id -> (D,)."""
+        rows = [
+            {"image_id": key, "worker_id": worker_id, "region": region, "vector": pack(vector)}
+            for key, vector in vectors.items()
+        ]
+        with self._writing() as connection:
+            self._insert_new(connection, "image_embedding", rows)
+
+    def text_embeddings(self, worker_id: int, texts: Sequence[str]) -> dict[str, Vector]:
+        """The embeddings that are known: text -> (D,) float32."""
+        table = tables["text_embedding"]
+        query = select(table.c.text, table.c.vector).where(
+            table.c.worker_id == worker_id, table.c.text_sha256.in_([_sha256(t) for t in texts])
+        )
+        with self._reading() as connection:
+            return {row[0]: unpack(row[1]) for row in connection.execute(query)}
+
+    def save_text_embeddings(self, worker_id: int, vectors: Mapping[str, Vector]) -> None:
+        """Keep embeddings of texts: text -> (D,)."""
+        rows = [
+            {
+                "text_sha256": _sha256(text),
+                "worker_id": worker_id,
+                "text": text,
+                "vector": pack(vector),
+            }
+            for text, vector in vectors.items()
+        ]
+        with self._writing() as connection:
+            self._insert_new(connection, "text_embedding", rows)
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def pack(vector: Vector) -> bytes:
+    """A vector as rows keep it: little-endian float16."""
+    return np.asarray(vector, dtype="<f2").tobytes()
+
+
+def unpack(blob: bytes) -> Vector:
+    """A vector of a row: (D,) float32."""
+    return np.frombuffer(blob, dtype="<f2").astype(np.float32)

@@ -1,0 +1,264 @@
+"""What stages claim and save: faces, captions, alignments and descriptions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Select, and_, delete, func, or_, select, update
+
+from fitecli.records import Face
+from fitecli.store.connection import StoreConnection, analysed, in_scope, now, tables
+from fitecli.store.rows import (
+    DescriptionText,
+    FacesFound,
+    Failure,
+    PendingImage,
+    Scope,
+)
+from fitecli.store.tweets import forget_readings
+
+
+class Features(StoreConnection):
+    """Verbs about computed facts."""
+
+    def count_pending_images(
+        self, worker_id: int, scope: Scope, *, retry_failed: bool = False
+    ) -> int:
+        """How many pictures of the scope a worker has not looked at."""
+        query = _pending_images(worker_id, scope, retry_failed)
+        with self._reading() as connection:
+            return int(
+                connection.execute(select(func.count()).select_from(query.subquery())).scalar_one()
+            )
+
+    def claim_images(
+        self,
+        worker_id: int,
+        scope: Scope,
+        *,
+        limit: int,
+        owner: str,
+        lease_seconds: float = 600.0,
+        retry_failed: bool = False,
+        after: int = 0,
+    ) -> list[PendingImage]:
+        """Take the next pictures (id > after) under a lease; those leased by others are left out."""
+        image, lease = tables["image"], tables["lease"]
+        query = _pending_images(worker_id, scope, retry_failed).where(image.c.id > after)
+        taken = select(lease.c.subject_id).where(
+            lease.c.subject_kind == "image",
+            lease.c.worker_id == worker_id,
+            lease.c.owner != owner,
+            lease.c.until > time.time(),
+        )
+        query = query.where(image.c.id.not_in(taken)).order_by(image.c.id).limit(limit)
+        with self._writing() as connection:
+            found = [PendingImage(*row) for row in connection.execute(query)]
+            rows = [
+                {
+                    "subject_kind": "image",
+                    "subject_id": item.id,
+                    "worker_id": worker_id,
+                    "owner": owner,
+                    "until": time.time() + lease_seconds,
+                }
+                for item in found
+            ]
+            self._upsert(connection, "lease", rows, ("subject_kind", "subject_id", "worker_id"))
+        return found
+
+    def release(self, owner: str) -> None:
+        """Give back every lease of an owner."""
+        lease = tables["lease"]
+        with self._writing() as connection:
+            connection.execute(delete(lease).where(lease.c.owner == owner))
+
+    def save_faces(self, worker_id: int, results: Mapping[int, FacesFound | Failure]) -> None:
+        """Keep the faces of pictures, or why there are none, and end their leases.
+
+        Earlier faces of the same worker are replaced; readings made from them are made anew.
+        """
+        face, image = tables["face"], tables["image"]
+        with self._writing() as connection:
+            forget_readings(connection, self._read_tweets(connection, worker_id, results))
+            connection.execute(
+                delete(face).where(face.c.worker_id == worker_id, face.c.image_id.in_(results))
+            )
+            rows = []
+            for image_id, result in results.items():
+                if isinstance(result, FacesFound):
+                    rows += [
+                        {"image_id": image_id, "worker_id": worker_id, "position": place}
+                        | _face_values(item)
+                        for place, item in enumerate(result.faces)
+                    ]
+                    if result.width is not None:
+                        connection.execute(
+                            update(image)
+                            .where(image.c.id == image_id)
+                            .values(width=result.width, height=result.height)
+                        )
+            self._insert_new(connection, "face", rows)
+            self._finish(connection, "image", worker_id, results)
+
+    def _read_tweets(
+        self, connection: Connection, worker_id: int, image_ids: Iterable[int]
+    ) -> set[int]:
+        """Tweets whose description was made without these faces."""
+        link, description, chosen = (
+            tables["tweet_image"],
+            tables["description"],
+            tables["feature_set"],
+        )
+        query = (
+            select(link.c.tweet_id)
+            .join(description, description.c.tweet_id == link.c.tweet_id)
+            .join(chosen, chosen.c.id == description.c.feature_set_id)
+            .where(link.c.image_id.in_(list(image_ids)), chosen.c.face_worker_id == worker_id)
+        )
+        return set(connection.execute(query).scalars())
+
+    def save_captions(self, worker_id: int, results: Mapping[int, str | Failure]) -> None:
+        """Keep the captions of pictures, or why there are none, and end their leases."""
+        with self._writing() as connection:
+            rows = [
+                {"image_id": image_id, "worker_id": worker_id, "text": text}
+                for image_id, text in results.items()
+                if isinstance(text, str)
+            ]
+            self._upsert(connection, "caption", rows, ("image_id", "worker_id"))
+            self._finish(connection, "image", worker_id, results)
+
+    def _finish(
+        self, connection: Connection, kind: str, worker_id: int, results: Mapping[int, Any]
+    ) -> None:
+        """Write that a worker has looked at subjects."""
+        analysis, lease = tables["analysis"], tables["lease"]
+        ids = list(results)
+        mine = and_(analysis.c.subject_kind == kind, analysis.c.worker_id == worker_id)
+        tried = select(analysis.c.subject_id, analysis.c.tries).where(
+            mine, analysis.c.subject_id.in_(ids)
+        )
+        tries = {row[0]: row[1] for row in connection.execute(tried)}
+        rows = [
+            {
+                "subject_kind": kind,
+                "subject_id": number,
+                "worker_id": worker_id,
+                "status": "failed" if isinstance(result, Failure) else "done",
+                "error": result.reason if isinstance(result, Failure) else None,
+                "tries": tries.get(number, 0) + 1,
+                "finished_at": now(),
+            }
+            for number, result in results.items()
+        ]
+        self._upsert(connection, "analysis", rows, ("subject_kind", "subject_id", "worker_id"))
+        connection.execute(
+            delete(lease).where(
+                lease.c.subject_kind == kind,
+                lease.c.worker_id == worker_id,
+                lease.c.subject_id.in_(ids),
+            )
+        )
+
+    def save_alignments(
+        self, worker_id: int, results: Mapping[int, Sequence[tuple[int, int | None, float]]]
+    ) -> None:
+        """Keep similarities of whole tweets: tweet id -> (aspect id, face id, similarity)."""
+        alignment, aspect = tables["alignment"], tables["aspect"]
+        of_tweets = select(aspect.c.id).where(aspect.c.tweet_id.in_(list(results)))
+        with self._writing() as connection:
+            connection.execute(
+                delete(alignment).where(
+                    alignment.c.worker_id == worker_id, alignment.c.aspect_id.in_(of_tweets)
+                )
+            )
+            rows = [
+                {
+                    "aspect_id": aspect_id,
+                    "face_id": face_id,
+                    "worker_id": worker_id,
+                    "similarity": similarity,
+                }
+                for found in results.values()
+                for aspect_id, face_id, similarity in found
+            ]
+            self._insert_new(connection, "alignment", rows)
+            self._finish(connection, "tweet", worker_id, results)
+
+    def save_descriptions(
+        self, feature_set_id: int, results: Mapping[int, DescriptionText]
+    ) -> None:
+        """Keep the descriptions of tweets; an earlier one is replaced."""
+        description = tables["description"]
+        mine = and_(
+            description.c.feature_set_id == feature_set_id,
+            description.c.tweet_id.in_(list(results)),
+        )
+        with self._writing() as connection:
+            connection.execute(delete(description).where(mine))
+            rows = [
+                {
+                    "tweet_id": tweet_id,
+                    "feature_set_id": feature_set_id,
+                    "text": result.text,
+                    "faces": result.faces,
+                }
+                for tweet_id, result in results.items()
+            ]
+            self._insert_new(connection, "description", rows)
+            query = select(description.c.tweet_id, description.c.id).where(mine)
+            ids = {row[0]: row[1] for row in connection.execute(query)}
+            sentences = [
+                {
+                    "description_id": ids[tweet_id],
+                    "position": place,
+                    "face_id": face_id,
+                    "aspect_id": aspect_id,
+                    "text": text,
+                }
+                for tweet_id, result in results.items()
+                for place, (face_id, aspect_id, text) in enumerate(result.sentences)
+            ]
+            self._insert_new(connection, "face_sentence", sentences)
+
+
+def _pending_images(worker_id: int, scope: Scope, retry_failed: bool) -> Select[Any]:
+    image, link, tweet = tables["image"], tables["tweet_image"], tables["tweet"]
+    looked_at = analysed("image", image.c.id, worker_id)
+    pending = ~looked_at
+    if retry_failed:
+        pending = or_(pending, analysed("image", image.c.id, worker_id, status="failed"))
+    query = (
+        select(image.c.id, image.c.name, func.max(link.c.path))
+        .join(link, link.c.image_id == image.c.id)
+        .join(tweet, tweet.c.id == link.c.tweet_id)
+        .where(pending)
+        .group_by(image.c.id, image.c.name)
+    )
+    return in_scope(query, scope)
+
+
+def _face_values(face: Face) -> dict[str, Any]:
+    left, top, width, height = face.box or (None, None, None, None)
+    return {
+        "box_left": left,
+        "box_top": top,
+        "box_width": width,
+        "box_height": height,
+        "detection_score": face.detection_score,
+        "age": face.age,
+        "age_score": face.age_score,
+        "gender": face.gender,
+        "gender_score": face.gender_score,
+        "race": face.race,
+        "race_score": face.race_score,
+        "emotion": face.emotion,
+        "emotion_score": face.emotion_score,
+        "ages": dict(face.ages),
+        "genders": dict(face.genders),
+        "races": dict(face.races),
+        "emotions": dict(face.emotions),
+    }

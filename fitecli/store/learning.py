@@ -1,0 +1,144 @@
+"""Models, runs, epochs and predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import select, update
+
+from fitecli.records import Prediction
+from fitecli.store.connection import StoreConnection, now, tables
+from fitecli.store.rows import EpochRow, RunRow
+
+
+class Learning(StoreConnection):
+    """Verbs about what is learned and predicted."""
+
+    def register_model(
+        self,
+        name: str,
+        path: str,
+        sha256: str,
+        *,
+        preset: str | None = None,
+        precision: str | None = None,
+        config: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Find or make the row of a model, by the sha256 of its weights; the place is refreshed."""
+        table = tables["model"]
+        row = {
+            "name": name,
+            "path": path,
+            "sha256": sha256,
+            "preset": preset,
+            "precision": precision,
+            "config": dict(config or {}),
+            "created_at": now(),
+        }
+        query = select(table.c.id).where(table.c.sha256 == sha256)
+        with self._writing() as connection:
+            known = connection.execute(query).scalar()
+            if known is None:
+                self._insert_new(connection, "model", [row])
+                return int(connection.execute(query).scalar_one())
+            connection.execute(
+                update(table).where(table.c.id == known).values(name=name, path=path)
+            )
+            return int(known)
+
+    def models(self) -> list[Mapping[str, Any]]:
+        """All models, the newest last."""
+        table = tables["model"]
+        with self._reading() as connection:
+            return list(connection.execute(select(table).order_by(table.c.id)).mappings())
+
+    def start_run(
+        self,
+        *,
+        preset: str,
+        seed: int,
+        datasets: Sequence[str],
+        feature_set_id: int,
+        settings: Mapping[str, Any],
+        fingerprint: str,
+        output: str,
+    ) -> int:
+        """Make the row of a run that begins now."""
+        table = tables["run"]
+        row = {
+            "preset": preset,
+            "seed": seed,
+            "datasets": list(datasets),
+            "feature_set_id": feature_set_id,
+            "settings": dict(settings),
+            "fingerprint": fingerprint,
+            "output": output,
+            "status": "running",
+            "started_at": now(),
+        }
+        with self._writing() as connection:
+            result = connection.execute(table.insert().values(**row))
+            key = result.inserted_primary_key
+            assert key is not None
+            return int(key[0])
+
+    def find_run(self, fingerprint: str, seed: int, output: str | None = None) -> RunRow | None:
+        """The last run of this preset, data and seed (and output, where given)."""
+        table = tables["run"]
+        query = select(table.c.id, table.c.seed, table.c.status, table.c.output).where(
+            table.c.fingerprint == fingerprint, table.c.seed == seed
+        )
+        if output is not None:
+            query = query.where(table.c.output == output)
+        with self._reading() as connection:
+            row = connection.execute(query.order_by(table.c.id.desc())).first()
+        return None if row is None else RunRow(*row)
+
+    def add_epoch(self, run_id: int, epoch: EpochRow) -> None:
+        """Keep an epoch of a run; the same again replaces it."""
+        row = {
+            "run_id": run_id,
+            "number": epoch.number,
+            "train_loss": epoch.train_loss,
+            "dev_loss": epoch.dev_loss,
+            "dev_accuracy": epoch.dev_accuracy,
+            "dev_macro_f1": epoch.dev_macro_f1,
+            "seconds": epoch.seconds,
+            "finished_at": now(),
+        }
+        with self._writing() as connection:
+            self._upsert(connection, "epoch", [row], ("run_id", "number"))
+
+    def finish_run(self, run_id: int, status: str, **values: Any) -> None:
+        """End a run: status done, interrupted or failed; values are further columns."""
+        table = tables["run"]
+        values |= {"status": status, "finished_at": now()}
+        with self._writing() as connection:
+            connection.execute(update(table).where(table.c.id == run_id).values(**values))
+
+    def save_predictions(
+        self,
+        model_id: int,
+        feature_set_id: int,
+        rows: Sequence[tuple[int, str, Prediction]],
+    ) -> None:
+        """Keep predictions: aspect id, sha256 of the input, prediction; the same again replaces it."""
+        values = [
+            {
+                "aspect_id": aspect_id,
+                "model_id": model_id,
+                "feature_set_id": feature_set_id,
+                "input_sha256": digest,
+                "label": prediction.label,
+                "negative": prediction.scores[0],
+                "neutral": prediction.scores[1],
+                "positive": prediction.scores[2],
+                "gate": prediction.gate,
+                "created_at": now(),
+            }
+            for aspect_id, digest, prediction in rows
+        ]
+        with self._writing() as connection:
+            keys = ("aspect_id", "model_id", "input_sha256")
+            self._upsert(connection, "prediction", values, keys)

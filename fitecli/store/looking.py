@@ -1,0 +1,114 @@
+"""Looking at the store itself: one tweet's chain, and what is in it as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import func, select, text
+
+from fitecli.errors import NoExamples
+from fitecli.store.connection import tables
+from fitecli.store.database import revision_of, shown
+from fitecli.store.reading import Reading, indexed
+from fitecli.store.rows import FeatureSetRow, StoreInfo, TweetChain
+
+
+class Looking(Reading):
+    """Verbs for people who look."""
+
+    def chain(
+        self, source_id: str, *, dataset: str | None = None, features: FeatureSetRow | None = None
+    ) -> TweetChain:
+        """All that is known of one tweet; raises NoExamples where there is none of that id."""
+        tweet = tables["tweet"]
+        query = select(tweet).where(tweet.c.source_id == source_id)
+        if dataset is not None:
+            query = query.where(tweet.c.dataset == dataset)
+        with self._reading() as connection:
+            found = connection.execute(query.order_by(tweet.c.id.desc())).mappings().first()
+        if found is None:
+            raise NoExamples(
+                f'There is no tweet {source_id!r} in the store; `fite sql "select tweet, text '
+                'from tweet_aspects limit 10"` shows some.'
+            )
+        number = found["id"]
+        name = features.name if features else None
+        worker = features.alignment_worker_id if features else None
+        faces = self._rows(
+            "SELECT * FROM face_descriptions WHERE tweet = :tweet AND dataset = :dataset "
+            "AND features = :features ORDER BY face",
+            tweet=source_id,
+            dataset=found["dataset"],
+            features=name,
+        )
+        similarities: tuple[Any, ...] = ()
+        description = None
+        if features:
+            (row,) = self.tweet_faces([number], features.face_worker_id)
+            similarities = tuple(indexed(row, self.alignments([number], worker).get(number, [])))
+            table = tables["description"]
+            asked = select(table.c.text).where(
+                table.c.tweet_id == number, table.c.feature_set_id == features.id
+            )
+            with self._reading() as connection:
+                description = connection.execute(asked).scalar()
+        return TweetChain(
+            tweet=dict(found),
+            images=self._rows(
+                "SELECT image.name, tweet_image.path, image.width, image.height, image.sha256, "
+                "caption.text AS caption, analysis.error FROM tweet_image "
+                "JOIN image ON image.id = tweet_image.image_id "
+                "LEFT JOIN caption ON caption.image_id = image.id AND caption.worker_id = :captions "
+                "LEFT JOIN analysis ON analysis.subject_kind = 'image' AND "
+                "analysis.subject_id = image.id AND analysis.worker_id = :faces "
+                "WHERE tweet_image.tweet_id = :tweet ORDER BY tweet_image.position",
+                tweet=number,
+                captions=features.caption_worker_id if features else None,
+                faces=features.face_worker_id if features else None,
+            ),
+            aspects=self._rows(
+                'SELECT text, start, "end", label, origin FROM aspect '
+                "WHERE tweet_id = :tweet ORDER BY position",
+                tweet=number,
+            ),
+            faces=faces,
+            similarities=similarities,
+            description=description,
+            predictions=self._rows(
+                "SELECT * FROM predictions WHERE tweet = :tweet AND dataset = :dataset "
+                "AND (features = :features OR :features IS NULL) ORDER BY start, aspect",
+                tweet=source_id,
+                dataset=found["dataset"],
+                features=name,
+            ),
+        )
+
+    def _rows(self, sql: str, **values: Any) -> tuple[Mapping[str, Any], ...]:
+        with self._reading() as connection:
+            return tuple(dict(row) for row in connection.execute(text(sql), values).mappings())
+
+    def info(self) -> StoreInfo:
+        """What is in the store."""
+        with self._reading() as connection:
+            rows = {
+                name: int(connection.execute(select(func.count()).select_from(table)).scalar_one())
+                for name, table in tables.items()
+            }
+            worker = tables["worker"]
+            query = select(worker.c.kind, worker.c.name, worker.c.version).order_by(worker.c.id)
+            workers = tuple(f"{r[0]}: {r[1]} {r[2]}" for r in connection.execute(query))
+            features = tables["feature_set"]
+            names = tuple(connection.execute(select(features.c.name)).scalars())
+        url = self.engine.url
+        path = Path(url.database or "") if url.get_backend_name() == "sqlite" else None
+        return StoreInfo(
+            place=shown(url),
+            schema=revision_of(self.engine) or "",
+            bytes=path.stat().st_size if path and path.is_file() else None,
+            rows=rows,
+            datasets=self.datasets(),
+            feature_sets=names,
+            workers=workers,
+        )

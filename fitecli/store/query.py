@@ -1,0 +1,115 @@
+"""SQL for people, on a connection that cannot write."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from fitecli.errors import NotAStore, QueryRefused
+from fitecli.store.database import make_engine, shown, store_url
+
+VIEWS = ("face_descriptions", "tweet_aspects", "predictions")
+_READS = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE}
+_FORBIDDEN_FUNCTIONS = {"load_extension", "readfile", "writefile", "edit", "fts3_tokenizer"}
+_READING_PRAGMAS = {"table_info", "table_xinfo", "table_list", "index_list", "index_info"}
+
+Rows = Iterator[Sequence[Any]]
+
+
+def run_query(place: str | Path, sql: str) -> tuple[list[str], Rows]:
+    """Run one reading statement: the column names, and the rows as they come.
+
+    Raises QueryRefused for anything that would write, attach, load or set, for more than one
+    statement and for wrong SQL; NotAStore where there is no store.
+    """
+    if not sql.strip():
+        raise QueryRefused('The query is empty. Try: fite sql "select * from tweet_aspects"')
+    url = store_url(place)
+    if url.get_backend_name() == "sqlite":
+        return _sqlite(Path(url.database or ""), sql)
+    return _server(url, sql)
+
+
+def _sqlite(path: Path, sql: str) -> tuple[list[str], Rows]:
+    if not path.is_file():
+        raise NotAStore(f"There is no store {path}; `fite ingest FILE` makes one.")
+    address = f"file:{quote(str(path.resolve()))}?mode=ro"
+    connection = sqlite3.connect(address, uri=True, isolation_level=None)
+    refused: list[str] = []
+    connection.set_authorizer(lambda *action: _authorise(action, refused))
+    try:
+        cursor = connection.execute(sql)
+    except (sqlite3.Error, sqlite3.Warning) as exc:
+        connection.close()
+        raise _refusal(exc, refused) from exc
+    columns = [column[0] for column in cursor.description or ()]
+    return columns, _rows(connection, cursor, refused)
+
+
+def _rows(connection: sqlite3.Connection, cursor: sqlite3.Cursor, refused: list[str]) -> Rows:
+    with closing(connection):
+        try:
+            yield from cursor
+        except sqlite3.Error as exc:
+            raise _refusal(exc, refused) from exc
+
+
+def _authorise(action: Sequence[Any], refused: list[str]) -> int:
+    code, first, second = action[0], action[1], action[2]
+    if code in _READS:
+        return sqlite3.SQLITE_OK
+    if code == sqlite3.SQLITE_FUNCTION and str(second).lower() not in _FORBIDDEN_FUNCTIONS:
+        return sqlite3.SQLITE_OK
+    if code == sqlite3.SQLITE_PRAGMA and str(first).lower() in _READING_PRAGMAS:
+        return sqlite3.SQLITE_OK
+    refused.append(_NAMES.get(code, "this statement") + (f" {first}" if first else ""))
+    return sqlite3.SQLITE_DENY
+
+
+_NAMES = {
+    sqlite3.SQLITE_INSERT: "INSERT into",
+    sqlite3.SQLITE_UPDATE: "UPDATE of",
+    sqlite3.SQLITE_DELETE: "DELETE from",
+    sqlite3.SQLITE_ATTACH: "ATTACH",
+    sqlite3.SQLITE_DETACH: "DETACH",
+    sqlite3.SQLITE_PRAGMA: "PRAGMA",
+    sqlite3.SQLITE_TRANSACTION: "transaction control:",
+    sqlite3.SQLITE_FUNCTION: "a function that reaches outside",
+    sqlite3.SQLITE_DROP_TABLE: "DROP of",
+    sqlite3.SQLITE_CREATE_TABLE: "CREATE of",
+}
+
+
+def _refusal(exc: Exception, refused: Sequence[str]) -> QueryRefused:
+    if refused:
+        return QueryRefused(
+            f"`fite sql` only reads: {refused[0]} is not allowed. To change the store, use the "
+            "other commands (`fite --help`)."
+        )
+    message = str(exc)
+    if "readonly" in message:
+        message = "`fite sql` only reads; the statement would have written"
+    if "no such table" in message or "no such column" in message:
+        message += f". Views to ask: {', '.join(VIEWS)}; `fite store info` lists the tables"
+    return QueryRefused(f"The query cannot be run: {message}.")
+
+
+def _server(url: Any, sql: str) -> tuple[list[str], Rows]:
+    engine = make_engine(url)
+    try:
+        with engine.connect() as connection:
+            connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+            result = connection.execute(text(sql))
+            columns, rows = list(result.keys()), [tuple(row) for row in result]
+    except DBAPIError as exc:
+        raise QueryRefused(f"{shown(url)} refused the query: {exc.orig}") from exc
+    finally:
+        engine.dispose()
+    return columns, iter(rows)

@@ -1,0 +1,331 @@
+"""Reading what other rooms work on: tweets with faces, aspects with all that a model reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Select, and_, exists, func, or_, select
+
+from fitecli.records import Alignment, Aspect, Face
+from fitecli.store.connection import StoreConnection, analysed, in_scope, tables
+from fitecli.store.rows import (
+    FeatureSetRow,
+    FoundFace,
+    PendingImage,
+    Scope,
+    StoredAspect,
+    TweetFaces,
+)
+
+CHUNK = 1000  # tweets read at once
+
+
+class Reading(StoreConnection):
+    """Verbs that only read."""
+
+    def datasets(self) -> dict[str, int]:
+        """The datasets and how many tweets each has."""
+        tweet = tables["tweet"]
+        query = select(tweet.c.dataset, func.count()).group_by(tweet.c.dataset)
+        with self._reading() as connection:
+            return {row[0]: row[1] for row in connection.execute(query.order_by(tweet.c.dataset))}
+
+    def splits(self, dataset: str) -> list[str | None]:
+        """The splits of a dataset; None stands for tweets of no split."""
+        tweet = tables["tweet"]
+        query = select(tweet.c.split).where(tweet.c.dataset == dataset).distinct()
+        with self._reading() as connection:
+            found = set(connection.execute(query).scalars())
+        return sorted(found, key=lambda split: split or "")
+
+    def tweet_ids(self, scope: Scope, *, after: int = 0, limit: int = CHUNK) -> list[int]:
+        """The next tweets of a scope, in the order they were added."""
+        tweet = tables["tweet"]
+        query = in_scope(select(tweet.c.id).where(tweet.c.id > after), scope)
+        with self._reading() as connection:
+            return list(connection.execute(query.order_by(tweet.c.id).limit(limit)).scalars())
+
+    def source_ids(self, tweet_ids: Sequence[int]) -> dict[int, str]:
+        """Row id -> the id that the source gave, in ascending order."""
+        tweet = tables["tweet"]
+        query = select(tweet.c.id, tweet.c.source_id).where(tweet.c.id.in_(tweet_ids))
+        with self._reading() as connection:
+            return {row[0]: row[1] for row in connection.execute(query.order_by(tweet.c.id))}
+
+    def described(self, feature_set_id: int, tweet_ids: Sequence[int]) -> set[int]:
+        """Which of these tweets have a description under a feature set."""
+        description = tables["description"]
+        query = select(description.c.tweet_id).where(
+            description.c.feature_set_id == feature_set_id, description.c.tweet_id.in_(tweet_ids)
+        )
+        with self._reading() as connection:
+            return set(connection.execute(query).scalars())
+
+    # what the stages lack
+
+    def count_pending_tweets(self, scope: Scope, *, worker_id: int, face_worker_id: int) -> int:
+        """How many tweets with faces an aligner has not looked at."""
+        return self._count(_to_align(scope, worker_id, face_worker_id))
+
+    def pending_tweets(
+        self, scope: Scope, *, after: int, limit: int, worker_id: int, face_worker_id: int
+    ) -> list[TweetFaces]:
+        """The next tweets (id > after) with faces that an aligner has not looked at."""
+        query = _to_align(scope, worker_id, face_worker_id)
+        return self.tweet_faces(self._next(query, after, limit), face_worker_id)
+
+    def count_pending_descriptions(self, features: FeatureSetRow, scope: Scope) -> int:
+        """How many tweets can be described now and are not."""
+        return self._count(_to_describe(scope, features))
+
+    def pending_descriptions(
+        self, features: FeatureSetRow, scope: Scope, *, after: int, limit: int
+    ) -> list[tuple[TweetFaces, list[Alignment]]]:
+        """The next tweets (id > after) to describe, with the similarities of their faces."""
+        ids = self._next(_to_describe(scope, features), after, limit)
+        tweets = self.tweet_faces(ids, features.face_worker_id)
+        found = self.alignments(ids, features.alignment_worker_id)
+        return [(tweet, indexed(tweet, found.get(tweet.tweet_id, []))) for tweet in tweets]
+
+    def alignments(
+        self, tweet_ids: Sequence[int], worker_id: int | None
+    ) -> dict[int, list[tuple[int, int | None, float]]]:
+        """Tweet id -> (aspect id, face id, similarity) of an aligner."""
+        aspect, alignment = tables["aspect"], tables["alignment"]
+        columns = (
+            aspect.c.tweet_id,
+            alignment.c.aspect_id,
+            alignment.c.face_id,
+            alignment.c.similarity,
+        )
+        query = (
+            select(*columns)
+            .join(alignment, alignment.c.aspect_id == aspect.c.id)
+            .where(aspect.c.tweet_id.in_(tweet_ids), alignment.c.worker_id == worker_id)
+            .order_by(alignment.c.id)
+        )
+        found: dict[int, list[tuple[int, int | None, float]]] = {}
+        with self._reading() as connection:
+            for tweet_id, *rest in connection.execute(query):
+                found.setdefault(tweet_id, []).append((rest[0], rest[1], rest[2]))
+        return found
+
+    def _count(self, query: Select[Any]) -> int:
+        with self._reading() as connection:
+            counted = select(func.count()).select_from(query.subquery())
+            return int(connection.execute(counted).scalar_one())
+
+    def _next(self, query: Select[Any], after: int, limit: int) -> list[int]:
+        tweet = tables["tweet"]
+        page = query.where(tweet.c.id > after).order_by(tweet.c.id).limit(limit)
+        with self._reading() as connection:
+            return list(connection.execute(page).scalars())
+
+    def tweet_faces(self, tweet_ids: Sequence[int], face_worker_id: int) -> list[TweetFaces]:
+        """Tweets with their aspects, pictures and pooled faces, ascending by id."""
+        tweet = tables["tweet"]
+        query = select(tweet.c.id, tweet.c.text).where(tweet.c.id.in_(tweet_ids))
+        with self._reading() as connection:
+            aspects = _aspects(connection, tweet_ids)
+            images = _images(connection, tweet_ids, face_worker_id)
+            faces = _faces(connection, tweet_ids, face_worker_id)
+            return [
+                TweetFaces(
+                    tweet_id=number,
+                    text=text,
+                    aspects=tuple(aspects.get(number, ())),
+                    faces=tuple(faces.get(number, ())),
+                    images=tuple(image for image, _ in images.get(number, ())),
+                    pictures_seen=sum(seen for _, seen in images.get(number, ())),
+                )
+                for number, text in connection.execute(query.order_by(tweet.c.id))
+            ]
+
+    # what a model reads
+
+    def stored_aspects(
+        self, scope: Scope, features: FeatureSetRow, *, labelled: bool = False
+    ) -> Iterator[StoredAspect]:
+        """Stream the aspects of described tweets, by tweet and place; labelled ones only if asked."""
+        after = 0
+        described = tables["description"]
+        tweet = tables["tweet"]
+        has = exists(
+            select(described.c.id).where(
+                described.c.tweet_id == tweet.c.id, described.c.feature_set_id == features.id
+            )
+        )
+        query = in_scope(select(tweet.c.id).where(has), scope)
+        while ids := self._next(query, after, CHUNK):
+            after = ids[-1]
+            with self._reading() as connection:
+                rows = connection.execute(_stored(ids, features, labelled)).all()
+                captions = _captions(connection, ids, features.caption_worker_id)
+            for row in rows:
+                caption = " ".join(captions.get(row.tweet_id, ()))
+                yield StoredAspect(caption=caption, **row._mapping)
+
+
+def indexed(tweet: TweetFaces, rows: Sequence[tuple[int, int | None, float]]) -> list[Alignment]:
+    aspects = {aspect_id: place for place, (aspect_id, _) in enumerate(tweet.aspects)}
+    faces = {found.face_id: place for place, found in enumerate(tweet.faces)}
+    return [
+        Alignment(aspects[aspect_id], None if face_id is None else faces[face_id], similarity)
+        for aspect_id, face_id, similarity in rows
+        if face_id is None or face_id in faces
+    ]
+
+
+def _has_face(face_worker_id: int) -> Any:
+    tweet, link, face = tables["tweet"], tables["tweet_image"], tables["face"]
+    return exists(
+        select(face.c.id)
+        .join(link, link.c.image_id == face.c.image_id)
+        .where(link.c.tweet_id == tweet.c.id, face.c.worker_id == face_worker_id)
+    )
+
+
+def _unseen_picture(worker_id: int) -> Any:
+    tweet, link = tables["tweet"], tables["tweet_image"]
+    return exists(
+        select(link.c.image_id).where(
+            link.c.tweet_id == tweet.c.id, ~analysed("image", link.c.image_id, worker_id)
+        )
+    )
+
+
+def _to_align(scope: Scope, worker_id: int, face_worker_id: int) -> Select[Any]:
+    """Tweets whose pictures are all looked at, that have a face and no alignment."""
+    tweet = tables["tweet"]
+    query = select(tweet.c.id).where(
+        _has_face(face_worker_id),
+        ~_unseen_picture(face_worker_id),
+        ~analysed("tweet", tweet.c.id, worker_id),
+    )
+    return in_scope(query, scope)
+
+
+def _to_describe(scope: Scope, features: FeatureSetRow) -> Select[Any]:
+    """Tweets whose pictures are all looked at and whose faces are aligned, with no description."""
+    tweet, description = tables["tweet"], tables["description"]
+    done = exists(
+        select(description.c.id).where(
+            description.c.tweet_id == tweet.c.id, description.c.feature_set_id == features.id
+        )
+    )
+    query = select(tweet.c.id).where(~done, ~_unseen_picture(features.face_worker_id))
+    if features.alignment_worker_id is not None:
+        aligned = analysed("tweet", tweet.c.id, features.alignment_worker_id)
+        query = query.where(or_(aligned, ~_has_face(features.face_worker_id)))
+    return in_scope(query, scope)
+
+
+def _aspects(
+    connection: Connection, tweet_ids: Sequence[int]
+) -> dict[int, list[tuple[int, Aspect]]]:
+    aspect = tables["aspect"]
+    query = select(aspect).where(aspect.c.tweet_id.in_(tweet_ids))
+    found: dict[int, list[tuple[int, Aspect]]] = {}
+    for row in connection.execute(query.order_by(aspect.c.tweet_id, aspect.c.position)):
+        record = Aspect(
+            row.text, row.start, row.end, row.label, row.origin, row.source_line, row.source_text
+        )
+        found.setdefault(row.tweet_id, []).append((row.id, record))
+    return found
+
+
+def _images(
+    connection: Connection, tweet_ids: Sequence[int], worker_id: int
+) -> dict[int, list[tuple[PendingImage, bool]]]:
+    image, link = tables["image"], tables["tweet_image"]
+    seen = analysed("image", image.c.id, worker_id, status="done")
+    query = (
+        select(link.c.tweet_id, image.c.id, image.c.name, link.c.path, seen)
+        .join(image, image.c.id == link.c.image_id)
+        .where(link.c.tweet_id.in_(tweet_ids))
+        .order_by(link.c.tweet_id, link.c.position)
+    )
+    found: dict[int, list[tuple[PendingImage, bool]]] = {}
+    for tweet_id, image_id, name, path, done in connection.execute(query):
+        found.setdefault(tweet_id, []).append((PendingImage(image_id, name, path), bool(done)))
+    return found
+
+
+def _faces(
+    connection: Connection, tweet_ids: Sequence[int], worker_id: int
+) -> dict[int, list[FoundFace]]:
+    face, link = tables["face"], tables["tweet_image"]
+    query = (
+        select(link.c.tweet_id, face)
+        .join(link, link.c.image_id == face.c.image_id)
+        .where(link.c.tweet_id.in_(tweet_ids), face.c.worker_id == worker_id)
+        .order_by(link.c.tweet_id, link.c.position, face.c.position)
+    )
+    found: dict[int, list[FoundFace]] = {}
+    for row in connection.execute(query):
+        found.setdefault(row.tweet_id, []).append(FoundFace(row.id, row.image_id, face_record(row)))
+    return found
+
+
+def face_record(row: Any) -> Face:
+    """A row of the table face as a record."""
+    box = (row.box_left, row.box_top, row.box_width, row.box_height)
+    names = [name for name in Face.__dataclass_fields__ if name != "box"]
+    values = {name: getattr(row, name) for name in names}
+    return Face(box=None if row.box_left is None else box, **values)
+
+
+def _captions(
+    connection: Connection, tweet_ids: Sequence[int], worker_id: int | None
+) -> dict[int, list[str]]:
+    link, caption = tables["tweet_image"], tables["caption"]
+    query = (
+        select(link.c.tweet_id, caption.c.text)
+        .join(caption, caption.c.image_id == link.c.image_id)
+        .where(link.c.tweet_id.in_(tweet_ids), caption.c.worker_id == worker_id)
+        .order_by(link.c.tweet_id, link.c.position)
+    )
+    found: dict[int, list[str]] = {}
+    if worker_id is not None:
+        for tweet_id, text in connection.execute(query):
+            found.setdefault(tweet_id, []).append(text)
+    return found
+
+
+def _stored(ids: Sequence[int], features: FeatureSetRow, labelled: bool) -> Select[Any]:
+    aspect, tweet = tables["aspect"], tables["tweet"]
+    description, sentence = tables["description"], tables["face_sentence"]
+    query = (
+        select(
+            aspect.c.id.label("aspect_id"),
+            aspect.c.tweet_id,
+            aspect.c.key,
+            tweet.c.dataset,
+            tweet.c.split,
+            tweet.c.text,
+            aspect.c.text.label("aspect"),
+            aspect.c.start,
+            aspect.c.end,
+            aspect.c.source_text,
+            aspect.c.label,
+            description.c.text.label("description"),
+            description.c.faces,
+            sentence.c.text.label("face"),
+        )
+        .join(tweet, tweet.c.id == aspect.c.tweet_id)
+        .join(
+            description,
+            and_(description.c.tweet_id == tweet.c.id, description.c.feature_set_id == features.id),
+        )
+        .outerjoin(
+            sentence,
+            and_(
+                sentence.c.description_id == description.c.id,
+                sentence.c.aspect_id == aspect.c.id,
+            ),
+        )
+        .where(aspect.c.tweet_id.in_(ids))
+        .order_by(aspect.c.tweet_id, aspect.c.position)
+    )
+    return query.where(aspect.c.label.is_not(None)) if labelled else query

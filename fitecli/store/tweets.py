@@ -1,0 +1,289 @@
+"""Tweets, their aspects and their pictures: adding them, again and again without doubling."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, and_, delete, exists, select, update
+
+from fitecli.records import Reject, Tweet, TweetImage
+from fitecli.store.connection import StoreConnection, now, tables
+from fitecli.store.rows import Added
+
+IMAGE_FACTS = ("face", "caption", "image_embedding")
+
+
+class Tweets(StoreConnection):
+    """Verbs about what sources tell."""
+
+    def add_tweets(
+        self, dataset: str, batch: Sequence[Tweet], *, source: str | None = None
+    ) -> Added:
+        """Add a batch in one transaction; what is known already is left alone.
+
+        A known tweet can gain aspects, labels and pictures; its alignment and descriptions are
+        then made anew. A known id with another text is a conflict: it becomes a reject row.
+        """
+        with self._writing() as connection:
+            job = _Addition(self, connection, dataset, source)
+            added = job.add(batch)
+            self._save_rejects(connection, dataset, source or "", added.conflicts)
+        return added
+
+    def add_rejects(self, dataset: str, source: str, rejects: Iterable[Reject]) -> int:
+        """Keep records that could not become tweets; returns how many there were."""
+        rows = list(rejects)
+        if rows:
+            with self._writing() as connection:
+                self._save_rejects(connection, dataset, source, rows)
+        return len(rows)
+
+    def _save_rejects(
+        self, connection: Connection, dataset: str, source: str, rejects: Sequence[Reject]
+    ) -> None:
+        rows = [
+            {
+                "dataset": dataset,
+                "source": source,
+                "line": reject.line,
+                "reason": reject.reason,
+                "created_at": now(),
+            }
+            for reject in rejects
+        ]
+        self._insert_new(connection, "reject", rows)
+
+
+class _Addition:
+    """One batch on its way into the store."""
+
+    def __init__(
+        self, store: Tweets, connection: Connection, dataset: str, source: str | None
+    ) -> None:
+        self.store = store
+        self.connection = connection
+        self.dataset = dataset
+        self.source = source
+        self.touched: set[int] = set()  # known tweets that gained something
+
+    def add(self, batch: Sequence[Tweet]) -> Added:
+        known = self._known(batch)
+        fresh: dict[str, Tweet] = {}
+        conflicts = []
+        for tweet in batch:
+            text = known[tweet.source_id][1] if tweet.source_id in known else None
+            if text is None:
+                text = fresh.setdefault(tweet.source_id, tweet).text
+            if text != tweet.text:
+                conflicts.append(self._conflict(tweet))
+        self._insert_tweets(fresh.values())
+        ids = {**self._known(list(fresh.values())), **known}
+        refused = {id(tweet) for tweet in batch if ids[tweet.source_id][1] != tweet.text}
+        accepted = [(ids[tweet.source_id][0], tweet) for tweet in batch if id(tweet) not in refused]
+        aspects = self._add_aspects(accepted)
+        images = self._add_images(accepted)
+        forget_readings(self.connection, self.touched)
+        gained = self.touched | {ids[source_id][0] for source_id in fresh}
+        return Added(
+            tweets=len(fresh),
+            aspects=aspects,
+            images=images,
+            skipped=sum(number not in gained for number, _ in accepted),
+            ids=[None if id(tweet) in refused else ids[tweet.source_id][0] for tweet in batch],
+            conflicts=conflicts,
+        )
+
+    def _conflict(self, tweet: Tweet) -> Reject:
+        reason = f"the tweet id {tweet.source_id!r} is already in the store with another text"
+        return Reject(tweet.line or 0, reason)
+
+    def _known(self, batch: Sequence[Tweet]) -> dict[str, tuple[int, str]]:
+        table = tables["tweet"]
+        query = select(table.c.source_id, table.c.id, table.c.text).where(
+            table.c.dataset == self.dataset,
+            table.c.source_id.in_([tweet.source_id for tweet in batch]),
+        )
+        return {row[0]: (row[1], row[2]) for row in self.connection.execute(query)}
+
+    def _insert_tweets(self, batch: Iterable[Tweet]) -> None:
+        rows = [
+            {
+                "dataset": self.dataset,
+                "split": tweet.split,
+                "source_id": tweet.source_id,
+                "text": tweet.text,
+                "author": tweet.author,
+                "created_at": tweet.created_at,
+                "source": self.source,
+                "line": tweet.line,
+            }
+            for tweet in batch
+        ]
+        self.store._insert_new(self.connection, "tweet", rows)
+
+    def _add_aspects(self, accepted: Sequence[tuple[int, Tweet]]) -> int:
+        table = tables["aspect"]
+        numbers = {number for number, _ in accepted}
+        query = select(table.c.tweet_id, table.c.key, table.c.label).where(
+            table.c.tweet_id.in_(numbers)
+        )
+        labels: dict[int, dict[str, str | None]] = {}
+        for tweet_id, key, label in self.connection.execute(query):
+            labels.setdefault(tweet_id, {})[key] = label
+        old = set(labels)
+        rows, relabelled = [], []
+        for number, tweet in accepted:
+            known = labels.setdefault(number, {})
+            for aspect in tweet.aspects:
+                key = aspect.key
+                if key not in known:
+                    rows.append(
+                        {
+                            "tweet_id": number,
+                            "key": key,
+                            "position": len(known),
+                            "text": aspect.text,
+                            "start": aspect.start,
+                            "end": aspect.end,
+                            "label": aspect.label,
+                            "origin": aspect.origin,
+                            "source_line": aspect.source_line,
+                            "source_text": aspect.source_text,
+                        }
+                    )
+                    known[key] = aspect.label
+                    if number in old:
+                        self.touched.add(number)
+                elif known[key] is None and aspect.label is not None:
+                    relabelled.append((number, key, aspect.label))
+                    known[key] = aspect.label
+        self.store._insert_new(self.connection, "aspect", rows)
+        for number, key, label in relabelled:
+            condition = and_(table.c.tweet_id == number, table.c.key == key)
+            self.connection.execute(update(table).where(condition).values(label=label))
+        return len(rows)
+
+    def _add_images(self, accepted: Sequence[tuple[int, Tweet]]) -> int:
+        wanted = [(number, tweet) for number, tweet in accepted if tweet.images]
+        if not wanted:
+            return 0
+        before = self._image_ids(image for _, tweet in wanted for image in tweet.images)
+        after, created = self._create_images(wanted, before)
+        table = tables["tweet_image"]
+        query = select(table).where(table.c.tweet_id.in_({number for number, _ in wanted}))
+        linked = {(row.tweet_id, row.position): row for row in self.connection.execute(query)}
+        rows = []
+        for number, tweet in wanted:
+            for position, image in enumerate(tweet.images):
+                image_id = after[_identity(image)]
+                row = linked.get((number, position))
+                if row is None:
+                    rows.append(
+                        {
+                            "tweet_id": number,
+                            "position": position,
+                            "image_id": image_id,
+                            "path": image.path,
+                        }
+                    )
+                elif image.sha256 is not None:
+                    self._refresh(row, image_id, image)
+        self.store._insert_new(self.connection, "tweet_image", rows)
+        self.touched |= {row["tweet_id"] for row in rows if (row["tweet_id"], 0) in linked}
+        return created
+
+    def _image_ids(self, images: Iterable[TweetImage]) -> dict[tuple[str, str], int]:
+        table = tables["image"]
+        listed = list(images)
+        hashes = {image.sha256 for image in listed if image.sha256}
+        names = {image.name for image in listed if not image.sha256}
+        by_hash = select(table.c.sha256, table.c.id).where(table.c.sha256.in_(hashes))
+        found = {("sha256", str(row[0])): row[1] for row in self.connection.execute(by_hash)}
+        by_name = select(table.c.name, table.c.id).where(
+            table.c.sha256.is_(None), table.c.dataset == self.dataset, table.c.name.in_(names)
+        )
+        found.update({("name", row[0]): row[1] for row in self.connection.execute(by_name)})
+        return found
+
+    def _create_images(
+        self, wanted: Sequence[tuple[int, Tweet]], known: dict[tuple[str, str], int]
+    ) -> tuple[dict[tuple[str, str], int], int]:
+        rows: dict[tuple[str, str], dict[str, Any]] = {}
+        listed = [image for _, tweet in wanted for image in tweet.images]
+        for image in listed:
+            identity = _identity(image)
+            if identity not in known:
+                rows[identity] = {
+                    "sha256": image.sha256,
+                    "dataset": None if image.sha256 else self.dataset,
+                    "name": image.name,
+                }
+        self.store._insert_new(self.connection, "image", list(rows.values()))
+        return self._image_ids(listed), len(rows)
+
+    def _refresh(self, row: Any, image_id: int, image: TweetImage) -> None:
+        """The bytes of a known picture are seen: keep the path, move what was known by name."""
+        table = tables["tweet_image"]
+        if row.image_id != image_id:
+            move_image(self.connection, row.image_id, image_id)
+            self.touched.add(row.tweet_id)
+        if row.path != image.path:
+            condition = and_(table.c.tweet_id == row.tweet_id, table.c.position == row.position)
+            self.connection.execute(update(table).where(condition).values(path=image.path))
+
+
+def _identity(image: TweetImage) -> tuple[str, str]:
+    return ("sha256", image.sha256) if image.sha256 else ("name", image.name)
+
+
+def move_image(connection: Connection, old: int, new: int) -> None:
+    """Move every fact about a picture that was known by name to the row of its bytes.
+
+    Where a worker has looked at the bytes already, its facts stay and the older ones go. A picture
+    that others refer to by its own bytes stays as it is.
+    """
+    image, link, analysis = tables["image"], tables["tweet_image"], tables["analysis"]
+    named = connection.execute(
+        select(image.c.id).where(image.c.id == old, image.c.sha256.is_(None))
+    ).first()
+    if named is None:
+        return
+    for name in IMAGE_FACTS:
+        table = tables[name]
+        other = table.alias()
+        taken = exists(
+            select(other.c.id).where(
+                other.c.image_id == new, other.c.worker_id == table.c.worker_id
+            )
+        )
+        connection.execute(
+            update(table).where(table.c.image_id == old, ~taken).values(image_id=new)
+        )
+    other = analysis.alias()
+    of_old = and_(analysis.c.subject_kind == "image", analysis.c.subject_id == old)
+    taken = exists(
+        select(other.c.worker_id).where(
+            other.c.subject_kind == "image",
+            other.c.subject_id == new,
+            other.c.worker_id == analysis.c.worker_id,
+        )
+    )
+    connection.execute(
+        update(analysis).where(of_old, analysis.c.status == "done", ~taken).values(subject_id=new)
+    )
+    connection.execute(delete(analysis).where(of_old))
+    connection.execute(update(link).where(link.c.image_id == old).values(image_id=new))
+    connection.execute(delete(image).where(image.c.id == old))
+
+
+def forget_readings(connection: Connection, tweet_ids: Iterable[int]) -> None:
+    """Drop alignments and descriptions of tweets, so that they are made anew."""
+    ids = sorted(tweet_ids)
+    if not ids:
+        return
+    analysis, description = tables["analysis"], tables["description"]
+    connection.execute(
+        delete(analysis).where(analysis.c.subject_kind == "tweet", analysis.c.subject_id.in_(ids))
+    )
+    connection.execute(delete(description).where(description.c.tweet_id.in_(ids)))
