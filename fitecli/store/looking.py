@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import func, select, text
+from sqlalchemy import exists, func, select, text
 
 from fitecli.errors import NoExamples
 from fitecli.store.connection import tables
@@ -84,6 +84,43 @@ class Looking(Reading):
                 features=name,
             ),
         )
+
+    def texts(
+        self, dataset: str, split: str | None
+    ) -> Iterator[tuple[str, str, str | None, str | None]]:
+        """Stream tweet text, aspect, source text and label of every aspect of a split."""
+        tweet, aspect = tables["tweet"], tables["aspect"]
+        columns = (tweet.c.text, aspect.c.text, aspect.c.source_text, aspect.c.label)
+        query = select(*columns).join(tweet, tweet.c.id == aspect.c.tweet_id)
+        query = query.where(tweet.c.dataset == dataset, tweet.c.split.is_not_distinct_from(split))
+        with self._reading() as connection:
+            for row in connection.execution_options(yield_per=10_000).execute(query):
+                yield row[0], row[1], row[2], row[3]
+
+    def picture_counts(
+        self, dataset: str, split: str | None, face_worker_id: int | None
+    ) -> tuple[int, int]:
+        """Pictures of a split's tweets with aspects, and aspects whose tweet's pictures have a face."""
+        tweet, aspect = tables["tweet"], tables["aspect"]
+        link, face = tables["tweet_image"], tables["face"]
+        mine = (tweet.c.dataset == dataset, tweet.c.split.is_not_distinct_from(split))
+        joined = aspect.join(tweet, tweet.c.id == aspect.c.tweet_id)
+        pictures = (
+            select(func.count(link.c.image_id.distinct()))
+            .select_from(joined.join(link, link.c.tweet_id == tweet.c.id))
+            .where(*mine)
+        )
+        seen = exists(
+            select(face.c.id)
+            .join(link, link.c.image_id == face.c.image_id)
+            .where(link.c.tweet_id == tweet.c.id, face.c.worker_id == face_worker_id)
+        )
+        faces = select(func.count(aspect.c.id)).select_from(joined).where(*mine, seen)
+        with self._reading() as connection:
+            return (
+                int(connection.execute(pictures).scalar_one()),
+                int(connection.execute(faces).scalar_one()),
+            )
 
     def _rows(self, sql: str, **values: Any) -> tuple[Mapping[str, Any], ...]:
         with self._reading() as connection:

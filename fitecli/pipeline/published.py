@@ -1,0 +1,150 @@
+"""The benchmark and its authors' features go into the store under workers of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from fitecli import describe
+from fitecli.pipeline.ingest import BATCH, IngestReport
+from fitecli.records import FeatureSet, Tweet, Worker
+from fitecli.sources import published
+from fitecli.store import DescriptionText, FacesFound, Scope, Store, TweetFaces
+
+FEATURES = "published"
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class PublishedReport:
+    """What was added; unmatched counts descriptions whose faces could not be told apart."""
+
+    added: IngestReport
+    faces: int
+    captions: int
+    descriptions: int
+    unmatched: int
+    missing: tuple[str, ...]
+
+
+def add_published(store: Store, name: str, folder: Path, *, tell: Tell) -> PublishedReport:
+    """Add a benchmark with its face attributes, captions and descriptions; again is a no-op.
+
+    Files that are missing or not the pinned ones are told, and the rest is done.
+    """
+    data = published.load(name, folder)
+    for path in published.differing(name, folder):
+        tell(f"{path} is not the file that was published (its sha256 differs).")
+    for path in data.missing:
+        tell(f"Missing: {path}")
+    report = IngestReport(rejected=store.add_rejects(name, str(folder.name), data.rejects))
+    for batch in _batches(data.tweets):
+        added = store.add_tweets(name, batch, source=f"published {name}")
+        report += IngestReport(added.tweets, added.aspects, added.images, added.skipped)
+    faces, captions, alignment = _workers()
+    face_worker = store.register_worker(faces)
+    caption_worker = store.register_worker(captions)
+    store.register_worker(alignment)
+    features = store.register_feature_set(
+        FeatureSet(
+            FEATURES,
+            faces.fingerprint,
+            captions.fingerprint,
+            alignment.fingerprint,
+            template="published",
+            template_version=describe.TEMPLATE_VERSION,
+            thresholds={"theta": describe.THETA},
+        )
+    )
+    scope = Scope(name)
+    found = _save_faces(store, face_worker, scope, data)
+    told = _save_captions(store, caption_worker, scope, data)
+    described, unmatched = _save_descriptions(store, features, face_worker, scope, data)
+    store.complete_feature_set(features)
+    return PublishedReport(report, found, told, described, unmatched, tuple(data.missing))
+
+
+def _workers() -> tuple[Worker, Worker, Worker]:
+    version = published.FEATURES_VERSION
+    faces = Worker("faces", "published-deepface", version)
+    captions = Worker("captions", "published-catr", version)
+    alignment = Worker(
+        "alignment",
+        "published-clip",
+        version,
+        settings={"model": "ViT-B/16"},
+        inputs=(faces.fingerprint,),
+    )
+    return faces, captions, alignment
+
+
+def _batches(tweets: Sequence[Tweet]) -> Iterator[list[Tweet]]:
+    stream = iter(tweets)
+    while batch := list(islice(stream, BATCH)):
+        yield batch
+
+
+def _save_faces(store: Store, worker: int, scope: Scope, data: published.Published) -> int:
+    """Keep the faces of pictures that have attributes and were not looked at yet."""
+    saved, after = 0, 0
+    while images := store.claim_images(worker, scope, limit=BATCH, owner=FEATURES, after=after):
+        after = images[-1].id
+        known = {item.id: data.faces[item.name] for item in images if item.name in data.faces}
+        store.save_faces(worker, {number: FacesFound(faces) for number, faces in known.items()})
+        saved += len(known)
+    store.release(FEATURES)
+    return saved
+
+
+def _save_captions(store: Store, worker: int, scope: Scope, data: published.Published) -> int:
+    saved, after = 0, 0
+    while images := store.claim_images(worker, scope, limit=BATCH, owner=FEATURES, after=after):
+        after = images[-1].id
+        known = {i.id: data.captions[i.name] for i in images if i.name in data.captions}
+        store.save_captions(worker, known)
+        saved += len(known)
+    store.release(FEATURES)
+    return saved
+
+
+def _save_descriptions(
+    store: Store, features: int, face_worker: int, scope: Scope, data: published.Published
+) -> tuple[int, int]:
+    """Keep the published sentences; whose face is whose is recovered by matching them."""
+    aspects: dict[str, list[str]] = {}
+    for tweet in data.tweets:
+        for aspect in tweet.aspects:
+            aspects.setdefault(tweet.images[0].name, []).append(aspect.text)
+    saved = unmatched = after = 0
+    while ids := store.tweet_ids(scope, after=after, limit=BATCH):
+        after = ids[-1]
+        rest = sorted(set(ids) - store.described(features, ids))
+        results = {}
+        for tweet in store.tweet_faces(rest, face_worker):
+            picture = tweet.images[0].name
+            text = data.descriptions.get(picture, "")
+            sentences = _matched(text, tweet, aspects[picture])
+            unmatched += bool(tweet.faces and text and not sentences)
+            results[tweet.tweet_id] = DescriptionText(text, len(tweet.faces), sentences)
+        store.save_descriptions(features, results)
+        saved += len(results)
+    return saved, unmatched
+
+
+def _matched(
+    text: str, tweet: TweetFaces, names: Sequence[str]
+) -> tuple[tuple[int, int | None, str], ...]:
+    found = describe.match(text, [face.face for face in tweet.faces], names)
+    if not found:
+        return ()
+    mine = {aspect.text: aspect_id for aspect_id, aspect in reversed(tweet.aspects)}
+    return tuple(
+        (
+            tweet.faces[part.face].face_id,
+            None if part.aspect is None else mine.get(names[part.aspect]),
+            part.text,
+        )
+        for part in found
+    )

@@ -1,0 +1,1 @@
+"""What people look at: tables, later plots and pages."""

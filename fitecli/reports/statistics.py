@@ -1,0 +1,81 @@
+"""The paper's Tables 2 and 3 for any dataset of the store."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from fitecli.inputs import tokenise_like_benchmark
+from fitecli.records import LABELS
+from fitecli.store import FeatureSetRow, Store
+
+ORDER = ("train", "dev", "test")
+
+
+@dataclass(frozen=True)
+class SplitStatistics:
+    """One row of Table 2, and of Table 3 (with_face): counts are examples, one per aspect.
+
+    per_picture: examples per picture, over pictures that have one. words: mean number of words of
+    the tweet with the aspect in it. with_face: examples whose picture has a face.
+    """
+
+    dataset: str
+    split: str | None
+    positive: int
+    neutral: int
+    negative: int
+    unlabelled: int
+    total: int
+    per_picture: float
+    words: float
+    with_face: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values."""
+        return asdict(self)
+
+
+def statistics(
+    store: Store, dataset: str, features: FeatureSetRow | None
+) -> list[SplitStatistics]:
+    """Count each split of a dataset, in the order train, dev, test.
+
+    features: whose faces Table 3 counts; without them with_face is 0.
+    """
+    splits = store.splits(dataset)
+    known = {split: place for place, split in enumerate(ORDER)}
+    splits.sort(key=lambda split: (known.get(split or "", len(ORDER)), split or ""))
+    return [_split(store, dataset, split, features) for split in splits]
+
+
+def _split(
+    store: Store, dataset: str, split: str | None, features: FeatureSetRow | None
+) -> SplitStatistics:
+    counts = dict.fromkeys((*LABELS, None), 0)
+    words = total = 0
+    for text, aspect, source_text, label in store.texts(dataset, split):
+        counts[label] += 1
+        total += 1
+        words += len(_whole(text, aspect, source_text).split())
+    pictures, faces = store.picture_counts(
+        dataset, split, features.face_worker_id if features else None
+    )
+    return SplitStatistics(
+        dataset=dataset,
+        split=split,
+        positive=counts["positive"],
+        neutral=counts["neutral"],
+        negative=counts["negative"],
+        unlabelled=counts[None],
+        total=total,
+        per_picture=total / pictures if pictures else 0.0,
+        words=words / total if total else 0.0,
+        with_face=faces,
+    )
+
+
+def _whole(text: str, aspect: str, source_text: str | None) -> str:
+    if source_text is not None:
+        return source_text.replace("$T$", aspect)
+    return tokenise_like_benchmark(text)

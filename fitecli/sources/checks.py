@@ -1,0 +1,149 @@
+"""What every reader checks about a record; a record that fails becomes a Reject."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from fitecli.records import LABELS, Aspect, Tweet, TweetImage
+
+MAX_IMAGES = 4  # a tweet has no more
+_SPELLINGS = {"-1": "negative", "0": "neutral", "1": "positive"}
+
+
+class InvalidRecord(ValueError):
+    """A record breaks a rule; the message names the field and becomes the reject's reason."""
+
+
+def text_of(value: Any, field: str, *, empty: bool = False) -> str:
+    """A string that the store can keep: no NUL, no lone surrogate."""
+    if not isinstance(value, str):
+        raise InvalidRecord(f"{field} must be a string, not {_kind(value)}")
+    if not value.strip() and not empty:
+        raise InvalidRecord(f"{field} is empty")
+    if "\0" in value:
+        raise InvalidRecord(f"{field} holds a NUL character")
+    if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise InvalidRecord(f"{field} holds a lone surrogate")
+    return value
+
+
+def optional_text(value: Any, field: str) -> str | None:
+    """A string, or None where the field is absent, null or empty."""
+    return None if value in (None, "") else text_of(value, field)
+
+
+def id_of(value: Any, text: str, images: Sequence[TweetImage]) -> str:
+    """The tweet's id; where it has none, one made from its text and pictures."""
+    if value is None or value == "":
+        parts = [text, *(image.name for image in images)]
+        return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:16]
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return text_of(value, "id")
+
+
+def label_of(value: Any, field: str = "label") -> str | None:
+    """A polarity: positive, neutral or negative in any case, or 1, 0 or -1."""
+    if value is None or value == "":
+        return None
+    word = str(value).strip().lower() if not isinstance(value, bool) else ""
+    word = _SPELLINGS.get(word, word)
+    if word not in LABELS:
+        raise InvalidRecord(f"{field} must be positive, neutral or negative, not {value!r}")
+    return word
+
+
+def images_of(value: Any) -> tuple[TweetImage, ...]:
+    """The names of at most four pictures."""
+    if value is None:
+        return ()
+    if not isinstance(value, list):
+        raise InvalidRecord(f"images must be a list of file names, not {_kind(value)}")
+    if len(value) > MAX_IMAGES:
+        raise InvalidRecord(f"images has {len(value)} entries; a tweet has at most {MAX_IMAGES}")
+    return tuple(TweetImage(text_of(name, "images")) for name in value)
+
+
+def aspects_of(value: Any, text: str) -> tuple[Aspect, ...]:
+    """The aspects of a record: strings, or objects of text, start, end, label.
+
+    A string stands for each of its occurrences; one that the text does not hold is kept as
+    implicit. Two entries for the same span count once.
+    """
+    if value is None:
+        return ()
+    if not isinstance(value, list):
+        raise InvalidRecord(f"aspects must be a list, not {_kind(value)}")
+    found: dict[str, Aspect] = {}
+    for number, item in enumerate(value):
+        for aspect in _aspect(item, text, f"aspects[{number}]"):
+            known = found.get(aspect.key)
+            if known is not None and aspect.label and known.label not in (None, aspect.label):
+                raise InvalidRecord(f"aspects[{number}] gives {aspect.text!r} a second label")
+            if known is None or aspect.label:
+                found[aspect.key] = aspect
+    return tuple(found.values())
+
+
+def _aspect(item: Any, text: str, field: str) -> list[Aspect]:
+    if isinstance(item, str):
+        return occurrences(text_of(item, field), text)
+    if not isinstance(item, dict):
+        raise InvalidRecord(f"{field} must be a string or an object, not {_kind(item)}")
+    name = text_of(item.get("text"), f"{field}.text")
+    label = label_of(item.get("label"), f"{field}.label")
+    start, end = item.get("start"), item.get("end")
+    if start is None and end is None:
+        return occurrences(name, text, label)
+    for key, offset in (("start", start), ("end", end)):
+        if not isinstance(offset, int) or isinstance(offset, bool):
+            raise InvalidRecord(f"{field}.{key} must be a number, not {_kind(offset)}")
+    if not 0 <= start < end <= len(text) or text[start:end] != name:
+        raise InvalidRecord(
+            f"{field}: the text has {text[max(start, 0) : max(end, 0)]!r} at {start}:{end}, "
+            f"not {name!r} (offsets are code points, end exclusive)"
+        )
+    return [Aspect(name, start, end, label)]
+
+
+def occurrences(name: str, text: str, label: str | None = None) -> list[Aspect]:
+    """Each place where the text holds the name as a whole word; one implicit aspect if none."""
+    places = list(spans(name, text))
+    if not places:
+        return [Aspect(name, label=label)]
+    return [Aspect(name, start, end, label) for start, end in places]
+
+
+def spans(name: str, text: str) -> Iterator[tuple[int, int]]:
+    """The places of a name in a text: whole words where there are such, else anywhere."""
+    before = r"(?<!\w)" if name[:1].isalnum() else ""
+    after = r"(?!\w)" if name[-1:].isalnum() else ""
+    escaped = re.escape(name)
+    whole = [match.span() for match in re.finditer(f"{before}{escaped}{after}", text)]
+    yield from whole or [match.span() for match in re.finditer(escaped, text)]
+
+
+def tweet_of(record: dict[str, Any], line: int) -> Tweet:
+    """A record of the JSONL contract as a Tweet; raises InvalidRecord."""
+    text = text_of(record.get("text"), "text")
+    images = images_of(record.get("images"))
+    return Tweet(
+        text=text,
+        source_id=id_of(record.get("id"), text, images),
+        aspects=aspects_of(record.get("aspects"), text),
+        images=images,
+        split=optional_text(record.get("split"), "split"),
+        author=optional_text(record.get("author"), "author"),
+        created_at=optional_text(record.get("created_at"), "created_at"),
+        line=line,
+    )
+
+
+def _kind(value: Any) -> str:
+    names = {dict: "an object", list: "a list", str: "a string", bool: "true or false"}
+    if value is None:
+        return "null"
+    return names.get(type(value), "a number")

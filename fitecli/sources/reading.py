@@ -1,0 +1,107 @@
+"""Opening a source, guessing its format, and streaming it through the reader of that format."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from collections.abc import Callable, Iterator
+from itertools import chain, islice
+from pathlib import Path
+from typing import BinaryIO
+
+from fitecli.errors import UnreadableSource, UsageProblem
+from fitecli.records import Reject, Tweet
+from fitecli.sources import jsonl, pyabsa, tabular, tombert, x_api
+
+Lines = Iterator[tuple[int, bytes]]  # 1-based number, bytes without the line end
+Reader = Callable[[Lines, str], Iterator[Tweet | Reject]]
+
+READERS: dict[str, Reader] = {
+    "jsonl": jsonl.read,
+    "csv": tabular.read_csv,
+    "tsv": tabular.read_tsv,
+    "x-api": x_api.read,
+    "pyabsa": pyabsa.read,
+    "tombert-tsv": tombert.read_tsv,
+    "tombert-txt": tombert.read_txt,
+}
+FORMATS = ("auto", *READERS)
+HEAD = 20  # lines that the format is guessed from
+_SUFFIXES = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".apc": "pyabsa"}
+
+
+def read(
+    source: Path | BinaryIO, format: str = "auto", *, name: str | None = None
+) -> Iterator[Tweet | Reject]:
+    """Stream a file of tweets in bounded memory; a bad record becomes a Reject and stops nothing.
+
+    source: a path (may end in .gz) or a binary stream. name: what messages call it. Raises
+    UnreadableSource for a file that is missing, empty, binary or of no known format, and
+    UsageProblem for an unknown format.
+    """
+    if format not in FORMATS:
+        raise UsageProblem(f"There is no format {format!r}; choose one of {', '.join(FORMATS)}.")
+    if isinstance(source, Path):
+        with _open(source) as stream:
+            yield from _read(stream, format, name or source.name)
+    else:
+        yield from _read(source, format, name or "stdin")
+
+
+def _open(path: Path) -> BinaryIO:
+    try:
+        if path.suffix == ".gz":
+            return io.BufferedReader(gzip.open(path))  # type: ignore[arg-type]
+        return path.open("rb")
+    except OSError as exc:
+        raise UnreadableSource(f"{path} cannot be read: {exc.strerror or exc}.") from exc
+
+
+def _read(stream: BinaryIO, format: str, name: str) -> Iterator[Tweet | Reject]:
+    lines = _lines(stream, name)
+    head = list(islice(lines, HEAD))
+    if not any(line.strip() for _, line in head):
+        raise UnreadableSource(f"{name} is empty: it holds no tweets.")
+    if any(b"\0" in line for _, line in head):
+        raise UnreadableSource(f"{name} is a binary file, not a file of tweets.")
+    if format == "auto":
+        format = guess([line for _, line in head], name)
+    yield from READERS[format](chain(head, lines), name)
+
+
+def _lines(stream: BinaryIO, name: str) -> Lines:
+    """Number the lines; a byte order mark and CRLF are taken away."""
+    number = 0
+    try:
+        for number, line in enumerate(stream, 1):
+            if number == 1:
+                line = line.removeprefix(b"\xef\xbb\xbf")
+            yield number, line.rstrip(b"\r\n")
+    except (OSError, EOFError) as exc:
+        raise UnreadableSource(f"{name} cannot be read beyond line {number}: {exc}.") from exc
+
+
+def guess(head: list[bytes], name: str) -> str:
+    """Guess a format from the first lines and the name; raises UnreadableSource."""
+    first = next(line for line in head if line.strip()).strip()
+    if first.startswith((b"{", b"[")):
+        if x_api.looks_like(b"\n".join(head)):
+            return "x-api"
+        if first.startswith(b"{"):
+            return "jsonl"
+    if tombert.looks_like_tsv(first):
+        return "tombert-tsv"
+    if any(mark in line for line in head for mark in pyabsa.MARKS):
+        return "pyabsa"
+    if tombert.looks_like_txt(head):
+        return "tombert-txt"
+    if tabular.has_header(first, b"\t"):
+        return "tsv"
+    if tabular.has_header(first, b","):
+        return "csv"
+    suffix = _SUFFIXES.get(Path(name.removesuffix(".gz")).suffix)
+    if suffix == "jsonl":
+        return suffix
+    raise UnreadableSource(
+        f"{name} is of no format that fite knows. Name it by --format: {', '.join(READERS)}."
+    )

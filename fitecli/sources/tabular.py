@@ -1,0 +1,119 @@
+"""CSV and TSV with named columns: text, and where known id, aspect, label, images, split, …"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from fitecli.errors import UnreadableSource
+from fitecli.records import Reject, Tweet
+from fitecli.sources.checks import InvalidRecord, tweet_of
+
+COLUMNS = ("id", "text", "aspect", "aspects", "start", "end", "label", "images", "split")
+OPTIONAL = ("author", "created_at")
+SEPARATOR = ";"  # of several aspects or pictures in one cell
+
+
+def has_header(line: bytes, separator: bytes) -> bool:
+    """Whether a line names at least the column text."""
+    names = {name.strip().strip(b'"').lower() for name in line.split(separator)}
+    return b"text" in names
+
+
+def read_csv(lines: Iterator[tuple[int, bytes]], name: str) -> Iterator[Tweet | Reject]:
+    """Read comma-separated rows with quoting."""
+    return _read(lines, name, ",")
+
+
+def read_tsv(lines: Iterator[tuple[int, bytes]], name: str) -> Iterator[Tweet | Reject]:
+    """Read tab-separated rows with quoting."""
+    return _read(lines, name, "\t")
+
+
+def _read(
+    lines: Iterator[tuple[int, bytes]], name: str, delimiter: str
+) -> Iterator[Tweet | Reject]:
+    """Read rows; neighbours of the same id and text are one tweet with several aspects."""
+    reader = csv.reader((_decode(line) for _, line in lines), delimiter=delimiter)
+    header = [column.strip().lower() for column in next(reader)]
+    if "text" not in header:
+        raise UnreadableSource(
+            f"{name} has no column 'text' (it has {', '.join(header)}); columns that fite knows: "
+            f"{', '.join((*COLUMNS, *OPTIONAL))}."
+        )
+    held: tuple[dict[str, Any], int] | None = None
+    while True:
+        first = reader.line_num + 1
+        try:
+            row = next(reader)
+        except StopIteration:
+            break
+        except csv.Error as exc:
+            yield Reject(first, f"the row cannot be read: {exc}")
+            continue
+        if not any(row):
+            continue
+        record = _record(header, row, first)
+        if isinstance(record, Reject):
+            yield record
+        elif held is not None and _same(held[0], record):
+            held[0]["aspects"] += record["aspects"]
+        else:
+            if held is not None:
+                yield _tweet(*held)
+            held = (record, first)
+    if held is not None:
+        yield _tweet(*held)
+
+
+def _decode(line: bytes) -> str:
+    return line.decode("utf-8", "surrogateescape") + "\n"
+
+
+def _record(header: list[str], row: list[str], line: int) -> dict[str, Any] | Reject:
+    """One row as a record of the JSONL contract."""
+    if len(row) != len(header):
+        return Reject(line, f"the row has {len(row)} cells, the header {len(header)}")
+    if any("\udc80" <= letter <= "\udcff" for cell in row for letter in cell):
+        return Reject(line, "the row is not UTF-8")
+    cells = {name: cell for name, cell in zip(header, row, strict=True) if cell.strip()}
+    record: dict[str, Any] = {key: cells.get(key) for key in ("id", "text", "split", *OPTIONAL)}
+    record["images"] = [part.strip() for part in cells.get("images", "").split(SEPARATOR) if part]
+    try:
+        record["aspects"] = _aspects(cells)
+    except InvalidRecord as exc:
+        return Reject(line, str(exc))
+    return record
+
+
+def _aspects(cells: dict[str, str]) -> list[Any]:
+    found: list[Any] = []
+    listed = cells.get("aspects", "").strip()
+    if listed.startswith("["):
+        try:
+            found += orjson.loads(listed)
+        except orjson.JSONDecodeError as exc:
+            raise InvalidRecord(f"aspects is no JSON list: {exc}") from exc
+    elif listed:
+        found += [part.strip() for part in listed.split(SEPARATOR) if part.strip()]
+    if "aspect" in cells:
+        aspect: dict[str, Any] = {"text": cells["aspect"], "label": cells.get("label")}
+        for key in ("start", "end"):
+            if key in cells:
+                aspect[key] = int(cells[key]) if cells[key].strip().isdecimal() else cells[key]
+        found.append(aspect)
+    return found
+
+
+def _same(held: dict[str, Any], record: dict[str, Any]) -> bool:
+    return all(held[key] == record[key] for key in ("id", "text", "images", "split"))
+
+
+def _tweet(record: dict[str, Any], line: int) -> Tweet | Reject:
+    try:
+        return tweet_of(record, line)
+    except InvalidRecord as exc:
+        return Reject(line, str(exc))

@@ -1,0 +1,121 @@
+"""X API v2 JSON: whole responses (`data`, `includes`), or one response or tweet a line.
+
+Annotations, mentions and hashtags are the aspects. `annotations.end` is inclusive there, all other
+ends are exclusive; offsets are code points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+
+from fitecli.records import Aspect, Reject, Tweet, TweetImage
+from fitecli.sources.checks import MAX_IMAGES, InvalidRecord, id_of, optional_text, text_of
+from fitecli.sources.jsonl import record_of
+
+_ENTITIES = (("annotations", "normalized_text", 1), ("mentions", "username", 0), ("hashtags", "tag", 0))
+
+
+def looks_like(head: bytes) -> bool:
+    """Whether the first lines have the marks of an API response or of its tweets."""
+    marks = (b'"data"', b'"edit_history_tweet_ids"', b'"public_metrics"', b'"entities"')
+    return any(mark in head for mark in marks)
+
+
+def read(lines: Iterator[tuple[int, bytes]], name: str) -> Iterator[Tweet | Reject]:
+    """Read JSON Lines as they come; a document spread over many lines is read whole."""
+    numbered = iter(lines)
+    first = next((item for item in numbered if item[1].strip()), None)
+    if first is None:
+        return
+    try:
+        orjson.loads(first[1])
+    except orjson.JSONDecodeError:
+        rest = b"\n".join([first[1], *(line for _, line in numbered)])
+        yield from _document(rest, first[0])
+        return
+    yield from _document(first[1], first[0])
+    for number, line in numbered:
+        if line.strip():
+            yield from _document(line, number)
+
+
+def _document(document: bytes, number: int) -> Iterator[Tweet | Reject]:
+    if document.lstrip().startswith(b"["):
+        document = b'{"data":' + document + b"}"
+    try:
+        response = record_of(document)
+    except InvalidRecord as exc:
+        yield Reject(number, str(exc))
+        return
+    data = response.get("data", response)
+    includes = response.get("includes")
+    includes = includes if isinstance(includes, dict) else {}
+    for item in data if isinstance(data, list) else [data]:
+        try:
+            yield _tweet(item, includes, number)
+        except InvalidRecord as exc:
+            yield Reject(number, str(exc))
+
+
+def _tweet(item: Any, includes: dict[str, Any], number: int) -> Tweet:
+    if not isinstance(item, dict):
+        raise InvalidRecord("data must hold objects")
+    note = item.get("note_tweet")
+    long = note if isinstance(note, dict) and isinstance(note.get("text"), str) else item
+    text = text_of(long.get("text"), "text")
+    images = _images(item, includes)
+    users = {u.get("id"): u.get("username") for u in _objects(includes.get("users"))}
+    author = users.get(item.get("author_id")) or item.get("author_id")
+    return Tweet(
+        text=text,
+        source_id=id_of(item.get("id"), text, images),
+        aspects=tuple(_aspects(long.get("entities", item.get("entities")), text)),
+        images=images,
+        author=optional_text(author, "author_id"),
+        created_at=optional_text(item.get("created_at"), "created_at"),
+        line=number,
+    )
+
+
+def _aspects(entities: Any, text: str) -> list[Aspect]:
+    found: dict[tuple[int, int], Aspect] = {}
+    entities = entities if isinstance(entities, dict) else {}
+    for kind, name, inclusive in _ENTITIES:
+        for entity in _objects(entities.get(kind)):
+            start, end = entity.get("start"), entity.get("end")
+            if not isinstance(start, int) or not isinstance(end, int):
+                raise InvalidRecord(f"entities.{kind} has no numbers as start and end")
+            end += inclusive
+            if not 0 <= start < end <= len(text):
+                raise InvalidRecord(
+                    f"entities.{kind}: {entity.get(name)!r} at {start}:{end} is not in the text"
+                )
+            if not any(start < other[1] and other[0] < end for other in found):
+                found[start, end] = Aspect(text[start:end], start, end)
+    return [found[span] for span in sorted(found)]
+
+
+def _images(item: dict[str, Any], includes: dict[str, Any]) -> tuple[TweetImage, ...]:
+    attachments = item.get("attachments")
+    keys = attachments.get("media_keys", []) if isinstance(attachments, dict) else []
+    media = {m.get("media_key"): m for m in _objects(includes.get("media"))}
+    names = []
+    for key in keys if isinstance(keys, list) else []:
+        known = media.get(key, {})
+        if known.get("type", "photo") != "photo":
+            continue  # videos and animations have no picture of their own
+        address = known.get("url")
+        path = urlsplit(address).path if isinstance(address, str) else f"{key}.jpg"
+        names.append(text_of(PurePosixPath(path).name, "media.url"))
+    if len(names) > MAX_IMAGES:
+        raise InvalidRecord(f"attachments name {len(names)} pictures; at most {MAX_IMAGES}")
+    return tuple(TweetImage(name) for name in names)
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
