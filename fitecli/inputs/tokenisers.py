@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -129,7 +130,7 @@ class BertweetTokeniser:
         symbols = [*word[:-1], word[-1] + "</w>"]
         worst = len(self._ranks)
         while len(symbols) > 1:
-            pairs = set(zip(symbols, symbols[1:], strict=False))
+            pairs = set(pairwise(symbols))
             best = min(pairs, key=lambda pair: self._ranks.get(pair, worst))
             if best not in self._ranks:
                 break

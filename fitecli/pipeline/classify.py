@@ -8,13 +8,12 @@ from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from fitecli.pipeline.ingest import PictureFolder
-
 from fitecli import sources
 from fitecli.evaluation import Predictor, open_predictor
 from fitecli.pipeline.examples import example_of
 from fitecli.pipeline.extract import ExtractOptions, Extractor, failures
-from fitecli.pipeline.learning import locate_model, register, save
+from fitecli.pipeline.ingest import PictureFolder
+from fitecli.pipeline.models import locate_model, register, save
 from fitecli.records import LABELS, Prediction, Reject, Tweet
 from fitecli.settings import Settings
 from fitecli.store import FeatureSetRow, Scope, Store, StoredAspect
@@ -23,13 +22,16 @@ WINDOW = 512  # records that are read, completed and classified together
 Tell = Callable[[str], None]
 
 
+WITHOUT_TORCH = ExtractOptions(captioner="none", aligner="prominence")
+
+
 @dataclass(frozen=True)
 class ClassifyOptions:
     """What `fite classify` is asked for; the captioner and aligner defaults need no torch."""
 
     model: str = "fite-mini"
     features: str | None = None
-    extract: ExtractOptions = ExtractOptions(captioner="none", aligner="prominence")
+    extract: ExtractOptions = WITHOUT_TORCH
     find_aspects: bool = True
     threads: int = 0
     device: str = "cpu"
@@ -78,7 +80,7 @@ class ClassifyJob:
         source: str,
         pictures: PictureFolder,
     ) -> Iterator[dict[str, Any]]:
-        complete = [self._complete(record, pictures) for record in window]
+        complete = pictures.resolve_all([self._complete(record) for record in window])
         tweets = [record for record in complete if isinstance(record, Tweet)]
         rejects = [record for record in complete if isinstance(record, Reject)]
         self.store.add_rejects(dataset, source, rejects)
@@ -101,13 +103,11 @@ class ClassifyJob:
                 keys = {aspect.key for aspect in record.aspects}
                 yield self._line(record.source_id, results.get(number, []), keys)
 
-    def _complete(self, record: Tweet | Reject, pictures: PictureFolder) -> Tweet | Reject:
-        """Find the pictures and, where a tweet names none, the aspects."""
-        if isinstance(record, Reject):
-            return record
-        if not record.aspects and self.options.find_aspects:
-            record = replace(record, aspects=sources.find_aspects(record.text))
-        return pictures.resolve(record)
+    def _complete(self, record: Tweet | Reject) -> Tweet | Reject:
+        """Find the aspects of a tweet that names none."""
+        if isinstance(record, Tweet) and not record.aspects and self.options.find_aspects:
+            return replace(record, aspects=sources.find_aspects(record.text))
+        return record
 
     def dataset(self, dataset: str, split: str | None) -> Iterator[dict[str, Any]]:
         """Classify tweets of the store: one dict per tweet, with cached features where complete."""

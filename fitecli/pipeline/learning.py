@@ -9,12 +9,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from fitecli.errors import NoExamples, NotAModel
-from fitecli.evaluation import Predictor, compare, judge, open_predictor
+from fitecli.errors import NoExamples
+from fitecli.evaluation import compare, judge, open_predictor
 from fitecli.evaluation import evaluate as measure
 from fitecli.pipeline.examples import choose_features, read_examples
+from fitecli.pipeline.models import locate_model, register, save
 from fitecli.records import Example, fingerprint
-from fitecli.settings import Settings, resource
+from fitecli.settings import Settings
 from fitecli.store import EpochRow, FeatureSetRow, Scope, Store
 
 Tell = Callable[[str], None]
@@ -44,21 +45,6 @@ class TrainedModel:
     best_epoch: int
     dev_accuracy: float
     dev_macro_f1: float
-
-
-def locate_model(name: str, settings: Settings) -> Path:
-    """Find a model by its folder, or by its name among the exported ones.
-
-    Raises NotAModel that lists the names known.
-    """
-    for folder in (Path(name), settings.models / name, resource("exported") / name):
-        if folder.is_dir():
-            return folder
-    known = sorted(path.name for path in resource("exported").glob("*/") if path.is_dir())
-    raise NotAModel(
-        f"There is no model {name!r}: give a checkpoint's or exported model's folder, "
-        f"or one of the names {', '.join(known) or '(none is installed)'}."
-    )
 
 
 def training_examples(
@@ -128,6 +114,24 @@ def train(
     )
     job = _Job(store, options, preset, datasets, features, encoders, key, tell)
     return [job.run(seed, train_examples, dev_examples) for seed in options.seeds]
+
+
+def plan(store: Store, options: TrainOptions, *, tell: Tell) -> dict[str, Any]:
+    """What `train` would do, without doing it."""
+    from fitecli.fusion import presets
+
+    preset = presets.load(options.preset)
+    datasets = options.datasets or tuple(store.datasets())
+    features = choose_features(store, options.features, tell)
+    train_examples, dev_examples = training_examples(store, datasets, features, tell)
+    return {
+        "preset": preset.to_dict() | ({"epochs": options.epochs} if options.epochs else {}),
+        "datasets": list(datasets),
+        "features": features.name,
+        "seeds": list(options.seeds),
+        "train": len(train_examples),
+        "dev": len(dev_examples),
+    }
 
 
 @dataclass(frozen=True)
@@ -241,19 +245,6 @@ def _digest(examples: Sequence[Example]) -> str:
     return digest.hexdigest()
 
 
-def register(store: Store, folder: Path, predictor: Predictor, *, preset: str | None = None) -> int:
-    """Make a model a row, by the sha256 of its weights."""
-    config = getattr(predictor, "config", None)
-    return store.register_model(
-        predictor.name,
-        str(folder.resolve()),
-        predictor.sha256,
-        preset=preset or getattr(config, "preset", None),
-        precision=getattr(config, "precision", "fp32"),
-        config={},
-    )
-
-
 @dataclass(frozen=True)
 class EvaluateOptions:
     """What `fite evaluate` is asked for."""
@@ -306,22 +297,6 @@ def evaluate(
             **compare(examples, ours, theirs),
         }
     return report
-
-
-def save(
-    store: Store,
-    model_id: int,
-    features: FeatureSetRow,
-    examples: Sequence[Example],
-    pairs: Sequence[tuple[Any, str]],
-) -> None:
-    """Keep predictions as rows, one transaction."""
-    rows = [
-        (example.aspect_id, digest, prediction)
-        for example, (prediction, digest) in zip(examples, pairs, strict=True)
-        if example.aspect_id is not None
-    ]
-    store.save_predictions(model_id, features.id, rows)
 
 
 def export_model(

@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fitecli.pictures import Picture, open_picture
-
 from fitecli import describe
 from fitecli.errors import FiteError, UnreadableImage
 from fitecli.inputs import tokenise_like_benchmark
+from fitecli.pictures import Picture, open_picture
 from fitecli.records import Alignment
 from fitecli.store import (
     DescriptionText,

@@ -36,9 +36,7 @@ class SplitStatistics:
         return asdict(self)
 
 
-def statistics(
-    store: Store, dataset: str, features: FeatureSetRow | None
-) -> list[SplitStatistics]:
+def statistics(store: Store, dataset: str, features: FeatureSetRow | None) -> list[SplitStatistics]:
     """Count each split of a dataset, in the order train, dev, test.
 
     features: whose faces Table 3 counts; without them with_face is 0.

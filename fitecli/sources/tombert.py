@@ -30,7 +30,9 @@ def looks_like_tsv(first: bytes) -> bool:
 def looks_like_txt(head: list[bytes]) -> bool:
     """Whether lines come in fours: text with `$T$`, aspect, label, picture."""
     return (
-        len(head) >= 4 and PLACEHOLDER.encode() in head[0] and head[2].strip() in (b"-1", b"0", b"1")
+        len(head) >= 4
+        and PLACEHOLDER.encode() in head[0]
+        and head[2].strip() in (b"-1", b"0", b"1")
     )
 
 
@@ -77,9 +79,7 @@ def read_txt(lines: Iterator[tuple[int, bytes]], name: str) -> Iterator[Tweet | 
     return _tweets(rows, name)
 
 
-def _tweets(
-    rows: list[tuple[int, list[str]] | Reject], name: str
-) -> Iterator[Tweet | Reject]:
+def _tweets(rows: list[tuple[int, list[str]] | Reject], name: str) -> Iterator[Tweet | Reject]:
     """Join the rows of one tweet; the file is small, so it is held whole."""
     stem = PurePath(name.removesuffix(".gz")).stem
     split = stem if stem in _SPLITS else None

@@ -17,7 +17,11 @@ from fitecli.records import Aspect, Reject, Tweet, TweetImage
 from fitecli.sources.checks import MAX_IMAGES, InvalidRecord, id_of, optional_text, text_of
 from fitecli.sources.jsonl import record_of
 
-_ENTITIES = (("annotations", "normalized_text", 1), ("mentions", "username", 0), ("hashtags", "tag", 0))
+_ENTITIES = (
+    ("annotations", "normalized_text", 1),
+    ("mentions", "username", 0),
+    ("hashtags", "tag", 0),
+)
 
 
 def looks_like(head: bytes) -> bool:

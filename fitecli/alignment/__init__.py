@@ -1,0 +1,51 @@
+"""Whose face belongs to which aspect: CLIP, or a guess by prominence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fitecli.alignment.prominence import ProminenceAligner
+from fitecli.errors import UsageProblem
+
+ALIGNERS = ("auto", "clip", "prominence")
+
+
+def pair_text(aspect: str, sentence: str) -> str:
+    """What CLIP's text encoder reads: `aspect, description`. Source: FITE, appendix A.1."""
+    return f"{aspect}, {sentence}"
+
+
+def similarities(picture: np.ndarray, texts: np.ndarray) -> np.ndarray:
+    """Cosine similarities of a picture (D,) and texts (N, D), all normalised: (N,)."""
+    cosines: np.ndarray = np.asarray(texts, np.float32) @ np.asarray(picture, np.float32)
+    return cosines
+
+
+def open_aligner(
+    name: str = "auto",
+    *,
+    threads: int = 2,
+    device: str = "auto",
+    models: Path | None = None,
+    offline: bool = False,
+    tell: Callable[[str], None] = lambda message: None,
+) -> Any:
+    """Open an aligner; "auto" takes CLIP where its weights are on disk, else prominence, and says so.
+
+    Raises UsageProblem for an unknown name, MissingWeights where CLIP was named and cannot be had.
+    """
+    if name not in ALIGNERS:
+        raise UsageProblem(f"There is no aligner {name!r}; choose {', '.join(ALIGNERS)}.")
+    if name == "prominence":
+        return ProminenceAligner()
+    from fitecli.alignment.open_clip import MODEL, ClipEncoder, on_disk
+
+    if name == "auto" and on_disk(models) is None:
+        tell(f"Alignment: prominence, a guess (the weights of CLIP {MODEL} are not on disk).")
+        return ProminenceAligner()
+    tell(f"Alignment: CLIP {MODEL}.")
+    return ClipEncoder(models=models, device=device, offline=offline or name == "auto")

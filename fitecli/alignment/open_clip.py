@@ -1,0 +1,124 @@
+"""CLIP by open_clip: pictures and texts become normalised vectors of one space.
+
+A model is a folder of open_clip's own layout: open_clip_config.json, which carries the
+preprocessing, beside open_clip_model.safetensors. A bare weights file is refused, for open_clip
+would load it with default preprocessing in silence.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+
+from fitecli.errors import MissingWeights
+from fitecli.pictures import Picture
+from fitecli.records import Worker
+
+MODEL = "ViT-B-16"
+REPOSITORY = "timm/vit_base_patch16_clip_224.openai"  # the weights of OpenAI
+CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
+PICTURES_PER_BATCH = 32
+TEXTS_PER_BATCH = 256
+
+
+def on_disk(models: Path | None) -> Path | None:
+    """The folder of the model, if it is there: models/ViT-B-16, or the hub's cache."""
+    if models is not None and (models / MODEL / CONFIG).is_file():
+        return models / MODEL
+    from huggingface_hub import try_to_load_from_cache
+
+    found = [try_to_load_from_cache(REPOSITORY, name) for name in (CONFIG, WEIGHTS)]
+    return Path(str(found[0])).parent if all(isinstance(name, str) for name in found) else None
+
+
+def fetch(models: Path | None, *, offline: bool) -> Path:
+    """The folder of the model, from the hub where it must be; raises MissingWeights."""
+    folder = on_disk(models)
+    if folder is not None:
+        return folder
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        wanted = [CONFIG, WEIGHTS, "*.json", "*.txt"]
+        return Path(snapshot_download(REPOSITORY, allow_patterns=wanted, local_files_only=offline))
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as exc:
+        where = (models or Path("FITE_MODELS")) / MODEL
+        raise MissingWeights(
+            f"The weights of CLIP {MODEL} are not on disk and cannot be fetched. Put {CONFIG} and "
+            f"{WEIGHTS} of {REPOSITORY} into {where}, or use --aligner prominence."
+        ) from exc
+
+
+class ClipEncoder:
+    """Encodes pictures and texts in batches; scale is the learned temperature of the softmax."""
+
+    def __init__(
+        self, *, models: Path | None = None, device: str = "auto", offline: bool = False
+    ) -> None:
+        """Load the model with the preprocessing that belongs to it; raises MissingWeights."""
+        import open_clip
+        import torch
+
+        folder = fetch(models, offline=offline)
+        try:
+            model, preprocess = open_clip.create_model_from_pretrained(f"local-dir:{folder}")
+            self._tokenise = open_clip.get_tokenizer(f"local-dir:{folder}")
+        except (OSError, ValueError, RuntimeError, KeyError) as exc:
+            raise MissingWeights(
+                f"{folder} is no open_clip model that can be loaded ({exc}). It needs {CONFIG} "
+                f"and {WEIGHTS}."
+            ) from exc
+        cuda = device == "cuda" or (device == "auto" and torch.cuda.is_available())
+        self._device = torch.device("cuda" if cuda else "cpu")
+        self._model = model.to(self._device).eval()
+        self._preprocess = preprocess
+        self.scale = float(model.logit_scale.exp())
+        self.worker = Worker(
+            "alignment",
+            "clip",
+            metadata.version("open_clip_torch"),
+            settings={"model": MODEL, "scale": round(self.scale, 4), "text": "{aspect}, {face}"},
+            weights_sha256=_fingerprint(folder),
+        )
+
+    def encode_pictures(self, pictures: Sequence[Picture]) -> np.ndarray:
+        """(N, D) float32, normalised."""
+        import torch
+        from PIL import Image
+
+        rows = []
+        for start in range(0, len(pictures), PICTURES_PER_BATCH):
+            batch = pictures[start : start + PICTURES_PER_BATCH]
+            pixels = torch.stack([self._preprocess(Image.fromarray(p.array)) for p in batch])
+            with torch.inference_mode():
+                vectors = self._model.encode_image(pixels.to(self._device), normalize=True)
+            rows.append(vectors.float().cpu().numpy())
+        return np.concatenate(rows)
+
+    def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
+        """(N, D) float32, normalised; a text longer than the model reads is cut."""
+        import torch
+
+        rows = []
+        for start in range(0, len(texts), TEXTS_PER_BATCH):
+            tokens = self._tokenise(list(texts[start : start + TEXTS_PER_BATCH]))
+            with torch.inference_mode():
+                vectors = self._model.encode_text(tokens.to(self._device), normalize=True)
+            rows.append(vectors.float().cpu().numpy())
+        return np.concatenate(rows)
+
+
+def _fingerprint(folder: Path) -> str:
+    """sha256 over every file that settles a result: configuration and weights."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and path.suffix in {".json", ".safetensors", ".bin", ".txt"}:
+            digest.update(path.name.encode())
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()

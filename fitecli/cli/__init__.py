@@ -1,0 +1,7 @@
+"""The command line: parse, call one function, print."""
+
+from __future__ import annotations
+
+from fitecli.cli.app import app, main
+
+__all__ = ["app", "main"]

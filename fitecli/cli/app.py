@@ -1,0 +1,83 @@
+"""The application: its commands, the global options and the one boundary for errors."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from fitecli import __version__
+from fitecli.errors import FiteError
+from fitecli.settings import Settings
+
+INTERRUPTED = 130
+COMMANDS = (
+    "ingest", "datasets", "stats", "extract", "train", "evaluate", "export", "classify", "sql",
+    "show", "models", "store", "doctor", "demo",
+)  # fmt: skip
+
+
+class Boundary(TyperGroup):
+    """Turns our errors into a message on stderr and their exit code; others stay tracebacks."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command inside the boundary."""
+        try:
+            return super().invoke(ctx)
+        except FiteError as error:
+            typer.echo(f"fite: {error}", err=True)
+            raise typer.Exit(error.exit_code) from error
+        except KeyboardInterrupt:
+            typer.echo("fite: interrupted; finished batches are kept.", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """In the order of the road, not of the alphabet."""
+        return list(COMMANDS)
+
+
+app = typer.Typer(
+    name="fite",
+    cls=Boundary,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"fite {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def settings(
+    ctx: typer.Context,
+    db: Annotated[
+        str | None, typer.Option(help="The store: a path or a database URL (also FITE_DB).")
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """How does a tweet feel about each entity it mentions? Reads the text and the faces."""
+    found = Settings.from_environment()
+    ctx.obj = found if db is None else replace(found, db=db)
+
+
+for _name in COMMANDS:
+    import_module(f"fitecli.cli.{_name}").add_to(app)
+
+
+def main() -> None:
+    """The console script."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    app()

@@ -1,0 +1,117 @@
+"""fite classify"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import typer
+
+from fitecli.cli.console import opened, tell
+from fitecli.cli.options import Device, DryRun, Features, Split, Threads, cores
+
+
+def classify(
+    ctx: typer.Context,
+    file: Annotated[
+        str | None, typer.Argument(help="A file of tweets in any known format; - is stdin.")
+    ] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(help="Classify a dataset of the store instead; or name the file's."),
+    ] = None,
+    split: Split = None,
+    model: Annotated[
+        str, typer.Option(help="An exported model, a checkpoint, or a name.")
+    ] = "fite-mini",
+    images: Annotated[
+        Path | None, typer.Option(help="Folder of the pictures (default: the file's).")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="File to write (default: stdout).")] = None,
+    format: Annotated[str, typer.Option(help="Format of the file.")] = "auto",
+    features: Features = None,
+    faces: Annotated[str, typer.Option(help="auto, bundled or deepface.")] = "auto",
+    captioner: Annotated[str, typer.Option(help="none, or a model (loads torch).")] = "none",
+    aligner: Annotated[str, typer.Option(help="prominence, or clip (loads torch).")] = "prominence",
+    device: Device = "cpu",
+    threads: Threads = 0,
+    dry_run: DryRun = False,
+) -> None:
+    """Print one JSON line for each tweet: the sentiment of each of its aspects, in order."""
+    from fitecli.errors import Incomplete, UsageProblem
+    from fitecli.pipeline.classify import ClassifyJob, ClassifyOptions
+    from fitecli.pipeline.ingest import dataset_of
+
+    if (file is None) == (dataset is None) and file is None:
+        raise UsageProblem("Give a file of tweets, or --dataset NAME to classify one of the store.")
+    options = ClassifyOptions(model=model, features=features, threads=threads, device=device)
+    options = replace(
+        options,
+        extract=replace(
+            options.extract,
+            faces=faces,
+            captioner=captioner,
+            aligner=aligner,
+            threads=cores(threads),
+            device=device,
+        ),
+    )
+    with opened(ctx.obj, create=file is not None) as store:
+        job = ClassifyJob(store, options, ctx.obj, tell)
+        if dry_run:
+            tell(f"Would classify {file or dataset} with {job.predictor.name}.")
+            return
+        if file is None:
+            lines = job.dataset(dataset or "", split)
+        else:
+            path = Path(file)
+            stdin = file == "-"
+            lines = job.file(
+                sys.stdin.buffer if stdin else path,
+                name="stdin" if stdin else path.name,
+                dataset=dataset or ("stdin" if stdin else dataset_of(path)),
+                format=format,
+                images=images or (None if stdin else path.parent),
+            )
+        with _written(output) as stream:
+            count = _write(lines, stream)
+    if output is not None:
+        tell(f"{count} lines in {output}")
+    if job.failed:
+        raise Incomplete(f"{job.failed} records failed; each was told.")
+
+
+@contextmanager
+def _written(output: Path | None) -> Iterator[BinaryIO]:
+    """The file to write, or stdout; whole lines are flushed, so an interruption keeps them."""
+    from fitecli.errors import UnreadableSource
+
+    if output is None:
+        yield sys.stdout.buffer
+        return
+    try:
+        with output.open("wb") as stream:
+            yield stream
+    except OSError as exc:
+        raise UnreadableSource(f"{output} cannot be written: {exc.strerror or exc}.") from exc
+
+
+def _write(lines: Iterator[dict[str, object]], stream: BinaryIO) -> int:
+    import orjson
+
+    count = 0
+    for count, line in enumerate(lines, 1):
+        stream.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+        if count % 64 == 0:
+            stream.flush()
+    stream.flush()
+    return count
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command()(classify)

@@ -1,0 +1,60 @@
+"""fite datasets"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fitecli.cli.console import counts, opened, print_json, print_table, tell
+
+group = typer.Typer(help="The public benchmark with its published features.", no_args_is_help=True)
+
+
+@group.command()
+def add(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="twitter2015 or twitter2017.")],
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", help="Folder with TomBERT/ and FITE/ (default: download)."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
+) -> None:
+    """Add a benchmark: rows, face attributes, captions and descriptions."""
+    from fitecli.pipeline.published import add_published
+    from fitecli.sources.published import download, layout_of
+
+    layout_of(name)
+    folder = source or ctx.obj.published or download(name, ctx.obj.models / "published", tell)
+    with opened(ctx.obj) as store:
+        report = add_published(store, name, folder, tell=tell)
+    values = vars(report.added) | {
+        "faces": report.faces,
+        "captions": report.captions,
+        "descriptions": report.descriptions,
+    }
+    if as_json:
+        print_json(values | {"missing": list(report.missing)})
+    else:
+        typer.echo(f"{name}: {counts(values)} (added now; faces and captions count pictures)")
+
+
+@group.command("list")
+def list_datasets(
+    ctx: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """List the datasets of the store."""
+    with opened(ctx.obj, create=False) as store:
+        found = store.datasets()
+    if as_json:
+        print_json(found)
+    else:
+        print_table(None, ("dataset", "tweets"), list(found.items()))
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the group."""
+    app.add_typer(group, name="datasets")

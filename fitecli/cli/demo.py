@@ -1,0 +1,58 @@
+"""fite demo"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fitecli.cli.console import Bars, counts, print_json, print_table, tell
+from fitecli.cli.options import Json, Threads, cores
+
+
+def demo(
+    ctx: typer.Context,
+    output: Annotated[Path, typer.Option(help="Folder for the demo's store and pictures.")] = Path(
+        "fite-demo"
+    ),
+    threads: Threads = 0,
+    as_json: Json = False,
+) -> None:
+    """The whole road on pictures that ship with fite: ingest, faces, sentences, sentiment."""
+    from fitecli.pipeline.demo import QUERIES
+    from fitecli.pipeline.demo import demo as run
+
+    began = time.monotonic()
+    with Bars() as bars:
+        report = run(output, ctx.obj, threads=cores(threads), tell=tell, progress=bars)
+    if as_json:
+        print_json(list(report.rows))
+        return
+    tell(f"Added {counts(vars(report.added))}; features {report.features}.")
+    columns = ("tweet", "aspect", "face sentence", "sentiment", "neg", "neu", "pos", "gate")
+    rows = [
+        (
+            row["tweet"],
+            row["text"],
+            (row["face"] or "").strip(),
+            row["sentiment"],
+            *(f"{score:.2f}" for score in row["scores"].values()),
+            f"{row['gate']:.2f}",
+        )
+        for row in report.rows
+    ]
+    print_table(None, columns, rows)
+    typer.echo(
+        "\nWhose face is whose is a guess here (aligner: prominence); gate is the weight of the "
+        f"face\nsentence against the scene. Done in {time.monotonic() - began:.0f} s. Try:\n"
+    )
+    for query in QUERIES:
+        typer.echo(f'  fite --db {report.store} sql "{query}"')
+    typer.echo(f"  fite --db {report.store} show demo-3")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command()(demo)

@@ -1,0 +1,67 @@
+"""fite evaluate"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from fitecli.cli.console import opened, print_json, print_table, tell
+from fitecli.cli.options import Device, Features, Json, Threads
+
+
+def evaluate(
+    ctx: typer.Context,
+    model: Annotated[str, typer.Argument(help="A checkpoint, an exported folder or its name.")],
+    dataset: Annotated[str, typer.Option(help="Dataset with labels.")],
+    split: Annotated[str | None, typer.Option(help="Split (default: all).")] = None,
+    against: Annotated[
+        str | None, typer.Option(help="A second model, compared by McNemar's exact test.")
+    ] = None,
+    features: Features = None,
+    device: Device = "auto",
+    threads: Threads = 0,
+    as_json: Json = False,
+) -> None:
+    """Measure a model: accuracy, macro-F1, per class, by number of faces, calibration."""
+    from fitecli.pipeline.learning import EvaluateOptions
+    from fitecli.pipeline.learning import evaluate as run
+
+    options = EvaluateOptions(model, dataset, split, against, features, device, threads)
+    with opened(ctx.obj, create=False) as store:
+        report = run(store, options, ctx.obj, tell=tell)
+    if as_json:
+        print_json(report)
+    else:
+        _print(report)
+
+
+def _print(report: dict[str, Any]) -> None:
+    where = f"{report['dataset']}/{report['split'] or 'all'}, features {report['features']}"
+    typer.echo(f"{report['model']} on {report['n']} examples of {where}")
+    typer.echo(
+        f"accuracy {report['accuracy']:.4f}   macro-F1 {report['macro_f1']:.4f}   "
+        f"ECE {report['ece']:.4f}   {report['pairs_per_second']:.0f} pairs/s\n"
+    )
+    columns = ("label", "precision", "recall", "f1", "support")
+    rows = [
+        (label, *(values[name] for name in columns[1:]))
+        for label, values in report["per_class"].items()
+    ]
+    print_table(None, columns, rows)
+    labels = report["labels"]
+    matrix = [(f"gold {n}", *row) for n, row in zip(labels, report["confusion"], strict=True)]
+    print_table("\nConfusion", ("", *labels), matrix)
+    faces = [(name, v["n"], v["accuracy"], v["macro_f1"]) for name, v in report["by_faces"].items()]
+    print_table("\nBy number of faces", ("faces", "examples", "accuracy", "macro-F1"), faces)
+    if other := report.get("against"):
+        typer.echo(
+            f"\nagainst {other['model']}: accuracy {other['accuracy']:.4f}, macro-F1 "
+            f"{other['macro_f1']:.4f}; only the first is right {other['only_first_right']} times, "
+            f"only the second {other['only_second_right']} (p = {other['p_value']:.3f})"
+        )
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command()(evaluate)

@@ -1,0 +1,71 @@
+"""fite extract"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from fitecli.cli.console import Bars, opened, print_json, print_table, tell
+from fitecli.cli.options import Dataset, Device, DryRun, Json, Split, Threads, cores
+
+
+def extract(
+    ctx: typer.Context,
+    dataset: Dataset = None,
+    split: Split = None,
+    only: Annotated[
+        str | None, typer.Option(help="One stage: faces, captions, alignment, descriptions.")
+    ] = None,
+    faces: Annotated[str, typer.Option(help="auto, bundled or deepface.")] = "auto",
+    captioner: Annotated[str, typer.Option(help="auto, none, or a model.")] = "auto",
+    aligner: Annotated[str, typer.Option(help="auto, clip or prominence.")] = "auto",
+    template: Annotated[str, typer.Option(help="Wording: published or paper.")] = "published",
+    theta: Annotated[
+        float, typer.Option(min=0, max=1, help="Attributes less sure than this are left out.")
+    ] = 0.4,
+    name: Annotated[str | None, typer.Option(help="Name of the feature set.")] = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Try pictures again that failed.")
+    ] = False,
+    device: Device = "auto",
+    threads: Threads = 0,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Compute the features that the store lacks: faces, captions, alignment, descriptions."""
+    from fitecli.errors import Incomplete
+    from fitecli.pipeline.extract import ExtractOptions, Extractor, failures
+    from fitecli.store import Scope
+
+    options = ExtractOptions(
+        faces, captioner, aligner, template, theta, name, cores(threads), device, retry_failed
+    )
+    scope = Scope(dataset, split)
+    with opened(ctx.obj, create=False) as store, Bars() as bars:
+        extractor = Extractor(store, options, ctx.obj, tell)
+        if dry_run:
+            pending = extractor.pending(scope, only)
+            print_table("Would compute", ("stage", "items"), list(pending.items()))
+            return
+        reports = extractor.run(scope, only=only, progress=bars)
+    if as_json:
+        stages = [vars(report) for report in reports]
+        print_json({"features": extractor.features.name, "stages": stages})
+    else:
+        rows = [(report.name, report.done, report.failed) for report in reports]
+        print_table(f"Features {extractor.features.name}", ("stage", "done", "failed"), rows)
+    for report in reports:
+        for reason in report.reasons:
+            tell(f"{report.name}: {reason}")
+    if failed := failures(reports):
+        raise Incomplete(
+            f"{failed} records failed; all reasons: fite sql "
+            "\"select error, count(*) from analysis where status = 'failed' group by error\". "
+            "Once mended: fite extract --retry-failed"
+        )
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command()(extract)

@@ -1,0 +1,65 @@
+"""fite ingest"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fitecli.cli.console import counts, opened, print_json, tell
+
+
+def ingest(
+    ctx: typer.Context,
+    files: Annotated[list[str], typer.Argument(help="Files of tweets; - is stdin.")],
+    format: Annotated[
+        str, typer.Option(help="auto, jsonl, csv, tsv, x-api, pyabsa, tombert-tsv, tombert-txt.")
+    ] = "auto",
+    images: Annotated[
+        Path | None, typer.Option(help="Folder of the pictures (default: the file's).")
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="Name of the dataset (default: the file's name).")
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="train, dev, test, or any name.")] = None,
+    find_aspects: Annotated[
+        bool, typer.Option("--find-aspects", help="Find aspects where a tweet names none.")
+    ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Stop at the first bad record.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
+) -> None:
+    """Read tweets into the store; the same file again adds nothing."""
+    from fitecli.pipeline.ingest import IngestReport, dataset_of
+    from fitecli.pipeline.ingest import ingest as run
+
+    report = IngestReport()
+    with opened(ctx.obj) as store:
+        for name in files:
+            stdin = name == "-"
+            report += run(
+                store,
+                sys.stdin.buffer if stdin else Path(name),
+                dataset=dataset or ("stdin" if stdin else dataset_of(Path(name))),
+                format=format,
+                images=images,
+                split=split,
+                find_aspects=find_aspects,
+                strict=strict,
+            )
+        if as_json:
+            print_json(vars(report))
+        else:
+            typer.echo(f"{counts(vars(report))} (added now) in {store.place}")
+    if report.rejected:
+        tell(
+            f"{report.rejected} records were rejected; see why: "
+            'fite sql "select source, line, reason from reject"'
+        )
+        raise typer.Exit(3)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command()(ingest)

@@ -1,0 +1,24 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
+Features = Annotated[
+    str | None, typer.Option(help="Feature set to read (default: the last complete one).")
+]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Threads = Annotated[int, typer.Option(min=0, help="Threads; 0 takes every core.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
+Dataset = Annotated[str | None, typer.Option(help="Dataset (default: all).")]
+Split = Annotated[str | None, typer.Option(help="Split (default: all).")]
+
+
+def cores(threads: int) -> int:
+    """The number of threads to use."""
+    import os
+
+    return threads or os.cpu_count() or 1

@@ -1,0 +1,46 @@
+"""fite sql"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from typing import Annotated
+
+import typer
+
+from fitecli.cli.console import print_table
+
+
+def sql(
+    ctx: typer.Context,
+    query: Annotated[str, typer.Argument(help="One reading statement.")],
+    format: Annotated[str, typer.Option(help="table, json or csv.")] = "table",
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+) -> None:
+    """Ask the store in SQL, read-only; views: face_descriptions, tweet_aspects, predictions."""
+    from fitecli.errors import UsageProblem
+    from fitecli.store import run_query
+
+    if format not in ("table", "json", "csv"):
+        raise UsageProblem(f"There is no format {format!r}; choose table, json or csv.")
+    columns, rows = run_query(ctx.obj.db, query)
+    if as_json or format == "json":
+        import orjson
+
+        values = [dict(zip(columns, map(_plain, row), strict=True)) for row in rows]
+        typer.echo(orjson.dumps(values, option=orjson.OPT_INDENT_2).decode())
+    elif format == "csv":
+        writer = csv.writer(sys.stdout)
+        writer.writerow(columns)
+        writer.writerows([_plain(value) for value in row] for row in rows)
+    else:
+        print_table(None, columns, [[_plain(value) for value in row] for row in rows])
+
+
+def _plain(value: object) -> object:
+    return value.hex() if isinstance(value, bytes) else value
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command()(sql)

@@ -1,0 +1,47 @@
+"""fite store"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import typer
+
+from fitecli.cli.console import opened, print_json, print_table
+from fitecli.cli.options import Json
+
+group = typer.Typer(help="The store itself: what is in it, and its upgrade.", no_args_is_help=True)
+
+
+@group.command()
+def info(ctx: typer.Context, as_json: Json = False) -> None:
+    """Tell what is in the store."""
+    with opened(ctx.obj, create=False) as store:
+        found = store.info()
+    if as_json:
+        print_json(asdict(found))
+        return
+    size = f", {found.bytes / 1e6:.1f} MB" if found.bytes is not None else ""
+    typer.echo(f"{found.place} (schema {found.schema}{size})\n")
+    print_table(None, ("table", "rows"), [row for row in found.rows.items() if row[1]])
+    print_table("\nDatasets", ("dataset", "tweets"), list(found.datasets.items()))
+    typer.echo(f"\nFeature sets: {', '.join(found.feature_sets) or 'none'}")
+    typer.echo(f"Workers: {', '.join(found.workers) or 'none'}")
+
+
+@group.command()
+def upgrade(ctx: typer.Context, as_json: Json = False) -> None:
+    """Upgrade an older store to this version's schema; a backup is made first."""
+    from fitecli.store import upgrade as run
+
+    before, after, backup = run(ctx.obj.db)
+    if as_json:
+        print_json({"from": before, "to": after, "backup": str(backup) if backup else None})
+    elif before == after:
+        typer.echo(f"{ctx.obj.db} is up to date (schema {after}).")
+    else:
+        typer.echo(f"{ctx.obj.db}: schema {before} -> {after}; the backup is {backup}")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the group."""
+    app.add_typer(group, name="store")

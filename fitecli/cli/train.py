@@ -1,0 +1,70 @@
+"""fite train"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fitecli.cli.console import opened, print_json, print_table, tell
+from fitecli.cli.options import Device, DryRun, Features, Json, Threads
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    from fitecli.errors import UsageProblem
+
+    try:
+        return tuple(dict.fromkeys(int(part) for part in text.split(",")))
+    except ValueError as exc:
+        raise UsageProblem(f"--seeds takes numbers such as 0,1,2, not {text!r}.") from exc
+
+
+def train(
+    ctx: typer.Context,
+    dataset: Annotated[
+        str | None, typer.Option(help="Datasets, separated by commas (default: all labelled).")
+    ] = None,
+    preset: Annotated[
+        str, typer.Option(help="fite-mini, fite, fite-de, fite-de-large, or a TOML file.")
+    ] = "fite-mini",
+    seeds: Annotated[str, typer.Option(help="Seeds, separated by commas.")] = "0",
+    output: Annotated[Path | None, typer.Option(help="Folder (default: runs/TIME).")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs, if not the preset's.")] = None,
+    features: Features = None,
+    device: Device = "auto",
+    threads: Threads = 0,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Train the gated network; an interrupted run goes on where it stopped."""
+    from fitecli.pipeline.learning import TrainOptions, plan
+    from fitecli.pipeline.learning import train as run
+
+    options = TrainOptions(
+        datasets=tuple(dataset.split(",")) if dataset else (),
+        preset=preset,
+        seeds=_seeds(seeds),
+        output=output,
+        features=features,
+        device=device,
+        threads=threads,
+        epochs=epochs,
+    )
+    with opened(ctx.obj, create=False) as store:
+        if dry_run:
+            print_json(plan(store, options, tell=tell))
+            return
+        models = run(store, options, ctx.obj, tell=tell)
+    rows = [(m.seed, m.best_epoch, m.dev_accuracy, m.dev_macro_f1, str(m.path)) for m in models]
+    columns = ("seed", "best_epoch", "dev_accuracy", "dev_macro_f1", "path")
+    if as_json:
+        print_json([dict(zip(columns, row, strict=True)) for row in rows])
+    else:
+        print_table("Trained models", columns, rows)
+        tell(f"Next: fite evaluate {models[0].path} --dataset NAME --split test")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command()(train)

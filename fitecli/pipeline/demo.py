@@ -1,0 +1,72 @@
+"""The whole road on the pictures that ship with the package."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fitecli.pipeline.classify import WITHOUT_TORCH, ClassifyJob, ClassifyOptions
+from fitecli.pipeline.extract import Extractor
+from fitecli.pipeline.ingest import IngestReport, ingest
+from fitecli.pipeline.local import Progress
+from fitecli.settings import PACKAGE, Settings
+from fitecli.store import Scope, open_store
+
+SOURCE = PACKAGE / "demo"
+DATASET = "demo"
+QUERIES = (
+    "select tweet, aspect, prediction, round(positive, 2) as positive, face from predictions",
+    "select picture, face, age, emotion, round(emotion_score, 2) as sure, sentence "
+    "from face_descriptions",
+    "select prediction, count(*) as aspects, round(avg(gate), 2) as mean_gate "
+    "from predictions group by prediction",
+)
+
+
+@dataclass(frozen=True)
+class DemoReport:
+    """What the demo did: where the store is, what was added, and one row an aspect."""
+
+    store: Path
+    added: IngestReport
+    features: str
+    rows: tuple[dict[str, Any], ...]
+
+
+def demo(
+    output: Path,
+    settings: Settings,
+    *,
+    threads: int = 2,
+    tell: Callable[[str], None] = lambda message: None,
+    progress: Progress = lambda name, finished, total: None,
+) -> DemoReport:
+    """Copy the demo's tweets and pictures to output, ingest, extract and classify them there.
+
+    No network and no torch is needed. A second run finds everything done.
+    """
+    shutil.copytree(SOURCE / "pictures", output / "pictures", dirs_exist_ok=True)
+    tweets = output / "tweets.jsonl"
+    shutil.copyfile(SOURCE / "tweets.jsonl", tweets)
+    path = output / "fite.db"
+    with open_store(path) as store:
+        added = ingest(
+            store,
+            tweets,
+            dataset=DATASET,
+            images=output / "pictures",
+            find_aspects=True,
+            threads=threads,
+        )
+        extractor = Extractor(store, WITHOUT_TORCH, settings, tell)
+        extractor.run(Scope(DATASET), progress=progress)
+        job = ClassifyJob(store, ClassifyOptions(threads=threads), settings, tell)
+        rows = tuple(
+            {"tweet": line["id"], **aspect}
+            for line in job.dataset(DATASET, None)
+            for aspect in line["aspects"]
+        )
+    return DemoReport(path, added, extractor.features.name, rows)

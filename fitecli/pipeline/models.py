@@ -1,0 +1,67 @@
+"""Models by name or folder, and what the store keeps of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from fitecli.classifier import ExportedConfig, is_exported
+from fitecli.errors import NotAModel
+from fitecli.evaluation import Predictor
+from fitecli.records import Example, Prediction
+from fitecli.settings import Settings, resource
+from fitecli.store import FeatureSetRow, Store
+
+
+def locate_model(name: str, settings: Settings) -> Path:
+    """Find a model by its folder, or by its name among the exported ones.
+
+    Raises NotAModel that lists the names known.
+    """
+    for folder in (Path(name), settings.models / name, resource("exported") / name):
+        if folder.is_dir():
+            return folder
+    known = sorted(path.name for path in resource("exported").glob("*/") if path.is_dir())
+    raise NotAModel(
+        f"There is no model {name!r}: give a checkpoint's or exported model's folder, "
+        f"or one of the names {', '.join(known) or '(none is installed)'}."
+    )
+
+
+def register(store: Store, folder: Path, predictor: Predictor, *, preset: str | None = None) -> int:
+    """Make a model a row, by the sha256 of its weights."""
+    config = getattr(predictor, "config", None)
+    return store.register_model(
+        predictor.name,
+        str(folder.resolve()),
+        predictor.sha256,
+        preset=preset or getattr(config, "preset", None),
+        precision=getattr(config, "precision", "fp32"),
+        config={},
+    )
+
+
+def save(
+    store: Store,
+    model_id: int,
+    features: FeatureSetRow,
+    examples: Sequence[Example],
+    pairs: Sequence[tuple[Prediction, str]],
+) -> None:
+    """Keep predictions as rows, one transaction."""
+    rows = [
+        (example.aspect_id, digest, prediction)
+        for example, (prediction, digest) in zip(examples, pairs, strict=True)
+        if example.aspect_id is not None
+    ]
+    store.save_predictions(model_id, features.id, rows)
+
+
+def exported_models(settings: Settings) -> list[tuple[Path, ExportedConfig]]:
+    """The exported models that `locate_model` finds by name, with what they tell of themselves."""
+    found = {}
+    for base in (settings.models, resource("exported")):
+        for path in sorted(base.glob("*/config.json")):
+            if is_exported(path.parent):
+                found.setdefault(path.parent.name, path.parent)
+    return [(folder, ExportedConfig.read(folder)) for _, folder in sorted(found.items())]
