@@ -109,5 +109,5 @@ def compare(
 def _binomial_two_sided(k: int, n: int) -> float:
     from math import comb
 
-    tail = sum(comb(n, index) for index in range(k + 1)) / 2**n
-    return min(1.0, 2 * tail)
+    tail = sum(comb(n, index) for index in range(k + 1))
+    return min(1.0, float(2 * tail / 2**n))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -37,56 +38,55 @@ def _plain(chain: TweetChain, features: str | None) -> dict[str, Any]:
 
 
 def _print(chain: TweetChain, features: str) -> None:
-    place = chain.tweet["dataset"] + (f"/{chain.tweet['split']}" if chain.tweet["split"] else "")
-    typer.echo(
-        f"{chain.tweet['source_id']} ({place}), features {features}\n\n{chain.tweet['text']}\n"
-    )
-    pictures = [
-        (image["name"], f"{image['width'] or '?'}x{image['height'] or '?'}",
-         image["caption"] or "", image["error"] or "")
-        for image in chain.images
-    ]  # fmt: skip
-    if pictures:
-        print_table("Pictures", ("name", "pixels", "caption", "failure"), pictures)
-    faces = [
-        (place, f"{f['box_left']},{f['box_top']} {f['box_width']}x{f['box_height']}"
-         if f["box_left"] is not None else "", f["detection_score"], f["age"],
-         f["gender"], f["race"], f["emotion"], f["emotion_score"], f["aspect"], f["similarity"],
-         f["sentence"].strip())
-        for place, f in enumerate(chain.faces)
-    ]  # fmt: skip
-    if faces:
-        columns = ("face", "box", "score", "age", "gender", "race", "emotion", "sure",
-                   "given to", "similarity", "sentence")  # fmt: skip
-        print_table(f"\nFaces (aligner: {chain.faces[0]['aligner']})", columns, faces)
+    tweet = chain.tweet
+    place = tweet["dataset"] + (f"/{tweet['split']}" if tweet["split"] else "")
+    typer.echo(f"{tweet['source_id']} ({place}), features {features}\n\n{tweet['text']}\n")
+    if chain.images:
+        columns = ("name", "pixels", "caption", "failure")
+        print_table("Pictures", columns, [_picture(image) for image in chain.images])
+    if chain.faces:
+        rows = [_face(place, face) for place, face in enumerate(chain.faces)]
+        print_table(f"\nFaces (aligner: {chain.faces[0]['aligner']})", FACES, rows)
     if len(chain.similarities) > 1:
-        rows = [
-            (chain.aspects[item.aspect]["text"], "nobody" if item.face is None else item.face,
-             item.similarity)
+        similar = [
+            (
+                chain.aspects[item.aspect]["text"],
+                "nobody" if item.face is None else item.face,
+                item.similarity,
+            )
             for item in chain.similarities
-        ]  # fmt: skip
-        print_table("\nSimilarities", ("aspect", "face", "similarity"), rows)
+        ]
+        print_table("\nSimilarities", ("aspect", "face", "similarity"), similar)
     typer.echo(f"\nThe face encoder reads: {chain.description or '(nothing)'}\n")
-    rows = [
-        (p["aspect"], p["label"], p["prediction"], p["negative"], p["neutral"], p["positive"],
-         p["gate"], p["model"])
-        for p in chain.predictions
-    ]  # fmt: skip
-    if rows:
-        columns = (
-            "aspect",
-            "gold",
-            "prediction",
-            "negative",
-            "neutral",
-            "positive",
-            "gate",
-            "model",
-        )
-        print_table("Predictions", columns, rows)
+    if chain.predictions:
+        read = [[prediction[name] for name in PREDICTIONS] for prediction in chain.predictions]
+        print_table("Predictions (label is the gold one)", PREDICTIONS, read)
     else:
         aspects = ", ".join(aspect["text"] for aspect in chain.aspects) or "none"
         typer.echo(f"Aspects: {aspects}. No predictions yet: `fite classify` makes them.")
+
+
+FACES = (
+    "face", "box", "score", "age", "gender", "race", "emotion", "sure", "given to", "similarity",
+    "sentence",
+)  # fmt: skip
+PREDICTIONS = (
+    "aspect", "label", "prediction", "negative", "neutral", "positive", "gate", "model",
+)  # fmt: skip
+
+
+def _picture(image: Mapping[str, Any]) -> tuple[Any, ...]:
+    size = f"{image['width']}x{image['height']}" if image["width"] else "?"
+    return image["name"], size, image["caption"], image["error"]
+
+
+def _face(place: int, face: Mapping[str, Any]) -> tuple[Any, ...]:
+    box = ""
+    if face["box_left"] is not None:
+        box = "{box_left},{box_top} {box_width}x{box_height}".format(**face)
+    names = ("detection_score", "age", "gender", "race", "emotion", "emotion_score")
+    values = [face[name] for name in (*names, "aspect", "similarity")]
+    return place, box, *values, face["sentence"].strip()
 
 
 def add_to(app: typer.Typer) -> None:

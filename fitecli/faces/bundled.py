@@ -203,7 +203,8 @@ def expression_chip(grey: np.ndarray, box: tuple[float, float, float, float]) ->
     canvas.paste(Image.fromarray(grey), (-frame[0], -frame[1]))
     small = canvas.resize((EXPRESSION_SIDE, EXPRESSION_SIDE), Image.Resampling.BILINEAR)
     scaled = np.asarray(small, dtype=np.float32) / 255
-    return ((scaled - 0.5) * 2)[..., None]
+    chip: np.ndarray = np.expand_dims((scaled - 0.5) * 2, axis=-1)
+    return chip
 
 
 def _grey(image: np.ndarray) -> np.ndarray:

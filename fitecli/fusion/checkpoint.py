@@ -39,12 +39,13 @@ def load(folder: Path, *, attention: str = "sdpa") -> FiteModel:
         config = FiteConfig.from_pretrained(folder)
         if config.model_type != FiteConfig.model_type or not config.face_encoder:
             raise NotAModel(f"{folder} is a checkpoint of another kind of model, not of fite.")
-        model = FiteModel.from_pretrained(
+        model: FiteModel = FiteModel.from_pretrained(
             folder, config=config, attn_implementation=attention, use_safetensors=True
         )
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as exc:
         raise NotAModel(f"{folder} cannot be loaded as a checkpoint: {exc}") from exc
-    return model.eval()
+    model.eval()
+    return model
 
 
 class CheckpointPredictor:
@@ -74,7 +75,8 @@ class CheckpointPredictor:
     @property
     def features(self) -> str | None:
         """The feature set that the model was trained on."""
-        return self.model.config.features
+        features: str | None = self.model.config.features
+        return features
 
     def predict(self, examples: Sequence[Example]) -> list[Prediction]:
         """Predict in the order of the examples."""
@@ -92,7 +94,8 @@ class CheckpointPredictor:
                 output = self.model(**batch)
             scores = torch.softmax(output.logits.float(), dim=-1).cpu().numpy()
             for row, (index, gate) in enumerate(zip(group, output.gate.tolist(), strict=True)):
+                negative, neutral, positive = map(float, scores[row])
                 label = LABELS[int(scores[row].argmax())]
-                values = tuple(map(float, scores[row]))
-                found[index] = (Prediction(label, values, gate), encoded[index].sha256)
+                prediction = Prediction(label, (negative, neutral, positive), gate)
+                found[index] = (prediction, encoded[index].sha256)
         return found

@@ -72,7 +72,8 @@ class FiteTrainer(Trainer):
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         dataset = self.train_dataset if train_dataset is None else train_dataset
         lengths = [item.length for item in dataset.encoded]
-        return LengthGroupedSampler(self.args.train_batch_size, lengths=lengths)
+        sampler: Sampler[int] = LengthGroupedSampler(self.args.train_batch_size, lengths=lengths)
+        return sampler
 
 
 class _EpochWatch(TrainerCallback):
@@ -266,7 +267,7 @@ def _arguments(folder: Path, preset: Preset, seed: int, device: str) -> Training
 
 def _cpu_multiplies_bf16() -> bool:
     """Whether bfloat16 is faster than float32 here: emulated, it is many times slower."""
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 

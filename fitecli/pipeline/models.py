@@ -59,7 +59,7 @@ def save(
 
 def exported_models(settings: Settings) -> list[tuple[Path, ExportedConfig]]:
     """The exported models that `locate_model` finds by name, with what they tell of themselves."""
-    found = {}
+    found: dict[str, Path] = {}
     for base in (settings.models, resource("exported")):
         for path in sorted(base.glob("*/config.json")):
             if is_exported(path.parent):

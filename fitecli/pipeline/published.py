@@ -114,9 +114,9 @@ def _save_descriptions(
 ) -> tuple[int, int]:
     """Keep the published sentences; whose face is whose is recovered by matching them."""
     aspects: dict[str, list[str]] = {}
-    for tweet in data.tweets:
-        for aspect in tweet.aspects:
-            aspects.setdefault(tweet.images[0].name, []).append(aspect.text)
+    for source in data.tweets:
+        for aspect in source.aspects:
+            aspects.setdefault(source.images[0].name, []).append(aspect.text)
     saved = unmatched = after = 0
     while ids := store.tweet_ids(scope, after=after, limit=BATCH):
         after = ids[-1]

@@ -180,7 +180,7 @@ class ProminenceStage(TweetStage):
             for tweet in prepared
         ]
 
-    def save(self, items: Sequence[TweetFaces], results: Sequence[Sequence[Alignment]]) -> None:
+    def save(self, items: Sequence[TweetFaces], results: Sequence[Any]) -> None:
         """See Stage."""
         self.store.save_alignments(
             self.worker_id,
@@ -329,7 +329,7 @@ class DescriptionsStage(TweetStage):
     def save(
         self,
         items: Sequence[tuple[TweetFaces, Sequence[Alignment]]],
-        results: Sequence[DescriptionText],
+        results: Sequence[Any],
     ) -> None:
         """See Stage."""
         self.store.save_descriptions(

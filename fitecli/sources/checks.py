@@ -98,15 +98,19 @@ def _aspect(item: Any, text: str, field: str) -> list[Aspect]:
     start, end = item.get("start"), item.get("end")
     if start is None and end is None:
         return occurrences(name, text, label)
-    for key, offset in (("start", start), ("end", end)):
-        if not isinstance(offset, int) or isinstance(offset, bool):
-            raise InvalidRecord(f"{field}.{key} must be a number, not {_kind(offset)}")
+    start, end = _offset(start, f"{field}.start"), _offset(end, f"{field}.end")
     if not 0 <= start < end <= len(text) or text[start:end] != name:
         raise InvalidRecord(
             f"{field}: the text has {text[max(start, 0) : max(end, 0)]!r} at {start}:{end}, "
             f"not {name!r} (offsets are code points, end exclusive)"
         )
     return [Aspect(name, start, end, label)]
+
+
+def _offset(value: Any, field: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise InvalidRecord(f"{field} must be a number, not {_kind(value)}")
+    return value
 
 
 def occurrences(name: str, text: str, label: str | None = None) -> list[Aspect]:

@@ -36,7 +36,8 @@ def _tweet(line: str, number: int) -> Tweet:
     tagged = line[: found.start()] if found else line
     words = [word.strip() for word in found[1].split(",")] if found else []
     labels = [None if word in ("", UNKNOWN) else label_of(word) for word in words]
-    text, aspects = "", []
+    text = ""
+    aspects: list[Aspect] = []
     end = 0
     for match in _TAG.finditer(tagged):
         text += tagged[end : match.start()]

@@ -51,7 +51,8 @@ class Learning(StoreConnection):
         """All models, the newest last."""
         table = tables["model"]
         with self._reading() as connection:
-            return list(connection.execute(select(table).order_by(table.c.id)).mappings())
+            rows = connection.execute(select(table).order_by(table.c.id)).mappings().all()
+        return [dict(row) for row in rows]
 
     def start_run(
         self,

@@ -190,7 +190,8 @@ class _Addition:
                 elif image.sha256 is not None:
                     self._refresh(row, image_id, image)
         self.store._insert_new(self.connection, "tweet_image", rows)
-        self.touched |= {row["tweet_id"] for row in rows if (row["tweet_id"], 0) in linked}
+        new = {row["tweet_id"] for row in rows}
+        self.touched |= {number for number, _ in linked if number in new}
         return created
 
     def _image_ids(self, images: Iterable[TweetImage]) -> dict[tuple[str, str], int]:

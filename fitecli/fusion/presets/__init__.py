@@ -11,6 +11,12 @@ from typing import Any
 from fitecli.errors import MissingWeights, UsageProblem
 
 FOLDER = Path(__file__).parent
+KINDS: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "int": (int,),
+    "float": (int, float),
+    "bool": (bool,),
+}
 WANTED = ("*.json", "*.safetensors", "vocab.txt", "bpe.codes", "merges.txt")
 
 
@@ -63,8 +69,7 @@ def load(name: str) -> Preset:
         if key not in known or key == "name":
             raise UsageProblem(f"{path}: there is no setting {key!r}.")
         kind = str(known[key]).split(" ")[0]
-        allowed = {"str": str, "int": int, "float": (int, float), "bool": bool}[kind]
-        if not isinstance(value, allowed) or (kind != "bool" and isinstance(value, bool)):
+        if not isinstance(value, KINDS[kind]) or (kind != "bool" and isinstance(value, bool)):
             raise UsageProblem(f"{path}: {key} must be of type {kind}, not {value!r}.")
     if "encoder" not in values:
         raise UsageProblem(f"{path}: the setting 'encoder' is missing.")

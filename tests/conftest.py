@@ -1,0 +1,100 @@
+"""What all tests share: a home of their own, no network, small models of the real classes."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # before anything reads it
+
+ROOT = Path(__file__).parent.parent
+DEMO = ROOT / "fitecli" / "demo"
+WORDS = (
+    "[PAD] [UNK] [CLS] [SEP] [MASK] $ t . , ! the a is with in an expression happy sad neutral "
+    "angry picture people there are show that grace hopper eileen collins nasa good bad great "
+    "awful day love hate man woman year - old white and of at by 0 1 2 3 4 @ # ##s ##ing ##ed"
+).split()
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A temporary home; no setting of the machine reaches a test."""
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("DEEPFACE_HOME", str(home))
+    for name in ("FITE_DB", "FITE_MODELS", "COLUMNS", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NO_COLOR", "1")
+    return home
+
+
+@pytest.fixture(scope="session")
+def published() -> Path:
+    """The public benchmark, which is not part of the project."""
+    folder = Path(os.environ.get("FITE_PUBLISHED") or ROOT.parent / "shared" / "published")
+    if not (folder / "TomBERT").is_dir():
+        pytest.skip("the public benchmark is not here; name its folder by FITE_PUBLISHED")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A BERT of 2 layers of 16 with random weights and a WordPiece vocabulary, on disk."""
+    return make_encoder(tmp_path_factory.mktemp("encoder"))
+
+
+def make_encoder(folder: Path, *, hidden: int = 16, positions: int = 64) -> Path:
+    """Save a small BERT and its tokeniser."""
+    import torch
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    from transformers import BertConfig, BertModel, logging
+
+    logging.disable_progress_bar()
+    vocabulary = {word: index for index, word in enumerate(dict.fromkeys(WORDS))}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.BertProcessing(
+        ("[SEP]", vocabulary["[SEP]"]), ("[CLS]", vocabulary["[CLS]"])
+    )
+    tokenizer.save(str(folder / "tokenizer.json"))
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=hidden,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=2 * hidden,
+        max_position_embeddings=positions,
+        pad_token_id=0,
+    )
+    BertModel(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_preset(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A preset on the small BERT that is trained within a second."""
+    path = tmp_path_factory.mktemp("preset") / "tiny.toml"
+    path.write_text(
+        f'encoder = "{tiny_encoder}"\nlearning_rate = 5e-3\nbatch_size = 8\nepochs = 2\n'
+        "max_tokens = 48\nshare_word_embeddings = true\nfreeze_word_embeddings = true\n"
+    )
+    return path
+
+
+def labelled_lines(count: int) -> Iterator[str]:
+    """JSONL lines whose words give the label away."""
+    moods = (("great", "positive"), ("awful", "negative"), ("old", "neutral"))
+    names = ("Grace Hopper", "Eileen Collins", "NASA")
+    for index in range(count):
+        word, label = moods[index % 3]
+        name = names[index // 3 % 3]
+        text = f"{name} is {word} in the picture {index}"
+        aspect = {"text": name, "start": 0, "end": len(name), "label": label}
+        split = "dev" if index % 5 == 4 else "train"
+        yield json.dumps({"id": str(index), "text": text, "aspects": [aspect], "split": split})

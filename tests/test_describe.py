@@ -1,0 +1,173 @@
+"""Faces and alignment become exact sentences; the published descriptions are rebuilt."""
+
+from __future__ import annotations
+
+import collections
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fitecli import describe
+from fitecli.records import Alignment, Face
+from fitecli.sources.published import load
+
+SAD = Face(age=28, gender="Man", race="white", race_score=0.9, emotion="sad", emotion_score=0.8)
+UNSURE_EMOTION = Face(
+    age=20, gender="Woman", race="asian", race_score=0.99, emotion="fear", emotion_score=0.39
+)
+UNSURE_RACE = Face(
+    age=40, gender="Man", race="indian", race_score=0.399, emotion="happy", emotion_score=0.4
+)
+NO_RACE = Face(age=32, gender="Woman", gender_score=0.84, emotion="happy", emotion_score=0.99)
+NOTHING_SURE = Face(
+    age=50,
+    age_score=0.1,
+    gender="Man",
+    gender_score=0.3,
+    race="black",
+    race_score=0.2,
+    emotion="angry",
+    emotion_score=0.1,
+)
+
+
+@pytest.mark.parametrize(
+    ("face", "aspect", "expected"),
+    [
+        (SAD, None, "a 28-year-old white Man with a sad expression. "),
+        (SAD, "Lydia", "Lydia with a sad expression. "),
+        (UNSURE_EMOTION, None, "a 20-year-old asian Woman. "),
+        (UNSURE_EMOTION, "zendaya", "zendaya, a 20-year-old asian Woman. "),
+        (UNSURE_RACE, None, "a 40-year-old Man with a happy expression. "),
+        (NO_RACE, None, "a 32-year-old Woman with a happy expression. "),
+        (NOTHING_SURE, None, "a 50-year-old Man. "),
+    ],
+)
+def test_a_face_becomes_the_published_sentence(
+    face: Face, aspect: str | None, expected: str
+) -> None:
+    assert describe.sentence(face, aspect=aspect) == expected
+
+
+@pytest.mark.parametrize(
+    ("face", "expected"),
+    [
+        (SAD, "A 28-year-old white man with a sad expression. "),
+        (NOTHING_SURE, "A person. "),
+        (NO_RACE, "A 32-year-old woman with a happy expression. "),
+    ],
+)
+def test_the_papers_wording_filters_every_attribute(face: Face, expected: str) -> None:
+    assert describe.sentence(face, template="paper") == expected
+
+
+def test_a_description_counts_and_keeps_the_order_of_faces() -> None:
+    text, parts = describe.describe(
+        [SAD, NO_RACE], ["NASA", "Lydia"], [Alignment(1, 1, 0.3), Alignment(1, 0, 0.2)]
+    )
+    assert text == (
+        "There are 2 people in the picture. a 28-year-old white Man with a sad expression. "
+        "Lydia with a happy expression. "
+    )
+    assert [(part.face, part.aspect) for part in parts] == [(0, None), (1, 1)]
+
+
+def test_no_face_and_one_face_one_aspect() -> None:
+    assert describe.describe([], ["x"]) == ("There are 0 people in the picture. ", ())
+    text, _ = describe.describe([SAD], ["Pedro"], template="paper")
+    assert text == "There are 1 people in the image. Pedro with a sad expression. "
+
+
+def test_several_aspects_on_one_face_leave_the_most_similar() -> None:
+    similar = [Alignment(0, 0, 0.21), Alignment(0, 1, 0.3), Alignment(1, 1, 0.31)]
+    assert describe.assign(["a", "b"], 2, similar) == {1: 1}
+
+
+def test_ties_go_to_the_earlier_face_and_aspect() -> None:
+    same = [Alignment(aspect, face, 0.30001) for aspect in (1, 0) for face in (1, 0)]
+    assert describe.assign(["a", "b"], 2, same) == {0: 0}
+
+
+def test_nobody_takes_an_aspect_out() -> None:
+    similar = [Alignment(0, None, 0.4), Alignment(0, 0, 0.3), Alignment(1, 0, 0.2)]
+    assert describe.assign(["team", "Ann"], 2, similar) == {0: 1}
+
+
+def test_a_repeated_aspect_counts_once() -> None:
+    text, parts = describe.describe([SAD], ["Ann", "Ann"])
+    assert parts[0].aspect == 0
+    assert "Ann with a sad expression" in text
+
+
+def test_softmax_is_over_the_candidates() -> None:
+    shares = describe.softmax([0.30, 0.2953], scale=100)
+    assert shares == pytest.approx([0.615, 0.385], abs=1e-3)  # the paper's example, appendix A.1
+    assert describe.softmax([], 100) == []
+
+
+def test_published_descriptions_are_rebuilt(published: Path) -> None:
+    data = load("twitter2015", published)
+    aspects: dict[str, list[str]] = collections.defaultdict(list)
+    for tweet in data.tweets:
+        for aspect in tweet.aspects:
+            if aspect.text not in aspects[tweet.images[0].name]:
+                aspects[tweet.images[0].name].append(aspect.text)
+    none = [p for p in data.descriptions if not data.faces[p]]
+    single = [p for p in data.descriptions if len(data.faces[p]) == 1 and len(aspects[p]) == 1]
+    rebuilt = {
+        p
+        for p in (*none, *single)
+        if describe.describe(data.faces[p], aspects[p])[0] == data.descriptions[p]
+    }
+    assert rebuilt.issuperset(none)
+    assert len(none) == 2297
+    assert len(single) == 476
+    assert len(rebuilt.intersection(single)) >= 454
+
+
+def test_published_descriptions_are_matched_back(published: Path) -> None:
+    data = load("twitter2017", published)
+    names: dict[str, list[str]] = collections.defaultdict(list)
+    for tweet in data.tweets:
+        names[tweet.images[0].name] += [aspect.text for aspect in tweet.aspects]
+    for picture, text in data.descriptions.items():
+        found = describe.match(text, data.faces[picture], names[picture])
+        assert found is not None, picture
+        assert "".join(part.text for part in found) == text.split("picture. ", 1)[1]
+
+
+def test_a_foreign_description_is_not_matched() -> None:
+    assert describe.match("There are 1 people in the picture. Someone else. ", [SAD], ["x"]) is None
+    assert describe.match("Nothing", [SAD], ["x"]) is None
+    extra = "There are 1 people in the picture. x with a sad expression. and more"
+    assert describe.match(extra, [SAD], ["x"]) is None
+
+
+faces = st.builds(
+    Face,
+    age=st.integers(0, 100),
+    gender=st.sampled_from(["Man", "Woman"]),
+    race=st.sampled_from(["white", "black", None]),
+    race_score=st.floats(0, 1),
+    emotion=st.sampled_from(["happy", "sad"]),
+    emotion_score=st.floats(0, 1),
+)
+
+
+@given(st.lists(faces, max_size=5), st.lists(st.text(min_size=1), max_size=4), st.data())
+def test_descriptions_hold_one_sentence_a_face(
+    found: list[Face], aspects: list[str], data: st.DataObject
+) -> None:
+    pairs = [(a, f) for a in range(len(aspects)) for f in range(len(found))]
+    similar = [Alignment(a, f, data.draw(st.floats(-1, 1))) for a, f in pairs]
+    text, parts = describe.describe(found, aspects, similar)
+    assert [part.face for part in parts] == list(range(len(found)))
+    given_to = [part.aspect for part in parts if part.aspect is not None]
+    assert len(set(given_to)) == len(given_to)
+    assert text == f"There are {len(found)} people in the picture. " + "".join(
+        part.text for part in parts
+    )
+    assert json.loads(json.dumps(text)) == text
