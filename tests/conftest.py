@@ -70,6 +70,9 @@ def make_encoder(folder: Path, *, hidden: int = 16, positions: int = 64) -> Path
         num_attention_heads=2,
         intermediate_size=2 * hidden,
         max_position_embeddings=positions,
+        initializer_range=0.3,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
         pad_token_id=0,
     )
     BertModel(config).save_pretrained(folder)

@@ -155,7 +155,7 @@ def build(
             datasets=list(datasets),
             wording=asdict(Wording()),
         )
-    except OSError as exc:
+    except (OSError, ValueError) as exc:
         raise MissingWeights(
             f"{encoders[0]} holds no language model that transformers can load: {exc}"
         ) from exc

@@ -38,7 +38,10 @@ def _read(
 ) -> Iterator[Tweet | Reject]:
     """Read rows; neighbours of the same id and text are one tweet with several aspects."""
     reader = csv.reader((_decode(line) for _, line in lines), delimiter=delimiter)
-    header = [column.strip().lower() for column in next(reader)]
+    try:
+        header = [column.strip().lower() for column in next(reader)]
+    except (csv.Error, StopIteration) as exc:
+        raise UnreadableSource(f"{name} has no header that can be read: {exc}.") from exc
     if "text" not in header:
         raise UnreadableSource(
             f"{name} has no column 'text' (it has {', '.join(header)}); columns that fite knows: "
@@ -57,14 +60,14 @@ def _read(
         if not any(row):
             continue
         record = _record(header, row, first)
+        if held is not None and not isinstance(record, Reject) and _same(held[0], record):
+            held[0]["aspects"] += record["aspects"]
+            continue
+        if held is not None:
+            yield _tweet(*held)
+        held = None if isinstance(record, Reject) else (record, first)
         if isinstance(record, Reject):
             yield record
-        elif held is not None and _same(held[0], record):
-            held[0]["aspects"] += record["aspects"]
-        else:
-            if held is not None:
-                yield _tweet(*held)
-            held = (record, first)
     if held is not None:
         yield _tweet(*held)
 

@@ -214,7 +214,7 @@ class _Addition:
         listed = [image for _, tweet in wanted for image in tweet.images]
         for image in listed:
             identity = _identity(image)
-            if identity not in known:
+            if identity not in known and identity not in rows:
                 rows[identity] = {
                     "sha256": image.sha256,
                     "dataset": None if image.sha256 else self.dataset,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import itertools
 import random
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for _ in range(250):
         pairs: collections.Counter[tuple[str, str]] = collections.Counter()
         for word, symbols in words.items():
-            for pair in zip(symbols, symbols[1:], strict=False):
+            for pair in itertools.pairwise(symbols):
                 pairs[pair] += corpus[word]
         if not pairs:
             break

@@ -1,0 +1,150 @@
+"""The network, its configuration and its gates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoConfig, AutoModel
+
+from fitecli.errors import NotAModel, ShapeMismatch, UsageProblem
+from fitecli.fusion.checkpoint import load
+from fitecli.fusion.network import FiteConfig, FiteModel, PaperGate, ReleasedGate, make_gate
+from fitecli.fusion.training import max_tokens_of
+from tests.conftest import make_encoder
+
+
+def ids(rows: int, width: int) -> torch.Tensor:
+    return torch.randint(5, 40, (rows, width), generator=torch.Generator().manual_seed(width))
+
+
+@pytest.fixture
+def model(tiny_encoder: Path) -> FiteModel:
+    return FiteModel.from_encoders(str(tiny_encoder), share_word_embeddings=True).eval()
+
+
+def read(model: FiteModel, face: torch.Tensor, scene: torch.Tensor, **more: object) -> torch.Tensor:
+    masks = {
+        "face_attention_mask": torch.ones_like(face),
+        "scene_attention_mask": torch.ones_like(scene),
+    }
+    values = masks | more  # type: ignore[operator]
+    with torch.no_grad():
+        return model(face_input_ids=face, scene_input_ids=scene, **values).logits  # type: ignore[no-any-return]
+
+
+def test_the_papers_gate_blends_by_coordinate() -> None:
+    gate = PaperGate(3)
+    face, scene = torch.ones(2, 3), torch.zeros(2, 3)
+    with torch.no_grad():
+        gate.face.weight.zero_()
+        gate.face.bias.copy_(torch.tensor([0.0, 100.0, -100.0]))
+        gate.scene.weight.zero_()
+    fused, weight = gate(face, scene)
+    assert fused[0].tolist() == pytest.approx([0.5, 1, 0])
+    assert torch.equal(fused, weight)
+
+
+def test_the_tanh_gate_can_be_negative() -> None:
+    gate = make_gate("paper-tanh", 2)
+    with torch.no_grad():
+        gate.face.bias.fill_(-100)  # type: ignore[union-attr, operator]
+        gate.face.weight.zero_()  # type: ignore[union-attr, operator]
+        gate.scene.weight.zero_()  # type: ignore[union-attr, operator]
+    assert gate(torch.ones(1, 2), torch.ones(1, 2))[1].tolist() == [[-1, -1]]
+
+
+def test_the_released_gate_weighs_the_scene() -> None:
+    gate = ReleasedGate(2)
+    with torch.no_grad():
+        for layer, value in ((gate.scene, 1.0), (gate.face, 0.0), (gate.product, 100.0)):
+            layer.weight.zero_()
+            layer.bias.fill_(value)
+    fused, weight = gate(torch.ones(1, 2), torch.ones(1, 2))
+    assert fused.tolist() == [[1, 1]]  # g = 1: the projected scene alone
+    assert weight.tolist() == [[0, 0]]
+
+
+def test_an_unknown_gate_is_told() -> None:
+    with pytest.raises(UsageProblem, match="paper-tanh"):
+        make_gate("none", 2)
+
+
+def test_each_encoder_has_the_mask_of_its_own_sentence(model: FiteModel) -> None:
+    face, scene = ids(2, 12), ids(2, 6)
+    mask = torch.ones_like(face)
+    mask[:, 8:] = 0
+    short = read(model, face[:, :8], scene)
+    assert torch.allclose(read(model, face, scene, face_attention_mask=mask), short, atol=1e-5)
+    assert not torch.allclose(read(model, face, scene), short, atol=1e-3)
+
+
+def test_saved_and_loaded_it_is_the_same(model: FiteModel, tmp_path: Path) -> None:
+    model.save_pretrained(tmp_path)
+    again = load(tmp_path)
+    words = again.face_encoder.embeddings.word_embeddings.weight
+    assert words is again.scene_encoder.embeddings.word_embeddings.weight
+    assert torch.equal(read(again, ids(3, 7), ids(3, 9)), read(model, ids(3, 7), ids(3, 9)))
+    assert isinstance(AutoModel.from_pretrained(tmp_path), FiteModel)
+    assert AutoConfig.from_pretrained(tmp_path).gate == "paper"
+
+
+def test_embeddings_are_separate_unless_shared(tiny_encoder: Path, tmp_path: Path) -> None:
+    model = FiteModel.from_encoders(str(tiny_encoder), gate="released")
+    with torch.no_grad():
+        model.scene_encoder.embeddings.word_embeddings.weight.add_(1)
+    model.save_pretrained(tmp_path)
+    again = load(tmp_path)
+    faces, scenes = (
+        encoder.embeddings.word_embeddings.weight
+        for encoder in (again.face_encoder, again.scene_encoder)
+    )
+    assert torch.allclose(faces + 1, scenes)
+
+
+def test_frozen_embeddings_get_no_gradient(tiny_encoder: Path) -> None:
+    model = FiteModel.from_encoders(
+        str(tiny_encoder), share_word_embeddings=True, freeze_word_embeddings=True
+    )
+    mask = torch.ones(2, 5, dtype=torch.long)
+    loss = model(ids(2, 5), mask, ids(2, 5), mask, labels=torch.tensor([0, 2])).loss
+    loss.backward()
+    assert model.face_encoder.embeddings.word_embeddings.weight.grad is None
+    assert model.classifier.weight.grad is not None
+
+
+def test_encoders_of_two_sizes_are_refused(tiny_encoder: Path, tmp_path: Path) -> None:
+    other = make_encoder(tmp_path, hidden=8)
+    with pytest.raises(ShapeMismatch, match="16 and 8"):
+        FiteModel.from_encoders(str(tiny_encoder), str(other))
+
+
+@pytest.mark.parametrize(
+    ("kind", "positions", "expected"), [("bert", 64, 64), ("roberta", 130, 128), ("bert", 512, 128)]
+)
+def test_the_length_is_what_preset_and_positions_allow(
+    kind: str, positions: int, expected: int
+) -> None:
+    encoder = {"model_type": kind, "pad_token_id": 1, "max_position_embeddings": positions}
+    assert max_tokens_of(FiteConfig(face_encoder=encoder, max_tokens=128)) == expected
+
+
+def test_segments_need_two_types() -> None:
+    assert not FiteConfig(face_encoder={"type_vocab_size": 1}).segments
+    assert FiteConfig(face_encoder={"type_vocab_size": 2}).segments
+
+
+def test_what_is_no_checkpoint_is_told(tmp_path: Path) -> None:
+    with pytest.raises(NotAModel, match="fite train"):
+        load(tmp_path)
+    make_encoder(tmp_path)
+    with pytest.raises(NotAModel, match="another kind"):
+        load(tmp_path)
+
+
+def test_a_broken_checkpoint_is_told(model: FiteModel, tmp_path: Path) -> None:
+    model.save_pretrained(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"not safetensors")
+    with pytest.raises(NotAModel, match="cannot be loaded"):
+        load(tmp_path)

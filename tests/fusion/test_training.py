@@ -1,0 +1,125 @@
+"""Training learns, resumes after an interruption and tells every epoch."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from fitecli.errors import MissingWeights, NoExamples
+from fitecli.fusion import presets
+from fitecli.fusion.checkpoint import CheckpointPredictor
+from fitecli.fusion.training import EpochResult, TrainingResult, train
+from fitecli.records import Example
+
+WORDS = {"positive": "great", "neutral": "old", "negative": "awful"}
+EXAMPLES = [
+    Example(f"$T$ is {word} {i % 5}", "NASA", "There are 0 people in the picture. ", "", label)
+    for i in range(12)
+    for label, word in WORDS.items()
+]
+
+
+def run(tiny: Path, encoder: Path, output: Path, seed: int = 0, **more: object) -> TrainingResult:
+    preset = dataclasses.replace(presets.load(str(tiny)), **more.pop("preset", {}))  # type: ignore[arg-type]
+    return train(EXAMPLES, EXAMPLES[:18], [encoder], preset, seed=seed, output=output, **more)  # type: ignore[arg-type]
+
+
+def test_it_learns_and_leaves_the_best_epoch(
+    tiny_preset: Path, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    told: list[EpochResult] = []
+    result = run(
+        tiny_preset, tiny_encoder, tmp_path, preset={"epochs": 6}, on_epoch=told.append,
+        features="f", datasets=["d"],
+    )  # fmt: skip
+    assert [epoch.number for epoch in told] == [1, 2, 3, 4, 5, 6]
+    assert told[-1].train_loss < told[0].train_loss
+    assert result.dev_accuracy == max(epoch.dev_accuracy for epoch in told)
+    first_best = next(e.number for e in told if e.dev_accuracy == result.dev_accuracy)
+    assert result.best_epoch == first_best
+    predictor = CheckpointPredictor(tmp_path, device="cpu")
+    found = predictor.predict(EXAMPLES[:18])
+    right = sum(p.label == e.label for p, e in zip(found, EXAMPLES[:18], strict=True))
+    assert right / 18 == pytest.approx(result.dev_accuracy)
+    assert result.dev_accuracy > 0.9
+    assert predictor.features == "f"
+    assert predictor.model.config.datasets == ["d"]
+    assert not (tmp_path / "checkpoints").exists()
+    assert not list(tmp_path.glob("*.bin"))
+
+
+class Stop(Exception):
+    """Stands for whatever ends a process in the middle."""
+
+
+def test_an_interrupted_run_ends_as_an_undisturbed_one(
+    tiny_preset: Path, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    whole = run(tiny_preset, tiny_encoder, tmp_path / "whole", preset={"epochs": 3})
+
+    def stop(result: EpochResult) -> None:
+        if result.number == 2:
+            raise Stop
+
+    with pytest.raises(Stop):
+        run(tiny_preset, tiny_encoder, tmp_path / "cut", preset={"epochs": 3}, on_epoch=stop)
+    assert not (tmp_path / "cut" / "training.json").exists()
+    again: list[int] = []
+    resumed = run(
+        tiny_preset, tiny_encoder, tmp_path / "cut", preset={"epochs": 3},
+        on_epoch=lambda result: again.append(result.number),
+    )  # fmt: skip
+    assert again == [2, 3]  # the second epoch was not saved yet when it was cut
+    assert [e.dev_loss for e in resumed.epochs] == pytest.approx(
+        [e.dev_loss for e in whole.epochs], abs=1e-6
+    )
+
+
+def test_a_finished_run_is_returned_as_it_is(
+    tiny_preset: Path, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    first = run(tiny_preset, tiny_encoder, tmp_path)
+    told: list[EpochResult] = []
+    assert run(tiny_preset, tiny_encoder, tmp_path, on_epoch=told.append) == first
+    assert not told
+
+
+def test_the_seed_settles_the_weights(
+    tiny_preset: Path, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    losses = []
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        run(tiny_preset, tiny_encoder, tmp_path / name, seed, preset={"epochs": 1})
+        losses.append(json.loads((tmp_path / name / "training.json").read_text())["epochs"][0])
+    keys = ("train_loss", "dev_loss")
+    assert [losses[0][k] for k in keys] == [losses[1][k] for k in keys]
+    assert losses[0]["dev_loss"] != losses[2]["dev_loss"]
+
+
+def test_nothing_to_train_on_is_told(tiny_preset: Path, tiny_encoder: Path, tmp_path: Path) -> None:
+    preset = presets.load(str(tiny_preset))
+    with pytest.raises(NoExamples, match="dev"):
+        train(EXAMPLES, [], [tiny_encoder], preset, seed=0, output=tmp_path)
+
+
+def test_a_folder_without_model_is_told(tiny_preset: Path, tmp_path: Path) -> None:
+    with pytest.raises(MissingWeights, match="no language model"):
+        run(tiny_preset, tmp_path, tmp_path / "out")
+
+
+def test_predictions_do_not_depend_on_the_batch(
+    tiny_preset: Path, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    run(tiny_preset, tiny_encoder, tmp_path, preset={"epochs": 1})
+    predictor = CheckpointPredictor(tmp_path, threads=1, device="cpu")
+    long = Example("great " * 30 + "$T$", "Grace Hopper", "x", "y")
+    together = predictor.predict([long, *EXAMPLES[:4]])
+    alone = [predictor.predict([example])[0] for example in (long, *EXAMPLES[:4])]
+    for a, b in zip(together, alone, strict=True):
+        assert a.scores == pytest.approx(b.scores, abs=1e-5)
+        assert a.gate == pytest.approx(b.gate, abs=1e-5)
+    torch.set_num_threads(2)

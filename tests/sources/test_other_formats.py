@@ -1,0 +1,283 @@
+"""CSV, X API, PyABSA and the benchmark's two formats."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fitecli.errors import UnreadableSource
+from fitecli.records import Aspect, Reject, Tweet
+from fitecli.sources import find_aspects, read
+
+
+def records(content: str | bytes, format: str = "auto", name: str = "x") -> list[Tweet | Reject]:
+    raw = content.encode() if isinstance(content, str) else content
+    return list(read(io.BytesIO(raw), format, name=name))
+
+
+def tweets(content: str | bytes, format: str = "auto", name: str = "x") -> list[Tweet]:
+    found = records(content, format, name)
+    assert all(isinstance(item, Tweet) for item in found), found
+    return [item for item in found if isinstance(item, Tweet)]
+
+
+# CSV and TSV
+
+
+def test_neighbouring_rows_of_a_tweet_are_joined() -> None:
+    found = tweets(
+        'id,text,aspect,label,images\n1,"Hi, Bob and Ann",Bob,Positive,a.jpg;b.jpg\n'
+        '1,"Hi, Bob and Ann",Ann,-1,a.jpg;b.jpg\n2,Bye,,,\n'
+    )
+    assert [len(tweet.aspects) for tweet in found] == [2, 0]
+    assert [a.label for a in found[0].aspects] == ["positive", "negative"]
+    assert [i.name for i in found[0].images] == ["a.jpg", "b.jpg"]
+
+
+def test_lists_of_aspects_and_offsets() -> None:
+    found = tweets(
+        "text\taspects\taspect\tstart\tend\nBob Ann Bob\tBob;Ann\t\t\t\n"
+        'Bob Bob\t"[{""text"": ""Bob"", ""label"": ""neutral""}]"\t\t\t\nBob, Bob\t\tBob\t5\t8\n'
+    )
+    assert [[a.start for a in t.aspects] for t in found] == [[0, 8, 4], [0, 4], [5]]
+
+
+def test_text_over_two_lines_is_one_row() -> None:
+    (tweet,) = tweets('id,text\n1,"two\nlines"\n')
+    assert tweet.text == "two\nlines"
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ("1,a,b,positive,extra", "5 cells, the header 4"),
+        ("1,a,a,good", "label must be"),
+        ("1,,a,neutral", "text must be a string"),
+        (b"1,\xff,a,neutral", "not UTF-8"),
+    ],
+)
+def test_a_bad_row_is_rejected(row: str | bytes, expected: str) -> None:
+    raw = row.encode() if isinstance(row, str) else row
+    bad, good = records(b"id,text,aspect,label\n" + raw + b"\n2,fine,fine,neutral\n", "csv")
+    assert isinstance(bad, Reject)
+    assert expected in bad.reason
+    assert isinstance(good, Tweet)
+
+
+def test_bad_offsets_and_lists_in_cells() -> None:
+    found = records("text,aspect,start,end,aspects\na,a,x,1,\na,,,,[oops\n", "csv")
+    assert [item.reason for item in found if isinstance(item, Reject)] == [
+        "aspects[0].start must be a number, not a string",
+        found[1].reason,  # type: ignore[union-attr]
+    ]
+    assert "no JSON list" in found[1].reason  # type: ignore[union-attr]
+
+
+def test_a_table_without_text_is_told() -> None:
+    with pytest.raises(UnreadableSource, match="no column 'text'"):
+        records("id,body\n1,x\n", "csv")
+
+
+# X API v2
+
+
+RESPONSE = {
+    "data": [
+        {
+            "id": "1",
+            "text": "Barack Obama met @NASA #Moon",
+            "author_id": "7",
+            "created_at": "2015-06-01T10:00:00.000Z",
+            "attachments": {"media_keys": ["3_1", "7_2", "3_9"]},
+            "entities": {
+                "annotations": [{"start": 0, "end": 11, "normalized_text": "Barack Obama"}],
+                "mentions": [{"start": 17, "end": 22, "username": "NASA"}],
+                "hashtags": [{"start": 23, "end": 28, "tag": "Moon"}],
+            },
+        }
+    ],
+    "includes": {
+        "media": [
+            {"media_key": "3_1", "type": "photo", "url": "https://img.example/media/AbC.jpg?x=1"},
+            {"media_key": "7_2", "type": "video"},
+        ],
+        "users": [{"id": "7", "username": "me"}],
+    },
+}
+
+
+@pytest.mark.parametrize("spread", [None, 2], ids=["one line", "many lines"])
+def test_a_response_of_the_x_api(spread: int | None) -> None:
+    (tweet,) = tweets(json.dumps(RESPONSE, indent=spread))
+    assert tweet.aspects == (
+        Aspect("Barack Obama", 0, 12),  # annotations.end is inclusive there
+        Aspect("@NASA", 17, 22),
+        Aspect("#Moon", 23, 28),
+    )
+    assert [image.name for image in tweet.images] == ["AbC.jpg", "3_9.jpg"]
+    assert (tweet.author, tweet.created_at) == ("me", "2015-06-01T10:00:00.000Z")
+
+
+def test_x_api_tweets_line_by_line_and_a_bad_one() -> None:
+    good = {"id": "1", "text": "Hi", "public_metrics": {}}
+    bad = {"id": "2", "text": "Hi", "entities": {"mentions": [{"start": 0, "end": 9}]}}
+    worse = {"id": "3", "text": "Hi", "entities": {"hashtags": [{"start": "0", "end": 9}]}}
+    lines = "\n".join(map(json.dumps, [good, bad, worse, {"data": [4]}]))
+    found = records(lines + "\n\nnope")
+    assert isinstance(found[0], Tweet)
+    reasons = [item.reason for item in found[1:] if isinstance(item, Reject)]
+    assert len(reasons) == 4
+    assert "not in the text" in reasons[0]
+    assert "no numbers" in reasons[1]
+
+
+def test_a_long_note_replaces_the_short_text_and_overlaps_count_once() -> None:
+    entities = {
+        "annotations": [{"start": 0, "end": 8, "normalized_text": "Bob Smith"}],
+        "mentions": [{"start": 4, "end": 9, "username": "x"}],
+    }
+    item = {"id": "1", "text": "Bob …", "note_tweet": {"text": "Bob Smith", "entities": entities}}
+    (tweet,) = tweets(json.dumps([item]), "x-api")
+    assert tweet.text == "Bob Smith"
+    assert [a.text for a in tweet.aspects] == ["Bob Smith"]
+
+
+def test_five_pictures_are_too_many() -> None:
+    item = {"text": "a", "attachments": {"media_keys": list("12345")}, "edit_history_tweet_ids": []}
+    (found,) = records(json.dumps(item))
+    assert isinstance(found, Reject)
+    assert "at most 4" in found.reason
+
+
+# PyABSA
+
+
+def test_inline_tags() -> None:
+    first, second = tweets(
+        "The [B-ASP]food[E-ASP] was great but [B-ASP]staff[E-ASP] $LABEL$ Positive, -100\n\n"
+        "[ASP]food[ASP] was bad !sent! Negative\n"
+    )
+    assert first.text == "The food was great but staff"
+    assert first.aspects == (Aspect("food", 4, 8, "positive"), Aspect("staff", 23, 28))
+    assert second.aspects == (Aspect("food", 0, 4, "negative"),)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (b"The [B-ASP]food was", "not closed"),
+        (b"The [B-ASP]food[E-ASP] $LABEL$ good", "label must be"),
+        (b"The [B-ASP]food[E-ASP] $LABEL$ Positive, Negative", "2 labels for 1 tags"),
+        (b"The [B-ASP] [E-ASP] x", "the tag is empty"),
+        (b"\xff [B-ASP]a[E-ASP]", "not UTF-8"),
+    ],
+)
+def test_broken_tags_are_rejected(line: bytes, expected: str) -> None:
+    (found,) = records(line, "pyabsa")
+    assert isinstance(found, Reject)
+    assert expected in found.reason
+
+
+# the benchmark
+
+
+TSV = (
+    "index\t#1 Label\t#2 ImageID\t#3 String\t#3 String\n"
+    "1\t2\t18.jpg\tRT @ a : $T$ is everything # MCM\tChuck Bass\n"
+    '2\t1\t18.jpg\tRT @ a : Chuck  Bass is everything $T$\t# MCM\n3\t0\t19.jpg\t" $T$ "\tBob\n'
+)
+TXT = (
+    "RT @ a : $T$ is everything # MCM\nChuck Bass\n1\n18.jpg\n"
+    'RT @ a : Chuck  Bass is everything $T$\n# MCM\n0\n18.jpg\n" $T$ "\nBob\n-1\n19.jpg\n'
+)
+
+
+def test_rows_of_one_tweet_are_joined_and_keyed_by_line() -> None:
+    first, second = tweets(TSV, name="train.tsv")
+    assert first.text == "RT @ a : Chuck Bass is everything # MCM"
+    assert [(a.text, a.label, a.key) for a in first.aspects] == [
+        ("Chuck Bass", "positive", "line:1"),
+        ("# MCM", "neutral", "line:2"),
+    ]
+    assert all(first.text[a.start : a.end] == a.text for a in first.aspects)
+    assert first.split == "train"
+    assert second.text == '" Bob "'
+
+
+def test_both_formats_give_the_same_tweets() -> None:
+    def plain(found: list[Tweet]) -> list[object]:
+        return [(t.source_id, t.text, t.aspects, t.images, t.split) for t in found]
+
+    assert plain(tweets(TSV, name="dev.tsv")) == plain(tweets(TXT, name="dev.txt"))
+
+
+def test_broken_benchmark_rows() -> None:
+    found = records(
+        "index\t#1\n1\t5\tp\t$T$\ta\n1\t2\tp\n1\t2\tp\tno place\ta\n\xff\n", "tombert-tsv"
+    )
+    reasons = [item.reason for item in found if isinstance(item, Reject)]
+    assert len(reasons) == 4
+    assert "label must be one of 0, 1, 2" in reasons[0]
+    (cut,) = records("$T$\na\n", "tombert-txt")
+    assert isinstance(cut, Reject)
+    assert "fewer than four" in cut.reason
+    (bad,) = records(b"index\t#\n1\t2\t\xff\t$T$\ta", "tombert-tsv")
+    assert isinstance(bad, Reject)
+
+
+@pytest.mark.parametrize("dataset", ["twitter2015", "twitter"])
+@pytest.mark.parametrize("split", ["train", "dev", "test"])
+def test_the_real_files_agree(published: Path, dataset: str, split: str) -> None:
+    folder = published / "TomBERT" / "absa_data" / dataset
+    if not (folder / f"{split}.tsv").is_file():
+        pytest.skip("this split is not here")
+    first, second = (
+        [(t.source_id, t.text, t.aspects) for t in read(folder / f"{split}{suffix}")]  # type: ignore[union-attr]
+        for suffix in (".tsv", ".txt")
+    )
+    assert first == second
+
+
+# aspects that are found
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("RT @me: Thank you Grace Hopper!", ["@me", "Grace Hopper"]),
+        ("The University of Arizona won", ["University of Arizona"]),
+        ("Happy birthday to Taylor Swift. The best", ["Taylor Swift"]),
+        ("Chelsea won. What a day #CFC", ["Chelsea", "#CFC"]),
+        ("I love it. I'm in New York https://t.co/AbC", ["New York"]),
+        ("nothing here", []),
+        ("Zoë Müller est à Paris", ["Zoë Müller", "Paris"]),
+    ],
+)
+def test_aspects_are_found(text: str, expected: list[str]) -> None:
+    assert [aspect.text for aspect in find_aspects(text)] == expected
+
+
+@given(st.text())
+def test_found_aspects_are_in_order_and_do_not_overlap(text: str) -> None:
+    end = 0
+    for aspect in find_aspects(text):
+        assert aspect.start is not None
+        assert aspect.end is not None
+        assert end <= aspect.start < aspect.end
+        assert text[aspect.start : aspect.end] == aspect.text
+        assert aspect.origin == "found"
+        end = aspect.end
+
+
+@given(st.binary(max_size=300), st.sampled_from(["jsonl", "csv", "tsv", "x-api", "pyabsa"]))
+def test_no_bytes_crash_a_reader(content: bytes, format: str) -> None:
+    try:
+        found = records(content, format)
+    except UnreadableSource:
+        return
+    assert all(isinstance(item, Tweet | Reject) for item in found)

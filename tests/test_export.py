@@ -1,0 +1,218 @@
+"""Exported folders equal their checkpoint, are refused when they do not, and never half-written."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fitecli.classifier import Classifier, ExportedConfig
+from fitecli.errors import NoExamples, NotAModel, ParityFailure, UsageProblem
+from fitecli.evaluation import evaluate, open_predictor
+from fitecli.export import Parity, compare, export
+from fitecli.fusion import presets
+from fitecli.fusion.checkpoint import CheckpointPredictor
+from fitecli.fusion.training import build, input_builder
+from fitecli.records import Example, Prediction
+
+EXAMPLES = [
+    Example(
+        f"$T$ is {word} " * (1 + i % 3), name, "There are 1 people in the picture. " * (i % 2),
+        "A day.", label, faces=i % 3,
+    )
+    for i, (word, label) in enumerate(
+        [("great", "positive"), ("awful", "negative"), ("old", "neutral")] * 4
+    )
+    for name in ("NASA", "Grace Hopper")
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained network of the real class, on disk."""
+    folder = tmp_path_factory.mktemp("checkpoint")
+    preset = presets.Preset("tiny", str(tiny_encoder), max_tokens=48, share_word_embeddings=True)
+    model = build([tiny_encoder], preset, seed=3, features="f", datasets=["d"])
+    with torch.no_grad():
+        model.classifier.weight.mul_(40)  # sure of itself, so that labels do not sway
+    model.save_pretrained(folder)
+    input_builder(tiny_encoder, model.config).tokeniser.save(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def exported(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("exported") / "tiny"
+    export(checkpoint, folder, EXAMPLES, precision="fp32", threads=1)
+    return folder
+
+
+@pytest.mark.parametrize("rows", [1, 2, 7])
+@pytest.mark.parametrize(("face", "scene"), [(8, 48), (48, 8), (17, 17)])
+def test_onnx_equals_torch_at_any_batch_and_length(
+    checkpoint: Path, exported: Path, rows: int, face: int, scene: int
+) -> None:
+    random = np.random.default_rng(rows)
+    batch: dict[str, np.ndarray] = {}
+    for name, width in (("face", face), ("scene", scene)):
+        lengths = random.integers(2, width + 1, rows)
+        lengths[0] = width
+        mask = (np.arange(width) < lengths[:, None]).astype(np.int64)
+        batch[f"{name}_input_ids"] = random.integers(5, 50, (rows, width)) * mask
+        batch[f"{name}_attention_mask"] = mask
+        batch[f"{name}_token_type_ids"] = random.integers(0, 2, (rows, width)) * mask
+    found, gates = Classifier(exported).run(batch)
+    with torch.inference_mode():
+        model = CheckpointPredictor(checkpoint, device="cpu").model
+        output = model(**{name: torch.from_numpy(array) for name, array in batch.items()})
+    expected = torch.softmax(output.logits, dim=-1).numpy()
+    assert np.abs(found - expected).max() < 1e-5
+    assert np.abs(gates - output.gate.numpy()).max() < 1e-5
+
+
+def test_the_folder_is_complete_and_checked(exported: Path) -> None:
+    names = {path.name for path in exported.iterdir()}
+    assert names == {"model.onnx", "config.json", "tokenizer.json", "README.md", "parity.json"}
+    config = ExportedConfig.read(exported)
+    assert (config.name, config.precision, config.features) == ("tiny", "fp32", "f")
+    parity = json.loads((exported / "parity.json").read_text())
+    assert parity["n"] == len(EXAMPLES)
+    assert parity["max_probability_difference"] < 1e-4
+    card = (exported / "README.md").read_text()
+    assert "Parity with torch on 24 examples" in card
+    assert "## Limits" in card
+
+
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+def test_lower_precisions_agree_and_are_smaller(
+    checkpoint: Path, exported: Path, precision: str, tmp_path: Path
+) -> None:
+    parity = export(checkpoint, tmp_path / "small", EXAMPLES, precision=precision)
+    assert parity.labels_differ <= 0.005
+    assert 0 < parity.max_probability_difference < 0.2
+    small, whole = (f / "model.onnx" for f in (tmp_path / "small", exported))
+    assert small.stat().st_size < whole.stat().st_size
+
+
+def test_an_older_export_is_replaced_at_once(checkpoint: Path, tmp_path: Path) -> None:
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "stale").touch()
+    export(checkpoint, tmp_path / "m", EXAMPLES[:2])
+    assert not (tmp_path / "m" / "stale").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
+
+
+def test_a_failed_export_leaves_nothing(checkpoint: Path, tmp_path: Path) -> None:
+    with pytest.raises(NoExamples, match="--dataset"):
+        export(checkpoint, tmp_path / "m", [])
+    with pytest.raises(UsageProblem, match="int8"):
+        export(checkpoint, tmp_path / "m", EXAMPLES, precision="int4")
+    with pytest.raises(NotAModel):
+        export(tmp_path, tmp_path / "m", EXAMPLES)
+    assert not list(tmp_path.iterdir())
+
+
+def prediction(*scores: float) -> Prediction:
+    label = ("negative", "neutral", "positive")[int(np.argmax(scores))]
+    return Prediction(label, (scores[0], scores[1], scores[2]), 0.5)
+
+
+def test_parity_fails_where_labels_or_probabilities_differ() -> None:
+    same, other = prediction(0.1, 0.2, 0.7), prediction(0.7, 0.2, 0.1)
+    parity = compare([same] * 100, [same] * 99 + [other])
+    assert parity.labels_differ == pytest.approx(0.01)
+    assert parity.max_probability_difference == pytest.approx(0.6)
+    with pytest.raises(ParityFailure, match="another label on 1"):
+        parity.check("int8")
+    Parity(1000, 0.005, 0.3, 0.1).check("int8")
+    with pytest.raises(ParityFailure, match="fp32"):
+        Parity(1000, 0.0, 2e-4, 0.0).check("fp32")
+
+
+def test_predictions_keep_their_order_and_equal_the_checkpoint(
+    checkpoint: Path, exported: Path
+) -> None:
+    ours = Classifier(exported, threads=1).predict(EXAMPLES)
+    theirs = CheckpointPredictor(checkpoint, device="cpu").predict(EXAMPLES)
+    for a, b in zip(ours, theirs, strict=True):
+        assert a.scores == pytest.approx(b.scores, abs=1e-5)
+    assert len({p.scores for p in ours}) > 3
+
+
+def test_the_same_input_is_computed_once(exported: Path) -> None:
+    classifier = Classifier(exported)
+    rows: list[int] = []
+    original = classifier.run
+
+    def counted(batch: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        rows.append(len(batch["face_input_ids"]))
+        return original(batch)
+
+    classifier.run = counted  # type: ignore[method-assign]
+    found = classifier.predict_hashed([EXAMPLES[0]] * 5 + [EXAMPLES[1]])
+    assert sum(rows) == 2
+    assert len({digest for _, digest in found}) == 2
+    assert found[0] == found[4]
+    assert classifier.predict([]) == []
+
+
+def test_evaluation_of_both_kinds_agrees(checkpoint: Path, exported: Path) -> None:
+    first, second = (
+        evaluate(open_predictor(folder, device="cpu"), EXAMPLES)
+        for folder in (checkpoint, exported)
+    )
+    assert first["accuracy"] == second["accuracy"]
+    assert first["confusion"] == second["confusion"]
+    assert first["n"] == 24
+    assert sum(group["n"] for group in first["by_faces"].values()) == 24
+    assert first["pairs_per_second"] > 0
+
+
+def test_a_changed_model_is_refused(exported: Path, tmp_path: Path) -> None:
+    for path in exported.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    with (tmp_path / "model.onnx").open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(NotAModel, match="changed after its export"):
+        Classifier(tmp_path)
+    (tmp_path / "model.onnx").write_bytes(b"no protobuf")
+    with pytest.raises(NotAModel, match="ONNX Runtime"):
+        Classifier(tmp_path, verify=False)
+    (tmp_path / "model.onnx").unlink()
+    with pytest.raises(NotAModel, match="cannot be read"):
+        Classifier(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"format": "other"}, "not of the format"),
+        ({"wording": {"scene": "x", "extra": "y"}}, "incomplete"),
+        ({"files": {}}, "incomplete"),
+    ],
+)
+def test_a_wrong_config_is_told(
+    change: dict[str, object], expected: str, exported: Path, tmp_path: Path
+) -> None:
+    config = json.loads((exported / "config.json").read_text()) | change
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(NotAModel, match=expected):
+        ExportedConfig.read(tmp_path)
+
+
+def test_a_folder_that_is_no_model_is_told(tmp_path: Path) -> None:
+    with pytest.raises(NotAModel, match="no model folder"):
+        open_predictor(tmp_path / "none")
+    with pytest.raises(NotAModel, match="fite train"):
+        open_predictor(tmp_path)
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(NotAModel, match="fite export"):
+        ExportedConfig.read(tmp_path)
+
+
+def test_examples_are_values() -> None:
+    assert dataclasses.replace(EXAMPLES[0], aspect="x").aspect == "x"
