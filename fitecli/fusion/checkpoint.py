@@ -30,7 +30,9 @@ def load(folder: Path, *, attention: str = "sdpa") -> FiteModel:
     attention: "sdpa", or "eager" for export. Raises NotAModel with the reason.
     """
     from safetensors import SafetensorError
+    from transformers import logging
 
+    logging.disable_progress_bar()
     if not is_checkpoint(folder):
         raise NotAModel(
             f"{folder} holds no {WEIGHTS}: it is no checkpoint. Train one with `fite train`."

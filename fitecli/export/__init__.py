@@ -180,6 +180,8 @@ def _optimise(path: Path, precision: str, config: Any) -> None:
     """Fuse what ONNX Runtime can fuse, then lower the precision; the file is replaced."""
     from onnxruntime.transformers import optimizer
 
+    from fitecli.export.int8 import quantise
+
     encoder = config.face_encoder
     model = optimizer.optimize_model(
         str(path),
@@ -192,28 +194,7 @@ def _optimise(path: Path, precision: str, config: Any) -> None:
         model.convert_float_to_float16(keep_io_types=True)
     model.save_model_to_file(str(path))
     if precision == "int8":
-        _quantise(path)
-
-
-def _quantise(path: Path) -> None:
-    """Store matrices and word embeddings as int8; activations are scaled at run time.
-
-    Seven bits of the range are used, so that processors without VNNI do not overflow.
-    """
-    import onnx
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
-    quantised = path.with_suffix(".int8.onnx")
-    quantize_dynamic(
-        str(path),
-        str(quantised),
-        op_types_to_quantize=["MatMul", "Gemm", "Gather"],
-        weight_type=QuantType.QInt8,
-        per_channel=True,
-        reduce_range=True,
-        extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
-    )
-    quantised.replace(path)
+        quantise(path)
 
 
 def _write_config(folder: Path, name: str, precision: str, config: Any) -> None:

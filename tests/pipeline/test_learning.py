@@ -1,0 +1,253 @@
+"""Train, evaluate, export and classify over the store: every step leaves its rows."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fitecli.errors import NoExamples, NotAModel, UsageProblem
+from fitecli.pipeline.classify import ClassifyJob, ClassifyOptions
+from fitecli.pipeline.extract import ExtractOptions, Extractor
+from fitecli.pipeline.ingest import ingest
+from fitecli.pipeline.learning import (
+    EvaluateOptions,
+    TrainOptions,
+    evaluate,
+    export_model,
+    plan,
+    train,
+)
+from fitecli.pipeline.models import exported_models, locate_model
+from fitecli.settings import Settings
+from fitecli.store import Scope, Store, open_store, run_query
+from tests.conftest import DEMO, labelled_lines
+
+
+class World:
+    """A store with labelled tweets, and where models go."""
+
+    def __init__(self, folder: Path, preset: Path) -> None:
+        self.folder = folder
+        self.settings = Settings(models=folder / "models", offline=True)
+        self.store: Store = open_store(folder / "fite.db")
+        self.preset = str(preset)
+        self.told: list[str] = []
+
+    def ingest(self, lines: str, dataset: str = "d", **more: Any) -> None:
+        ingest(self.store, io.BytesIO(lines.encode()), dataset=dataset, **more)
+        options = ExtractOptions(captioner="none", aligner="prominence")
+        Extractor(self.store, options, self.settings, self.told.append).run(Scope())
+
+    def train(self, **more: Any) -> list[Any]:
+        options = TrainOptions(
+            preset=self.preset, output=self.folder / "runs", device="cpu", **more
+        )
+        return train(self.store, options, self.settings, tell=self.told.append)
+
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        return [tuple(row) for row in run_query(self.store.place, sql)[1]]
+
+
+@pytest.fixture
+def world(tmp_path: Path, tiny_preset: Path) -> World:
+    return World(tmp_path, tiny_preset)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, tiny_preset: Path) -> World:
+    """Two seeds trained and the first exported, once for the tests that only look."""
+    world = World(tmp_path_factory.mktemp("trained"), tiny_preset)
+    world.ingest("\n".join(labelled_lines(60)))
+    world.train(seeds=(0, 1))
+    export_model(
+        world.store, str(world.folder / "runs" / "seed-0"), world.folder / "models" / "tiny",
+        world.settings, precision="int8", tell=world.told.append,
+    )  # fmt: skip
+    return world
+
+
+def test_every_run_and_epoch_is_a_row(trained: World) -> None:
+    assert trained.ask("select seed, status, best_epoch is null, device from run") == [
+        (0, "done", 0, "cpu"),
+        (1, "done", 0, "cpu"),
+    ]
+    assert trained.ask("select run_id, number from epoch order by 1, 2") == [
+        (1, 1),
+        (1, 2),
+        (2, 1),
+        (2, 2),
+    ]
+    assert trained.ask("select count(*) from model where precision = 'fp32'") == [(2,)]
+    assert any("epoch 2/2" in message for message in trained.told)
+
+
+def test_a_finished_training_is_not_done_again(trained: World) -> None:
+    before = trained.ask("select count(*) from run")
+    models = trained.train(seeds=(0, 1))
+    assert [model.seed for model in models] == [0, 1]
+    assert trained.ask("select count(*) from run") == before
+
+
+def test_evaluation_keeps_predictions_and_compares(trained: World) -> None:
+    options = EvaluateOptions(
+        str(trained.folder / "runs" / "seed-0"), "d", "dev", against="tiny", device="cpu"
+    )
+    report = evaluate(trained.store, options, trained.settings, tell=trained.told.append)
+    assert report["n"] == 12
+    assert (report["dataset"], report["split"]) == ("d", "dev")
+    assert 0 <= report["accuracy"] <= 1
+    assert report["against"]["model"] == "tiny"
+    assert report["against"]["p_value"] == pytest.approx(1, abs=0.99)
+    count = trained.ask(
+        "select count(*) from predictions where model like '%seed-0' and split='dev'"
+    )
+    assert count == [(12,)]
+    json.dumps(report)
+
+
+def test_models_are_found_by_name(trained: World) -> None:
+    assert locate_model("tiny", trained.settings) == trained.folder / "models" / "tiny"
+    names = [folder.name for folder, _ in exported_models(trained.settings)]
+    assert "tiny" in names
+    with pytest.raises(NotAModel, match="no model 'huge'"):
+        locate_model("huge", trained.settings)
+
+
+def test_the_plan_of_a_training(trained: World) -> None:
+    options = TrainOptions(preset=trained.preset, seeds=(5,), epochs=9)
+    found = plan(trained.store, options, tell=trained.told.append)
+    assert (found["train"], found["dev"], found["seeds"]) == (48, 12, [5])
+    assert found["preset"]["epochs"] == 9
+
+
+def job(world: World, **more: Any) -> ClassifyJob:
+    options = ClassifyOptions(model=str(world.folder / "models" / "tiny"), **more)
+    return ClassifyJob(world.store, options, world.settings, world.told.append)
+
+
+def test_every_line_gets_its_answer_in_order(trained: World) -> None:
+    lines = [
+        {"id": "a", "text": "Grace Hopper is great", "aspects": ["Grace Hopper", "Nobody"]},
+        {"id": "b", "text": 3},
+        {"id": "c", "text": "what about Eileen Collins?", "images": ["eileen_collins.jpg"]},
+        {"id": "a", "text": "another text"},
+        {"id": "d", "text": "nothing to see"},
+        {"id": "e", "text": "NASA", "aspects": ["NASA"], "images": ["../x.jpg"]},
+        {"id": "f", "text": "NASA", "aspects": ["NASA"], "images": ["missing.jpg"]},
+    ]
+    source = io.BytesIO("\n".join(map(json.dumps, lines)).encode())
+    work = job(trained)
+    found = list(
+        work.file(source, name="x", dataset="new", format="jsonl", images=DEMO / "pictures")
+    )
+    assert [line.get("id", line.get("line")) for line in found] == ["a", 2, "c", 4, "d", 6, "f"]
+    first = found[0]["aspects"]
+    assert [(a["text"], a["start"], a["end"]) for a in first] == [
+        ("Grace Hopper", 0, 12),
+        ("Nobody", None, None),
+    ]
+    for aspect in first:
+        assert sum(aspect["scores"].values()) == pytest.approx(1, abs=1e-5)
+        assert aspect["sentiment"] == max(aspect["scores"], key=aspect["scores"].__getitem__)
+        assert 0 <= aspect["gate"] <= 1
+    assert found[0]["aligner"] == "prominence (guess)"
+    assert found[2]["aspects"][0]["face"].strip() == "Eileen Collins with a happy expression."
+    assert "another text" in found[3]["error"]
+    assert found[4]["aspects"] == []
+    assert "outside of --images" in found[5]["error"]
+    assert found[6]["aspects"][0]["face"] is None
+    assert work.failed == 4  # two bad lines, a conflict, and a missing picture
+    assert trained.ask("select count(*) from predictions where dataset = 'new'") == [(4,)]
+
+
+def test_only_the_aspects_of_the_line_are_answered(trained: World) -> None:
+    def once(*aspects: str) -> list[str]:
+        line = json.dumps({"id": "1", "text": "Ann met Bob", "aspects": list(aspects)}).encode()
+        (found,) = job(trained).file(io.BytesIO(line), name="x", dataset="twice", format="jsonl")
+        return [aspect["text"] for aspect in found["aspects"]]
+
+    assert once("Ann") == ["Ann"]
+    assert once("Bob") == ["Bob"]
+    assert once("Bob", "Ann") == ["Ann", "Bob"]
+
+
+def test_a_dataset_of_the_store_is_classified_with_cached_features(trained: World) -> None:
+    work = job(trained)
+    found = list(work.dataset("d", "dev"))
+    assert len(found) == 12
+    assert all(len(line["aspects"]) == 1 for line in found)
+    assert work._extractor is None  # nothing was computed
+    assert found[0]["features"] == "bundled+prominence"
+
+
+def test_the_same_file_gives_the_same_answers(trained: World) -> None:
+    source = "\n".join(labelled_lines(9)).encode()
+    answers = [
+        list(job(trained, threads=threads).file(io.BytesIO(source), name="x", dataset="same"))
+        for threads in (1, 2)
+    ]
+    assert [[a["sentiment"] for a in line["aspects"]] for line in answers[0]] == [
+        [a["sentiment"] for a in line["aspects"]] for line in answers[1]
+    ]
+
+
+def test_without_dev_split_some_tweets_are_held_out(world: World) -> None:
+    lines = (json.dumps(json.loads(line) | {"split": None}) for line in labelled_lines(90))
+    world.ingest("\n".join(lines))
+    found = plan(world.store, TrainOptions(preset=world.preset), tell=world.told.append)
+    assert found["train"] + found["dev"] == 90
+    assert 2 <= found["dev"] <= 20
+    assert any("held out" in message for message in world.told)
+
+
+def test_test_splits_are_never_trained_on(world: World) -> None:
+    world.ingest("\n".join(labelled_lines(30)))
+    world.ingest("\n".join(labelled_lines(30)), dataset="t", split="test")
+    assert plan(world.store, TrainOptions(), tell=world.told.append)["train"] == 24
+
+
+def test_too_little_data_is_told(world: World) -> None:
+    with pytest.raises(NoExamples, match="fite extract"):
+        world.train()
+    world.ingest('{"text": "Ann", "aspects": ["Ann"]}')
+    with pytest.raises(NoExamples, match="Too few labelled examples"):
+        world.train()
+    with pytest.raises(NoExamples, match="no feature set 'x'"):
+        world.train(features="x")
+    with pytest.raises(UsageProblem, match="no preset"):
+        train(world.store, TrainOptions(preset="x"), world.settings)
+
+
+def test_an_interrupted_training_goes_on(world: World) -> None:
+    world.ingest("\n".join(labelled_lines(30)))
+
+    class Stop(KeyboardInterrupt):
+        pass
+
+    def stop(message: str) -> None:
+        if "epoch 1/" in message:
+            raise Stop
+
+    options = TrainOptions(preset=world.preset, output=world.folder / "runs", device="cpu")
+    with pytest.raises(Stop):
+        train(world.store, options, world.settings, tell=stop)
+    assert world.ask("select status from run") == [("interrupted",)]
+    (model,) = world.train()
+    assert world.ask("select status, id from run") == [("done", 1)]
+    assert any("Going on with seed 0" in message for message in world.told)
+    assert (model.path / "model.safetensors").is_file()
+
+
+def test_nothing_to_evaluate_or_export_on_is_told(trained: World) -> None:
+    checkpoint = str(trained.folder / "runs" / "seed-0")
+    with pytest.raises(NoExamples, match="fite stats"):
+        evaluate(trained.store, EvaluateOptions(checkpoint, "none", None), trained.settings)
+    with pytest.raises(NoExamples, match="--dataset"):
+        export_model(
+            trained.store, checkpoint, trained.folder / "x", trained.settings,
+            precision="fp32", split="none",
+        )  # fmt: skip
