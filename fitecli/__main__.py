@@ -1,0 +1,5 @@
+"""`python -m fitecli` is `fite`."""
+
+from fitecli.cli import main
+
+main()

@@ -1,0 +1,341 @@
+"""The commands as people type them: answers on stdout, talk on stderr, exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from fitecli import __version__
+from fitecli.cli import app
+from tests.conftest import DEMO, ROOT, labelled_lines
+
+RUN = CliRunner()
+
+
+class Shell:
+    """Types commands against one store."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.db = folder / "fite.db"
+
+    def __call__(self, *words: str, code: int = 0, stdin: str | None = None) -> Result:
+        result = RUN.invoke(app, ["--db", str(self.db), *words], input=stdin)
+        assert result.exit_code == code, (words, result.output, result.stderr)
+        return result
+
+    def json(self, *words: str, code: int = 0, stdin: str | None = None) -> Any:
+        return json.loads(self(*words, "--json", code=code, stdin=stdin).stdout)
+
+    def file(self, name: str, *lines: str) -> str:
+        path = self.folder / name
+        path.write_text("\n".join(lines) + "\n", "utf-8")
+        return str(path)
+
+
+@pytest.fixture
+def fite(tmp_path: Path) -> Shell:
+    return Shell(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Shell:
+    """A store with the demo's tweets, extracted and classified."""
+    shell = Shell(tmp_path_factory.mktemp("filled"))
+    shell("ingest", str(DEMO / "tweets.jsonl"), "--images", str(DEMO / "pictures"),
+          "--dataset", "demo", "--find-aspects")  # fmt: skip
+    shell("extract")
+    shell("classify", "--dataset", "demo")
+    return shell
+
+
+def test_version_and_help(fite: Shell) -> None:
+    assert fite("--version").stdout == f"fite {__version__}\n"
+    text = fite("--help").stdout
+    for name in ("ingest", "extract", "train", "classify", "sql", "demo", "doctor"):
+        assert f"  {name} " in text
+
+
+def test_ingest_tells_the_numbers_added_now(fite: Shell) -> None:
+    source = fite.file("t.jsonl", *labelled_lines(3))
+    expected = {"tweets": 3, "aspects": 3, "images": 0, "skipped": 0, "rejected": 0}
+    assert fite.json("ingest", source) == expected
+    again = fite.json("ingest", source)
+    assert again == dict.fromkeys(expected, 0) | {"skipped": 3}
+    assert "0 tweets" in fite("ingest", source).stdout
+
+
+def test_stdin_is_a_source(fite: Shell) -> None:
+    assert fite.json("ingest", "-", stdin='{"text": "Hello Ann"}\n')["tweets"] == 1
+    assert fite.json("datasets", "list") == {"stdin": 1}
+    assert "stdin" in fite("datasets", "list").stdout
+
+
+def test_rejected_records_exit_with_3(fite: Shell) -> None:
+    source = fite.file("t.jsonl", '{"text": "good"}', "bad")
+    result = fite("ingest", source, code=3)
+    assert "1 records were rejected" in result.stderr
+    strict = fite("ingest", source, "--strict", "--dataset", "x", code=1)
+    assert "line 2" in strict.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("ingest", "none.jsonl"), 1, "No such file"),
+        (("ingest", "{file}", "--format", "xml"), 2, "choose one of auto"),
+        (("ingest", "{file}", "--images", "nowhere"), 1, "does not exist"),
+        (("stats",), 1, "There is no store"),
+        (("extract",), 1, "There is no store"),
+        (("sql", "select 1"), 1, "There is no store"),
+        (("store", "info"), 1, "There is no store"),
+        (("store", "upgrade"), 1, "There is no store"),
+        (("datasets", "add", "twitter2016"), 2, "choose one of twitter2015"),
+        (("classify",), 2, "Give a file of tweets"),
+        (("classify", "{file}", "--model", "huge"), 1, "no model 'huge'"),
+        (("classify", "none.jsonl"), 1, "No such file"),
+        (("models", "path", "huge"), 1, "no model 'huge'"),
+        (("nonsense",), 2, "No such command"),
+    ],
+)
+def test_errors_name_the_thing_and_the_next_step(
+    words: tuple[str, ...], code: int, message: str, fite: Shell
+) -> None:
+    source = fite.file("t.txt", '{"text": "Ann"}')
+    result = fite(*(word.replace("{file}", source) for word in words), code=code)
+    assert message in result.stderr
+    assert "Traceback" not in result.output
+    assert result.stdout == ""
+
+
+def test_errors_on_an_existing_store(filled: Shell) -> None:
+    for words, code, message in (
+        (("stats", "--dataset", "none"), 1, "no dataset none"),
+        (("extract", "--faces", "eyes"), 2, "no face analyser"),
+        (("extract", "--only", "eyes"), 2, "no stage"),
+        (("train", "--seeds", "a"), 2, "--seeds takes numbers"),
+        (("train", "--preset", "huge"), 2, "no preset"),
+        (("train", "--features", "none"), 1, "no feature set"),
+        (("evaluate", "fite-mini", "--dataset", "none"), 1, "no labelled examples"),
+        (("export", "fite-mini", "--output", "x"), 1, "no checkpoint"),
+        (("show", "nobody"), 1, "no tweet 'nobody'"),
+        (("sql", "delete from tweet"), 1, "only reads"),
+        (("sql", "select 1", "--format", "xml"), 2, "choose table, json or csv"),
+    ):
+        result = filled(*words, code=code)
+        assert message in result.stderr, words
+
+
+def test_extract_says_what_it_took(filled: Shell) -> None:
+    result = filled("extract", "--json")
+    report = json.loads(result.stdout)
+    assert report["features"] == "bundled+prominence"
+    assert [stage["done"] for stage in report["stages"]] == [0, 0, 0]
+    assert "Alignment: prominence, a guess" in result.stderr
+    assert "Would compute" in filled("extract", "--dry-run").stdout
+    assert "faces" in filled("extract").stdout
+
+
+def test_failed_pictures_exit_with_3(fite: Shell) -> None:
+    source = fite.file("t.jsonl", '{"text": "Ann", "images": ["missing.jpg"]}')
+    fite("ingest", source)
+    result = fite("extract", code=3)
+    assert "missing.jpg: the file was not found" in result.stderr
+    assert "--retry-failed" in result.stderr
+    fite("extract")
+
+
+def test_stats(filled: Shell) -> None:
+    (split,) = filled.json("stats")["splits"]
+    assert (split["total"], split["positive"], split["with_face"]) == (14, 3, 12)
+    text = filled("stats", "--dataset", "demo").stdout
+    assert "Table 2" in text
+    assert "Table 3" in text
+
+
+def test_sql_in_three_forms(filled: Shell) -> None:
+    query = "select tweet, count(*) as n from tweet_aspects group by tweet order by tweet limit 2"
+    rows = [{"tweet": "demo-1", "n": 1}, {"tweet": "demo-2", "n": 2}]
+    assert filled.json("sql", query) == rows
+    assert json.loads(filled("sql", query, "--format", "json").stdout) == rows
+    table = filled("sql", query, "--format", "csv").stdout.splitlines()
+    assert table == ["tweet,n", "demo-1,1", "demo-2,2"]
+    assert "demo-2" in filled("sql", query).stdout
+    assert filled.json("sql", "select x'00ff' as b") == [{"b": "00ff"}]
+
+
+def test_show_is_the_whole_chain(filled: Shell) -> None:
+    text = filled("show", "demo-3").stdout
+    for part in (
+        "joined.jpg",
+        "prominence (guess)",
+        "Eileen Collins with a happy expression.",
+        "The face encoder reads: There are 2 people in the picture.",
+        "positive",
+        "fite-mini",
+    ):
+        assert part in text
+    chain = filled.json("show", "demo-3")
+    assert len(chain["faces"]) == 2
+    assert len(chain["predictions"]) == 2
+
+
+def test_show_before_anything_was_computed(fite: Shell) -> None:
+    fite("ingest", "-", stdin='{"id": "1", "text": "Hello Ann", "aspects": ["Ann"]}\n')
+    assert "No predictions yet" in fite("show", "1").stdout
+    assert "Table 3 needs faces" in fite("stats").stderr
+
+
+def test_classify_writes_a_line_for_each_line(fite: Shell) -> None:
+    source = fite.file(
+        "t.jsonl",
+        '{"id": "1", "text": "I love Eileen Collins, what a smile", "images": ["a.jpg"]}',
+        "bad",
+    )
+    (fite.folder / "a.jpg").write_bytes((DEMO / "pictures" / "eileen_collins.jpg").read_bytes())
+    result = fite("classify", source, code=3)
+    first, second = map(json.loads, result.stdout.splitlines())
+    assert first["aspects"][0]["text"] == "Eileen Collins"
+    assert first["aspects"][0]["sentiment"] == "positive"
+    assert second["line"] == 2
+    output = fite.folder / "out.jsonl"
+    result = fite("classify", source, "--output", str(output), code=3)
+    assert result.stdout == ""
+    assert len(output.read_text().splitlines()) == 2
+    assert "2 lines in" in result.stderr
+    bad = fite("classify", source, "--output", str(fite.folder / "none" / "x"), code=1)
+    assert "cannot be written" in bad.stderr
+    assert "Would classify" in fite("classify", source, "--dry-run").stderr
+
+
+def test_classify_a_dataset(filled: Shell) -> None:
+    lines = filled("classify", "--dataset", "demo").stdout.splitlines()
+    assert [json.loads(line)["id"] for line in lines] == [f"demo-{n}" for n in range(1, 8)]
+
+
+def test_evaluate_prints_tables_and_json(filled: Shell) -> None:
+    report = filled.json("evaluate", "fite-mini", "--dataset", "demo")
+    assert report["n"] == 8
+    text = filled("evaluate", "fite-mini", "--dataset", "demo", "--against", "fite-mini").stdout
+    assert "macro-F1" in text
+    assert "gold negative" in text
+    assert "(p = 1.000)" in text
+
+
+def test_train_and_export(fite: Shell, tiny_preset: Path) -> None:
+    fite("ingest", fite.file("t.jsonl", *labelled_lines(30)), "--dataset", "d")
+    fite("extract")
+    words = ("train", "--preset", str(tiny_preset), "--dataset", "d", "--output",
+             str(fite.folder / "runs"), "--threads", "2")  # fmt: skip
+    assert json.loads(fite(*words, "--dry-run").stdout)["train"] == 24
+    (row,) = fite.json(*words)
+    assert row["seed"] == 0
+    assert "Trained models" in fite(*words).stdout
+    output = fite.folder / "tiny"
+    text = fite("export", row["path"], "--output", str(output)).stdout
+    assert "labels differ on 0.00%" in text
+    parity = fite.json("export", row["path"], "--output", str(output), "--precision", "fp16")
+    assert parity["n"] == 6
+
+
+def test_models(fite: Shell) -> None:
+    names = [row["name"] for row in fite.json("models", "list")]
+    assert "fite-mini" in names
+    assert "fite-mini" in fite("models", "list").stdout
+    assert Path(fite("models", "path", "fite-mini").stdout.strip()).is_dir()
+
+
+def test_store_info_and_upgrade(filled: Shell) -> None:
+    info = filled.json("store", "info")
+    assert info["datasets"] == {"demo": 7}
+    assert info["rows"]["tweet"] == 7
+    assert "bundled+prominence" in filled("store", "info").stdout
+    assert "is up to date" in filled("store", "upgrade").stdout
+    assert filled.json("store", "upgrade")["backup"] is None
+
+
+def test_datasets_add(fite: Shell, published: Path) -> None:
+    report = fite.json("datasets", "add", "twitter2015", "--from", str(published))
+    assert (report["tweets"], report["aspects"], report["missing"]) == (3502, 5338, [])
+    assert "0 tweets" in fite("datasets", "add", "twitter2015", "--from", str(published)).stdout
+
+
+def test_doctor(fite: Shell) -> None:
+    assert "session" in fite("doctor").stdout
+    assert all(item["level"] != "problem" for item in fite.json("doctor"))
+    fite.db.write_text("not a database, only words" * 20)
+    assert "no SQLite database" in fite("doctor", code=1).stdout
+
+
+def test_demo(fite: Shell) -> None:
+    output = str(fite.folder / "demo")
+    text = fite("demo", "--output", output).stdout
+    assert "Eileen Collins with a happy expression." in text
+    assert text.count('fite.db sql "') == 3
+    assert len(fite.json("demo", "--output", output)) == 14
+
+
+HEAVY = ("torch", "transformers", "deepface", "open_clip", "onnxruntime", "sqlmodel", "alembic",
+         "pandas", "sqlalchemy", "dlib", "onnx", "numpy")  # fmt: skip
+
+
+def loaded_after(code: str, *names: str) -> set[str]:
+    """Which of the modules a fresh interpreter has after running code."""
+    script = f"import sys\n{code}\nprint([n for n in {names!r} if n in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    return set(json.loads(done.stdout.splitlines()[-1].replace("'", '"')))
+
+
+@pytest.mark.parametrize("command", ["", "ingest", "extract", "train", "classify", "sql", "demo"])
+def test_no_help_loads_a_heavy_module(command: str) -> None:
+    words = [command, "--help"] if command else ["--help"]
+    code = (
+        "from fitecli.cli import app\n"
+        f"try:\n    app({words!r})\nexcept SystemExit as done:\n    assert not done.code"
+    )
+    assert loaded_after(code, *HEAVY) == set()
+
+
+def test_classify_never_loads_torch(fite: Shell) -> None:
+    source = fite.file("t.jsonl", '{"id": "1", "text": "Eileen Collins", "images": ["a.jpg"]}')
+    (fite.folder / "a.jpg").write_bytes((DEMO / "pictures" / "eileen_collins.jpg").read_bytes())
+    code = (
+        "from fitecli.cli import app\n"
+        f"try:\n    app(['--db', {str(fite.db)!r}, 'classify', {source!r}])\n"
+        "except SystemExit as done:\n    assert not done.code"
+    )
+    assert loaded_after(code, "torch", "transformers", "open_clip", "deepface") == set()
+    assert loaded_after(code, "onnxruntime") == {"onnxruntime"}
+
+
+def test_an_interruption_exits_with_130(fite: Shell) -> None:
+    source = fite.file("t.jsonl", *labelled_lines(30_000))
+    command = [sys.executable, "-m", "fitecli", "--db", str(fite.db), "classify", source]
+    output = fite.folder / "out.jsonl"
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(
+        [*command, "--output", str(output)], cwd=ROOT, stderr=subprocess.PIPE, env=environment
+    )
+    until = time.monotonic() + 60
+    while time.monotonic() < until and not (output.exists() and output.stat().st_size > 50_000):
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, talk = process.communicate(timeout=60)
+    assert process.returncode == 130, talk
+    assert b"interrupted; finished batches are kept" in talk
+    lines = output.read_text().splitlines()
+    assert 100 < len(lines) < 30_000
+    assert all(json.loads(line)["aspects"] for line in lines)
+    kept = json.loads(fite("sql", "select count(*) as n from predictions", "--json").stdout)
+    assert kept[0]["n"] >= len(lines)

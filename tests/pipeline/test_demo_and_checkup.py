@@ -1,0 +1,75 @@
+"""The demo walks the whole road; the check-up tells what is wrong and how to mend it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fitecli.pipeline.checkup import Finding, check_up, runtime_finding
+from fitecli.pipeline.demo import QUERIES, demo
+from fitecli.settings import Settings
+from fitecli.store import open_store, run_query
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(db=str(tmp_path / "fite.db"), models=tmp_path / "models", offline=True)
+
+
+def test_the_demo_sees_real_faces_and_tells_sentiment(settings: Settings, tmp_path: Path) -> None:
+    report = demo(tmp_path / "out", settings)
+    assert report.added.tweets == 7
+    joined = {row["text"]: row for row in report.rows if row["tweet"] == "demo-3"}
+    assert joined["Grace Hopper"]["face"] == "Grace Hopper with a neutral expression. "
+    assert joined["Eileen Collins"]["face"] == "Eileen Collins with a happy expression. "
+    sentiments = {(row["tweet"], row["text"]): row["sentiment"] for row in report.rows}
+    assert sentiments["demo-2", "Eileen Collins"] == "positive"
+    assert sentiments["demo-6", "University of Arizona"] == "neutral"
+    for query in QUERIES:
+        columns, rows = run_query(report.store, query)
+        assert columns
+        assert list(rows)
+    again = demo(tmp_path / "out", settings)
+    assert again.added.tweets == 0
+    assert again.rows == report.rows
+
+
+def finding(found: list[Finding], subject: str) -> Finding:
+    return next(item for item in found if item.subject == subject)
+
+
+def test_a_sound_installation(settings: Settings) -> None:
+    found = check_up(settings)
+    assert [item for item in found if item.level == "problem"] == []
+    assert finding(found, "session").message.startswith("runs on ")
+    assert finding(found, "faces: bundled").level == "ok"
+    assert finding(found, "model fite-mini").level == "ok"
+    assert finding(found, "faces: deepface").level == "note"
+    assert finding(found, "captions").mend is not None
+    assert finding(found, "preset fite-mini").level == "ok"
+    assert finding(found, "preset fite-de").level == "note"
+    assert finding(found, "store").mend == "fite ingest FILE"
+
+
+def test_the_store_is_looked_at(settings: Settings) -> None:
+    open_store(settings.db).close()
+    assert finding(check_up(settings), "store").level == "ok"
+    Path(settings.db).write_text("no database at all, just words" * 9)
+    assert finding(check_up(settings), "store").level == "problem"
+
+
+@pytest.mark.parametrize(
+    ("plain", "gpu", "level"),
+    [
+        ("1.30.0", "1.30.1", "ok"),
+        ("1.30.0", None, "ok"),
+        (None, "1.30.0", "ok"),
+        ("1.29.0", "1.30.0", "problem"),
+        (None, None, "problem"),
+    ],
+)
+def test_the_clash_of_two_runtimes(plain: str | None, gpu: str | None, level: str) -> None:
+    found = runtime_finding(plain, gpu)
+    assert found.level == level
+    assert (found.mend is not None) == (level == "problem")
