@@ -75,7 +75,7 @@ def open_picture(
     except (OSError, SyntaxError, ValueError, EOFError) as exc:
         raise UnreadableImage(f"{path}: the picture cannot be decoded ({exc}).") from exc
     rgb.thumbnail((longest_side, longest_side))
-    return Picture(np.asarray(rgb), width, height, max(width, height) / max(rgb.size))
+    return Picture(np.array(rgb), width, height, max(width, height) / max(rgb.size))
 
 
 def _at_least(size: tuple[int, int], longest_side: int) -> tuple[int, int]:

@@ -63,12 +63,13 @@ class ClipEncoder:
         """Load the model with the preprocessing that belongs to it; raises MissingWeights."""
         import open_clip
         import torch
+        from safetensors import SafetensorError
 
         folder = fetch(models, offline=offline)
         try:
             model, preprocess = open_clip.create_model_from_pretrained(f"local-dir:{folder}")
             self._tokenise = open_clip.get_tokenizer(f"local-dir:{folder}")
-        except (OSError, ValueError, RuntimeError, KeyError) as exc:
+        except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as exc:
             raise MissingWeights(
                 f"{folder} is no open_clip model that can be loaded ({exc}). It needs {CONFIG} "
                 f"and {WEIGHTS}."
@@ -77,7 +78,7 @@ class ClipEncoder:
         self._device = torch.device("cuda" if cuda else "cpu")
         self._model = model.to(self._device).eval()
         self._preprocess = preprocess
-        self.scale = float(model.logit_scale.exp())
+        self.scale = float(model.logit_scale.detach().exp())
         self.worker = Worker(
             "alignment",
             "clip",

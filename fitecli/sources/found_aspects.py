@@ -17,8 +17,9 @@ _JOINING = frozenset("of the de la le da di van von der del al bin".split())
 _COMMON = frozenset(
     """a about after again all also always am an and another any are as at back be because been
     before being big both but by call can come could day did do does don't down each even every
-    everyone congrats congratulations few find finally first follow for from get getting give go going good got great had
-    happy has have he her here hey hi him his how i i'd i'll i'm i've if in into is it it's its
+    everyone congrats congratulations few find finally first follow for from get getting give go
+    going good got great had happy has have he her here hey hi him his how i i'd i'll i'm i've if
+    in into is it it's its
     just know last let let's life like look looking lol long love made make many may me meet miss
     more morning most mr mrs ms much my need never new next nice night no not now of off oh ok old
     on one only open or our out over people photo please proud read really right rt said say see

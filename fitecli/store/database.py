@@ -120,9 +120,9 @@ def migrations() -> Config:
     return config
 
 
-def head() -> str:
+def head(config: Config | None = None) -> str:
     """The revision that this version of fite writes."""
-    revision = ScriptDirectory.from_config(migrations()).get_current_head()
+    revision = ScriptDirectory.from_config(config or migrations()).get_current_head()
     assert revision is not None
     return revision
 
@@ -145,27 +145,27 @@ def revision_of(engine: Engine) -> str | None:
         return None if row is None else str(row[0])
 
 
-def check(engine: Engine, *, create: bool) -> None:
+def check(engine: Engine, *, create: bool, config: Config | None = None) -> None:
     """Bring an empty database to the head revision, refuse every other but the head itself."""
     place, url = shown(engine.url), engine.url
+    config = config or migrations()
     with translated(url):
         revision = revision_of(engine)
     if revision is None:
         if not create:
             raise NotAStore(f"{place} is empty; `fite ingest FILE` makes a store.")
-        migrate(url)
-    elif revision != head():
-        known = {
-            script.revision for script in ScriptDirectory.from_config(migrations()).walk_revisions()
-        }
+        migrate(url, config=config)
+    elif revision != head(config):
+        scripts = ScriptDirectory.from_config(config).walk_revisions()
+        known = {script.revision for script in scripts}
         if revision in known:
             raise StoreOutdated(
                 f"{place} was written by an older version of fite (schema {revision}, now "
-                f"{head()}). Upgrade it, with a backup first: fite --db {place} store upgrade"
+                f"{head(config)}). Upgrade it, with a backup first: fite --db {place} store upgrade"
             )
         raise StoreTooNew(
             f"{place} was written by a newer version of fite (schema {revision}, this one knows "
-            f"{head()}). Upgrade fite: pip install --upgrade fitecli"
+            f"{head(config)}). Upgrade fite: pip install --upgrade fitecli"
         )
 
 
@@ -181,7 +181,7 @@ def migrate(url: URL, target: str = "head", config: Config | None = None) -> Non
         engine.dispose()
 
 
-def upgrade(place: str | Path) -> tuple[str, str, Path | None]:
+def upgrade(place: str | Path, config: Config | None = None) -> tuple[str, str, Path | None]:
     """Upgrade an older store: the old revision, the new one and the backup that was made first.
 
     The backup is None where nothing was to be done, or on a server that has its own.
@@ -197,13 +197,13 @@ def upgrade(place: str | Path) -> tuple[str, str, Path | None]:
         engine.dispose()
     if revision is None:
         raise NotAStore(f"{shown(url)} is empty; `fite ingest FILE` makes a store.")
-    if revision == head():
+    if revision == head(config):
         return revision, revision, None
     saved = (
         backup(Path(url.database or ""), revision) if url.get_backend_name() == "sqlite" else None
     )
-    migrate(url)
-    return revision, head(), saved
+    migrate(url, config=config)
+    return revision, head(config), saved
 
 
 def backup(path: Path, revision: str) -> Path:

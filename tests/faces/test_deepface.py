@@ -1,0 +1,133 @@
+"""DeepFace's own classes on small networks of the same shapes equal `DeepFace.analyze`."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from fitecli.errors import MissingWeights
+from fitecli.faces import open_analyser
+from fitecli.faces.bundled import _package_folder
+from fitecli.faces.deepface import WEIGHTS, DeepFaceAnalyser, weights_folder
+from fitecli.pictures import Picture, open_picture
+from tests.conftest import DEMO
+
+SHAPES = {"Age": (224, 3, 101), "Gender": (224, 3, 2), "Race": (224, 3, 6), "Emotion": (48, 1, 7)}
+
+
+def network(path: Path, side: int, channels: int, classes: int) -> None:
+    """A linear softmax network over an 8x8 grid of the face; channels last, as DeepFace's."""
+    step = side // 8
+    random = np.random.default_rng(classes)
+    weight = random.normal(0, 0.05, (64 * channels, classes)).astype(np.float32)
+    nodes = [
+        helper.make_node("Cast", ["face"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("Transpose", ["float"], ["first"], perm=[0, 3, 1, 2]),
+        helper.make_node(
+            "AveragePool", ["first"], ["grid"], kernel_shape=[step, step], strides=[step, step]
+        ),
+        helper.make_node("Flatten", ["grid"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "weight"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["scores"]),
+    ]
+    kind = TensorProto.UINT8 if channels == 1 else TensorProto.FLOAT
+    face = helper.make_tensor_value_info("face", kind, ["n", side, side, channels])
+    scores = helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n", classes])
+    graph = helper.make_graph(
+        nodes, "small", [face], [scores], [numpy_helper.from_array(weight, "weight")]
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, path)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home where DeepFace finds small networks and dlib's landmarks."""
+    folder = tmp_path_factory.mktemp("deepface")
+    weights = folder / ".deepface" / "weights"
+    weights.mkdir(parents=True)
+    for name, shape in SHAPES.items():
+        network(weights / WEIGHTS[name], *shape)
+    shutil.copy(_package_folder() / "shape_predictor_5_face_landmarks.dat", weights)
+    return folder
+
+
+@pytest.fixture
+def analyser(home: Path, monkeypatch: pytest.MonkeyPatch) -> DeepFaceAnalyser:
+    monkeypatch.setenv("DEEPFACE_HOME", str(home))
+    return DeepFaceAnalyser(detector="dlib", offline=True)
+
+
+@pytest.mark.parametrize("name", ["grace_hopper.jpg", "eileen_collins.jpg", "joined.jpg"])
+def test_results_equal_analyze(name: str, analyser: DeepFaceAnalyser) -> None:
+    from deepface import DeepFace
+
+    picture = open_picture(DEMO / "pictures" / name)
+    (faces,) = analyser.analyse([picture])
+    with warnings.catch_warnings():
+        theirs = DeepFace.analyze(
+            np.ascontiguousarray(picture.array[:, :, ::-1]),
+            actions=("age", "gender", "race", "emotion"),
+            detector_backend="dlib",
+            enforce_detection=False,
+            silent=True,
+        )
+    theirs = sorted(
+        (item for item in theirs if item["face_confidence"] > 0), key=lambda i: i["region"]["x"]
+    )
+    ours = [face for face in faces if (face.detection_score or 0) > 0]
+    assert len(ours) == len(theirs) >= 1
+    for face, expected in zip(ours, theirs, strict=True):
+        region = expected["region"]
+        assert face.box == (region["x"], region["y"], region["w"], region["h"])
+        assert face.age == expected["age"]
+        assert face.gender == expected["dominant_gender"]
+        assert face.race == expected["dominant_race"]
+        assert face.emotion == expected["dominant_emotion"]
+        for ours_, theirs_ in ((face.races, "race"), (face.emotions, "emotion")):
+            shares = {key: value / 100 for key, value in expected[theirs_].items()}
+            assert ours_ == pytest.approx(shares, abs=1e-4)
+
+
+def test_faces_of_many_pictures_share_a_batch(analyser: DeepFaceAnalyser) -> None:
+    pictures = [open_picture(DEMO / "pictures" / n) for n in ("grace_hopper.jpg", "joined.jpg")]
+    together = analyser.analyse(pictures)
+    alone = [analyser.analyse([picture])[0] for picture in pictures]
+    for first, second in zip(together, alone, strict=True):
+        assert [face.box for face in first] == [face.box for face in second]
+        for one, other in zip(first, second, strict=True):
+            assert one.emotions == pytest.approx(other.emotions, abs=1e-5)
+
+
+def test_the_pseudo_face_is_dropped(analyser: DeepFaceAnalyser) -> None:
+    grey = Picture(np.full((200, 300, 3), 128, np.uint8), 300, 200)
+    assert analyser.analyse([grey]) == [()]
+
+
+def test_warnings_are_left_as_they_were(analyser: DeepFaceAnalyser) -> None:
+    assert "deepface" in sys.modules
+    assert warnings.filters[0][0] != "ignore" or warnings.filters[0][1] is not None
+    with pytest.warns(UserWarning, match="still heard"):
+        warnings.warn("still heard", UserWarning, stacklevel=1)
+
+
+def test_the_worker_names_engine_and_weights(analyser: DeepFaceAnalyser) -> None:
+    assert analyser.worker.settings == {"detector": "dlib", "engine": "onnx"}
+    assert len(analyser.worker.weights_sha256 or "") == 64
+
+
+def test_missing_weights_are_named(own_home: Path) -> None:
+    with pytest.raises(MissingWeights) as caught:
+        open_analyser("deepface", offline=True)
+    message = str(caught.value)
+    assert str(weights_folder()) in message
+    for name in WEIGHTS.values():
+        assert name in message
+    assert "--faces bundled" in message

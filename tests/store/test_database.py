@@ -1,0 +1,279 @@
+"""Creating, upgrading and refusing stores; what happens on a full disk, a lock, a kill."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shutil
+import signal
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from sqlmodel import SQLModel
+
+from fitecli.errors import (
+    NotAStore,
+    StoreBusy,
+    StoreError,
+    StoreFull,
+    StoreOutdated,
+    StoreTooNew,
+    UsageProblem,
+)
+from fitecli.records import Aspect, Tweet
+from fitecli.settings import resource
+from fitecli.store import database, open_store, upgrade
+from fitecli.store.database import head, make_engine, migrate, store_url
+
+
+def tweets(start: int, count: int) -> list[Tweet]:
+    return [Tweet("Hello Ann", str(i), (Aspect("Ann", 6, 9),)) for i in range(start, start + count)]
+
+
+def value(path: Path, sql: str) -> object:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(sql).fetchone()[0]
+
+
+def execute(path: Path, sql: str) -> None:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(sql)
+
+
+def test_a_new_store_has_the_right_pragmas(tmp_path: Path) -> None:
+    with open_store(tmp_path / "fite.db") as store, store.engine.connect() as connection:
+        found = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "foreign_keys", "busy_timeout")
+        }
+    assert found == {"journal_mode": "wal", "foreign_keys": 1, "busy_timeout": 30_000}
+    assert value(tmp_path / "fite.db", "select version_num from alembic_version") == head()
+
+
+def test_models_equal_migrations(tmp_path: Path) -> None:
+    with open_store(tmp_path / "fite.db") as store, store.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, SQLModel.metadata) == []
+
+
+def test_downgrade_leaves_nothing(tmp_path: Path) -> None:
+    from alembic import command
+
+    path = tmp_path / "fite.db"
+    open_store(path).close()
+    config = database.migrations()
+    engine = make_engine(store_url(path), migrating=True)
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+    engine.dispose()
+    names = "select group_concat(name) from sqlite_master where name not like 'sqlite%'"
+    assert value(path, names) == "alembic_version"
+
+
+def two_revisions(folder: Path, body: str) -> Config:
+    """Our migrations with one more step."""
+    shutil.copytree(resource("migrations"), folder, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "versions" / "0002_next.py").write_text(
+        "import sqlalchemy as sa\nfrom alembic import op\n"
+        'revision = "0002"\ndown_revision = "0001"\nbranch_labels = depends_on = None\n'
+        f"def upgrade():\n{body}\ndef downgrade():\n    raise RuntimeError\n"
+    )
+    config = Config()
+    config.set_main_option("script_location", str(folder))
+    return config
+
+
+REBUILD = (
+    "    with op.batch_alter_table('tweet') as table:\n"
+    "        table.add_column(sa.Column('language', sa.String()))\n"
+)
+
+
+def test_rows_survive_a_step_that_rebuilds_their_parent(tmp_path: Path) -> None:
+    path = tmp_path / "fite.db"
+    with open_store(path) as store:
+        store.add_tweets("d", tweets(0, 5))
+    config = two_revisions(tmp_path / "migrations", _recreate())
+    migrate(store_url(path), "head", config)
+    assert value(path, "select version_num from alembic_version") == "0002"
+    assert value(path, "select count(*) from aspect join tweet on tweet.id = tweet_id") == 5
+    assert value(path, "select count(*) from tweet where language is null") == 5
+
+
+def _recreate() -> str:
+    views = "".join(
+        f"    op.execute('DROP VIEW {name}')\n"
+        for name in ("face_descriptions", "tweet_aspects", "predictions")
+    )
+    return views + REBUILD.replace("('tweet')", "('tweet', recreate='always')")
+
+
+def test_a_failing_step_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "fite.db"
+    with open_store(path) as store:
+        store.add_tweets("d", tweets(0, 3))
+    before = value(path, "select group_concat(sql) from sqlite_master")
+    config = two_revisions(
+        tmp_path / "migrations", "    op.execute('CREATE TABLE half (x)')\n    raise KeyError('x')"
+    )
+    with pytest.raises(KeyError):
+        migrate(store_url(path), "head", config)
+    assert value(path, "select group_concat(sql) from sqlite_master") == before
+    assert value(path, "select version_num from alembic_version") == "0001"
+    assert value(path, "pragma integrity_check") == "ok"
+
+
+def test_an_unknown_revision_is_of_a_newer_version(tmp_path: Path) -> None:
+    path = tmp_path / "new.db"
+    open_store(path).close()
+    execute(path, "UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(StoreTooNew, match="newer version"):
+        open_store(path)
+
+
+def test_an_upgrade_makes_a_backup_first(tmp_path: Path) -> None:
+    path = tmp_path / "fite.db"
+    with open_store(path) as store:
+        store.add_tweets("d", tweets(0, 2))
+    assert upgrade(path) == (head(), head(), None)
+    saved = database.backup(path, "0001")
+    assert saved.name.startswith("fite.db.backup-0001-")
+    assert value(saved, "select count(*) from tweet") == 2
+
+
+def test_old_and_upgraded_with_a_next_revision(tmp_path: Path) -> None:
+    """With one revision more than a store has, it is refused, upgraded and opened."""
+    path = tmp_path / "fite.db"
+    with open_store(path) as store:
+        store.add_tweets("d", tweets(0, 4))
+    config = two_revisions(tmp_path / "migrations", _recreate())
+    engine = make_engine(store_url(path))
+    with pytest.raises(StoreOutdated, match=r"fite --db .*fite\.db store upgrade"):
+        database.check(engine, create=True, config=config)
+    engine.dispose()
+    before, after, saved = upgrade(path, config)
+    assert (before, after) == ("0001", "0002")
+    assert saved is not None
+    assert value(saved, "select version_num from alembic_version") == "0001"
+    assert value(path, "select count(language is null) from tweet") == 4
+    with pytest.raises(StoreTooNew, match="pip install --upgrade"):
+        open_store(path)
+
+
+@pytest.mark.parametrize("content", [b"just words " * 100, b"SQLite format 3\0" + b"x" * 2000])
+def test_what_is_no_database_is_told(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    path.write_bytes(content)
+    with pytest.raises((NotAStore, StoreError)):
+        open_store(path)
+    assert path.read_bytes() == content
+
+
+def test_somebody_elses_database_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    execute(path, "CREATE TABLE recipes (name)")
+    for act in (open_store, upgrade):
+        with pytest.raises(NotAStore, match="recipes"):
+            act(path)
+
+
+def test_a_missing_or_empty_store_is_told(tmp_path: Path) -> None:
+    with pytest.raises(NotAStore, match="fite ingest FILE"):
+        open_store(tmp_path / "none.db", create=False)
+    with pytest.raises(NotAStore, match="no store"):
+        upgrade(tmp_path / "none.db")
+    (tmp_path / "empty.db").touch()
+    with pytest.raises(NotAStore, match="is empty"):
+        open_store(tmp_path / "empty.db", create=False)
+    with pytest.raises(NotAStore, match="is empty"):
+        upgrade(tmp_path / "empty.db")
+
+
+@pytest.mark.parametrize("url", ["nonsense://", "://x", "mysql+nothing://host/db"])
+def test_a_broken_address_is_told(url: str) -> None:
+    with pytest.raises(UsageProblem):
+        open_store(url)
+
+
+def test_a_server_that_cannot_be_reached_is_told_without_its_password() -> None:
+    url = store_url("postgresql://user:secret@localhost/db")
+    assert "secret" not in database.shown(url)
+
+
+def test_a_full_disk_rolls_the_batch_back(tmp_path: Path) -> None:
+    path = tmp_path / "fite.db"
+    with open_store(path) as store:
+        store.add_tweets("d", tweets(0, 10))
+        with store.engine.connect() as connection:
+            pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
+            connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(StoreFull, match="rolled back"):
+            store.add_tweets("d", tweets(100, 5000))
+    assert value(path, "select count(*) from tweet") == 10
+    assert value(path, "pragma integrity_check") == "ok"
+    with open_store(path) as store:
+        assert store.add_tweets("d", tweets(100, 20)).tweets == 20
+
+
+def test_a_locked_store_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "fite.db"
+    with open_store(path) as store, closing(sqlite3.connect(path)) as other:
+        with store.engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA busy_timeout = 100")
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreBusy, match="another process"):
+            store.add_tweets("d", tweets(0, 1))
+        assert store.datasets() == {}  # reading goes on
+        other.rollback()
+        assert store.add_tweets("d", tweets(0, 1)).tweets == 1
+
+
+def _add(path: str, start: int) -> None:
+    with open_store(path) as store:
+        for place in range(start, start + 600, 50):
+            store.add_tweets("d", tweets(place, 50))
+
+
+def test_two_processes_create_and_fill_one_store(tmp_path: Path) -> None:
+    path = tmp_path / "fite.db"
+    spawn = multiprocessing.get_context("spawn")
+    workers = [spawn.Process(target=_add, args=(str(path), start)) for start in (0, 300)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+        assert worker.exitcode == 0
+    assert value(path, "select count(*) from tweet") == 900
+    assert value(path, "select count(*) from aspect") == 900
+
+
+def _die(path: str) -> None:
+    with open_store(path) as store:
+        store.add_tweets("d", tweets(0, 50))
+        with store._writing() as connection:
+            connection.exec_driver_sql("DELETE FROM aspect")
+            Path(f"{path}.reached").touch()
+            time.sleep(60)
+
+
+def test_a_kill_in_the_middle_leaves_no_half_batch(tmp_path: Path) -> None:
+    path = tmp_path / "fite.db"
+    victim = multiprocessing.get_context("spawn").Process(target=_die, args=(str(path),))
+    victim.start()
+    until = time.monotonic() + 60
+    while not Path(f"{path}.reached").exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    assert victim.pid is not None
+    os.kill(victim.pid, signal.SIGKILL)
+    victim.join(30)
+    assert value(path, "select count(*) from aspect") == 50
+    assert value(path, "pragma integrity_check") == "ok"
+    with open_store(path) as store:
+        assert store.add_tweets("d", tweets(0, 60)).tweets == 10

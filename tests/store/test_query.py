@@ -1,0 +1,104 @@
+"""SQL for people: everything that reads works, everything else is refused."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fitecli.errors import NotAStore, QueryRefused
+from fitecli.records import Tweet
+from fitecli.store import open_store, run_query
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("query") / "my store.db"
+    with open_store(path) as store:
+        store.add_tweets("d", [Tweet("hello", str(n)) for n in range(3)])
+    return path
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select count(*) from tweet",
+        "with t as (select 3 as n) select n from t",
+        "with recursive t(n) as (select 1 union all select n + 1 from t where n < 3) select max(n) from t",
+        "select max(length(text)) - 2 from tweet; ",
+        "explain query plan select 1",
+        "pragma table_info(tweet)",
+    ],
+)
+def test_reading_works(sql: str, path: Path) -> None:
+    columns, rows = run_query(path, sql)
+    found = list(rows)
+    assert columns
+    assert found
+    if "select" in sql and "explain" not in sql:
+        assert found[0][0] == 3
+
+
+@pytest.mark.parametrize(
+    ("sql", "reason"),
+    [
+        ("delete from tweet", "DELETE from tweet"),
+        ("update tweet set text = ''", "UPDATE of tweet"),
+        ("insert into tweet (text) values ('x')", "INSERT into tweet"),
+        ("drop table tweet", "only reads"),
+        ("create table x (y)", "only reads"),
+        ("create temp table x (y)", "only reads"),
+        ("attach 'other.db' as other", "ATTACH"),
+        ("detach main", "DETACH"),
+        ("pragma journal_mode = delete", "PRAGMA journal_mode"),
+        ("pragma writable_schema = 1", "PRAGMA writable_schema"),
+        ("vacuum into 'copy.db'", "only reads"),
+        ("begin", "transaction control"),
+        ("select load_extension('x')", "reaches outside"),
+        ("select 1; select 2", "one statement"),
+        ("select * from twet", "face_descriptions"),
+        ("select nobody from tweet", "Views to ask"),
+        ("selec 1", "syntax error"),
+        ("  ", "empty"),
+    ],
+)
+def test_everything_else_is_refused(sql: str, reason: str, path: Path) -> None:
+    before = path.read_bytes()
+    with pytest.raises(QueryRefused, match=reason):
+        list(run_query(path, sql)[1])
+    assert path.read_bytes() == before
+    assert {item.name for item in path.parent.iterdir()} <= {
+        path.name,
+        f"{path.name}-wal",
+        f"{path.name}-shm",
+    }
+
+
+def test_reading_goes_on_while_another_writes(path: Path) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("DELETE FROM tweet")
+        assert list(run_query(path, "select count(*) from tweet")[1]) == [(3,)]
+        other.execute("ROLLBACK")
+
+
+def test_a_missing_store_is_told(tmp_path: Path) -> None:
+    with pytest.raises(NotAStore, match="fite ingest FILE"):
+        run_query(tmp_path / "none.db", "select 1")
+
+
+VERBS = st.sampled_from(
+    "select delete update insert drop attach pragma vacuum ; tweet * from 1 , ( ) 'x' = into".split()
+)
+
+
+@given(st.lists(VERBS, max_size=8).map(" ".join))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_words_can_write(path: Path, sql: str) -> None:
+    with suppress(QueryRefused):
+        list(run_query(path, sql)[1])
+    assert list(run_query(path, "select count(*) from tweet")[1]) == [(3,)]

@@ -1,0 +1,425 @@
+"""The verbs of the store: nothing doubles, nothing is lost, what is known moves along."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fitecli.errors import NoExamples
+from fitecli.records import (
+    Aspect,
+    Face,
+    FeatureSet,
+    Prediction,
+    Reject,
+    Tweet,
+    TweetImage,
+    Worker,
+)
+from fitecli.store import (
+    DescriptionText,
+    EpochRow,
+    FacesFound,
+    Failure,
+    FeatureSetRow,
+    Scope,
+    Store,
+    open_store,
+    run_query,
+)
+
+ANN = Aspect("Ann", 0, 3, "positive")
+BOB = Aspect("Bob", 8, 11)
+TWEET = Tweet("Ann met Bob", "1", (ANN, BOB), (TweetImage("a.jpg", "/p/a.jpg", "aa"),))
+HAPPY = Face(box=(1, 2, 3, 4), detection_score=1.5, age=30, gender="Man", emotion="happy",
+             emotion_score=0.9, emotions={"happy": 0.9})  # fmt: skip
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return open_store(tmp_path / "fite.db")
+
+
+def ask(store: Store, sql: str) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in run_query(store.place, sql)[1]]
+
+
+def workers(store: Store) -> tuple[int, int, int]:
+    """Registered workers for faces, captions and alignment."""
+    kinds = (("faces", "f"), ("captions", "c"), ("alignment", "prominence"))
+    first, second, third = (store.register_worker(Worker(kind, name, "1")) for kind, name in kinds)
+    return first, second, third
+
+
+def features(store: Store, name: str = "set", **more: Any) -> FeatureSetRow:
+    faces, captions, alignment = (store.worker(n).fingerprint for n in workers(store))
+    number = store.register_feature_set(FeatureSet(name, faces, captions, alignment, **more))
+    store.complete_feature_set(number)
+    return next(row for row in store.feature_sets() if row.id == number)
+
+
+def fill(store: Store) -> FeatureSetRow:
+    """One tweet with a face, a caption, an alignment, a description."""
+    (number,) = store.add_tweets("d", [TWEET], source="x.jsonl").ids
+    assert number is not None
+    row = features(store)
+    (image,) = store.claim_images(row.face_worker_id, Scope(), limit=9, owner="me")
+    store.save_faces(row.face_worker_id, {image.id: FacesFound((HAPPY,), 640, 480)})
+    store.save_captions(row.caption_worker_id or 0, {image.id: "A man."})
+    (tweet,) = store.tweet_faces([number], row.face_worker_id)
+    aspect, face = tweet.aspects[0][0], tweet.faces[0].face_id
+    store.save_alignments(row.alignment_worker_id or 0, {number: [(aspect, face, 0.25)]})
+    text = DescriptionText("One. Ann happy. ", 1, ((face, aspect, "Ann happy. "),))
+    store.save_descriptions(row.id, {number: text})
+    return row
+
+
+# tweets
+
+
+def test_adding_again_changes_nothing(store: Store) -> None:
+    first = store.add_tweets("d", [TWEET], source="x")
+    assert (first.tweets, first.aspects, first.images, first.skipped) == (1, 2, 1, 0)
+    again = store.add_tweets("d", [TWEET, TWEET])
+    assert (again.tweets, again.aspects, again.images, again.skipped) == (0, 0, 0, 2)
+    assert again.ids == first.ids * 2
+    assert store.add_tweets("other", [TWEET]).tweets == 1
+
+
+def test_a_known_tweet_gains_aspects_labels_and_pictures(store: Store) -> None:
+    row = fill(store)
+    cid = Aspect("Cid")
+    more = replace(
+        TWEET,
+        aspects=(replace(BOB, label="negative"), cid),
+        images=(*TWEET.images, TweetImage("b.jpg")),
+    )
+    added = store.add_tweets("d", [more])
+    assert (added.tweets, added.aspects, added.images, added.skipped) == (0, 1, 1, 0)
+    assert ask(store, "select text, label, position from aspect order by position") == [
+        ("Ann", "positive", 0),
+        ("Bob", "negative", 1),
+        ("Cid", None, 2),
+    ]
+    assert store.described(row.id, [1]) == set()  # it is read anew
+    assert ask(store, "select count(*) from analysis where subject_kind = 'tweet'") == [(0,)]
+    assert ask(store, "select count(*) from face") == [(1,)]
+
+
+def test_a_label_is_never_overwritten(store: Store) -> None:
+    store.add_tweets("d", [TWEET])
+    store.add_tweets("d", [replace(TWEET, aspects=(replace(ANN, label="negative"),))])
+    assert ask(store, "select label from aspect where text = 'Ann'") == [("positive",)]
+
+
+def test_one_id_with_two_texts_is_a_conflict(store: Store) -> None:
+    other = replace(TWEET, text="Somebody", aspects=(), line=7)
+    within = store.add_tweets("d", [TWEET, other], source="x")
+    assert within.ids[1] is None
+    assert within.conflicts[0].line == 7
+    across = store.add_tweets("d", [other], source="x")
+    assert across.ids == [None]
+    assert ask(store, "select line, source from reject") == [(7, "x")]
+    assert ask(store, "select text from tweet") == [("Ann met Bob",)]
+
+
+def test_rejects_are_kept_once(store: Store) -> None:
+    reject = Reject(3, "no text")
+    assert store.add_rejects("d", "x", [reject]) == 1
+    store.add_rejects("d", "x", [reject])
+    assert store.add_rejects("d", "x", []) == 0
+    assert ask(store, "select line, reason from reject") == [(3, "no text")]
+
+
+def test_one_picture_of_two_tweets_is_one_row(store: Store) -> None:
+    store.add_tweets("d", [TWEET, replace(TWEET, source_id="2")])
+    assert ask(store, "select count(*) from image") == [(1,)]
+    assert ask(store, "select count(*) from tweet_image") == [(2,)]
+
+
+def named(name: str = "a.jpg") -> Tweet:
+    return replace(TWEET, images=(TweetImage(name),))
+
+
+def test_facts_known_by_name_move_to_the_bytes(store: Store) -> None:
+    store.add_tweets("d", [named()])
+    faces, captions, _ = workers(store)
+    (image,) = store.claim_images(faces, Scope(), limit=1, owner="me")
+    store.save_faces(faces, {image.id: FacesFound((HAPPY,))})
+    store.save_captions(captions, {image.id: Failure("not found")})
+    added = store.add_tweets("d", [TWEET])
+    assert (added.tweets, added.images) == (0, 1)
+    assert ask(store, "select name, sha256 from image") == [("a.jpg", "aa")]
+    assert ask(store, "select count(*) from face join image on image.id = image_id") == [(1,)]
+    assert store.count_pending_images(faces, Scope()) == 0
+    assert store.count_pending_images(captions, Scope()) == 1  # a failure by name is forgotten
+    assert ask(store, "select path from tweet_image") == [("/p/a.jpg",)]
+
+
+def test_facts_of_the_bytes_win_over_those_of_the_name(store: Store) -> None:
+    store.add_tweets("d", [named(), replace(TWEET, source_id="2")])
+    faces, _, _ = workers(store)
+    found = store.claim_images(faces, Scope(), limit=9, owner="me")
+    store.save_faces(
+        faces,
+        {
+            item.id: FacesFound((replace(HAPPY, age=40 + place),))
+            for place, item in enumerate(found)
+        },
+    )
+    (seen,) = ask(store, "select id from image where sha256 = 'aa'")
+    kept = ask(store, f"select age from face where image_id = {seen[0]}")
+    store.add_tweets("d", [TWEET])
+    assert ask(store, "select age from face") == kept
+    assert ask(store, "select count(*) from image") == [(1,)]
+
+
+def test_a_moved_file_refreshes_the_path(store: Store) -> None:
+    store.add_tweets("d", [TWEET])
+    store.add_tweets("d", [replace(TWEET, images=(TweetImage("a.jpg", "/new/a.jpg", "aa"),))])
+    assert ask(store, "select path from tweet_image") == [("/new/a.jpg",)]
+
+
+# workers and feature sets
+
+
+def test_workers_are_known_by_fingerprint(store: Store) -> None:
+    worker = Worker("faces", "f", "1", {"threshold": 0.5}, "ff", ("x",))
+    number = store.register_worker(worker)
+    assert store.register_worker(worker) == number
+    assert store.register_worker(replace(worker, settings={"threshold": 0.6})) != number
+    assert store.worker(number) == worker
+
+
+def test_a_taken_name_gets_a_number_and_the_last_completed_is_default(store: Store) -> None:
+    assert store.feature_set() is None
+    first = features(store)
+    second = features(store, thresholds={"theta": 0.5})
+    third = features(store, thresholds={"theta": 0.6})
+    assert [row.name for row in (first, second, third)] == ["set", "set-2", "set-3"]
+    assert store.feature_set() == store.feature_set("set-3")
+    store.complete_feature_set(first.id)
+    default = store.feature_set()
+    assert default is not None
+    assert default.name == "set"
+    assert features(store).id == first.id
+    assert store.feature_set("none") is None
+
+
+# claims
+
+
+def test_claims_are_leased_and_given_back(store: Store) -> None:
+    images = [TweetImage(f"{n}.jpg") for n in range(5)]
+    store.add_tweets(
+        "d", [replace(TWEET, source_id=str(n), images=(i,)) for n, i in enumerate(images)]
+    )
+    faces, _, _ = workers(store)
+    mine = store.claim_images(faces, Scope(), limit=2, owner="me")
+    theirs = store.claim_images(faces, Scope(), limit=9, owner="you")
+    assert [i.name for i in mine] == ["0.jpg", "1.jpg"]
+    assert [i.name for i in theirs] == ["2.jpg", "3.jpg", "4.jpg"]
+    assert store.claim_images(faces, Scope(), limit=9, owner="third") == []
+    assert store.claim_images(faces, Scope(), limit=9, owner="me", after=mine[0].id) == [mine[1]]
+    store.release("you")
+    assert len(store.claim_images(faces, Scope(), limit=9, owner="third")) == 3
+    expired = store.claim_images(faces, Scope(), limit=9, owner="me", lease_seconds=-1)
+    assert store.claim_images(faces, Scope(), limit=9, owner="late") == expired
+
+
+def test_failures_are_facts_that_can_be_tried_again(store: Store) -> None:
+    store.add_tweets("d", [TWEET])
+    faces, _, _ = workers(store)
+    for tries in (1, 2):
+        (image,) = store.claim_images(faces, Scope(), limit=9, owner="me", retry_failed=tries == 2)
+        store.save_faces(faces, {image.id: Failure("broken")})
+        assert ask(store, "select status, error, tries from analysis") == [
+            ("failed", "broken", tries)
+        ]
+    assert ask(store, "select count(*) from lease") == [(0,)]
+    assert store.count_pending_images(faces, Scope()) == 0
+    assert store.count_pending_images(faces, Scope(), retry_failed=True) == 1
+    store.save_faces(faces, {image.id: FacesFound((HAPPY, HAPPY), 9, 9)})
+    store.save_faces(faces, {image.id: FacesFound((HAPPY,), 9, 9)})
+    assert ask(store, "select count(*) from face") == [(1,)]
+    assert store.count_pending_images(faces, Scope(), retry_failed=True) == 0
+
+
+@pytest.mark.parametrize(
+    ("scope", "expected"),
+    [
+        (Scope(), 3),
+        (Scope("d"), 2),
+        (Scope("d", "dev"), 1),
+        (Scope(tweet_ids=(1, 3)), 2),
+        (Scope(tweet_ids=()), 0),
+    ],
+)
+def test_scopes(scope: Scope, expected: int, store: Store) -> None:
+    for place, (dataset, split) in enumerate((("d", None), ("d", "dev"), ("e", "dev"))):
+        image = TweetImage(f"{place}.jpg")
+        store.add_tweets(
+            dataset, [replace(TWEET, source_id=str(place), split=split, images=(image,))]
+        )
+    faces, _, _ = workers(store)
+    assert store.count_pending_images(faces, scope) == expected
+    assert len(store.tweet_ids(scope)) == expected
+
+
+# what stages need and save
+
+
+def test_embeddings_come_back_as_they_were(store: Store) -> None:
+    store.add_tweets("d", [TWEET])
+    _, _, aligner = workers(store)
+    vector = np.array([0.5, -0.25, 1.0], np.float32)
+    store.save_image_embeddings(aligner, {1: vector})
+    store.save_image_embeddings(aligner, {1: vector * 2})
+    store.save_text_embeddings(aligner, {"Ann, a man.": vector})
+    assert np.array_equal(store.image_embeddings(aligner, [1, 2])[1], vector)
+    assert store.image_embeddings(aligner, [1], region="face") == {}
+    found = store.text_embeddings(aligner, ["Ann, a man.", "other"])
+    assert list(found) == ["Ann, a man."]
+    assert found["Ann, a man."].dtype == np.float32
+    assert ask(store, "select hex(vector) from text_embedding") == [("003800B4003C",)]
+
+
+def test_descriptions_wait_for_pictures_and_alignment(store: Store) -> None:
+    store.add_tweets("d", [TWEET, Tweet("no picture", "2", (Aspect("x"),))])
+    row = features(store)
+
+    def pending() -> list[int]:
+        found = store.pending_descriptions(row, Scope(), after=0, limit=9)
+        assert store.count_pending_descriptions(row, Scope()) == len(found)
+        return [tweet.tweet_id for tweet, _ in found]
+
+    def unaligned() -> int:
+        return store.count_pending_tweets(
+            Scope(), worker_id=row.alignment_worker_id or 0, face_worker_id=row.face_worker_id
+        )
+
+    assert pending() == [2]
+    assert unaligned() == 0
+    store.save_faces(row.face_worker_id, {1: FacesFound((HAPPY,))})
+    assert pending() == [2]
+    assert unaligned() == 1
+    store.save_alignments(row.alignment_worker_id or 0, {1: [(1, 1, 0.5), (2, None, 0.7)]})
+    assert unaligned() == 0
+    assert pending() == [1, 2]
+    (tweet, similar), (other, _) = store.pending_descriptions(row, Scope(), after=0, limit=9)
+    assert [(a.aspect, a.face, a.similarity) for a in similar] == [(0, 0, 0.5), (1, None, 0.7)]
+    assert (tweet.pictures_seen, other.pictures_seen) == (1, 0)
+    assert tweet.faces[0].face == HAPPY
+    store.save_alignments(row.alignment_worker_id or 0, {1: [(1, 1, 0.1)]})
+    assert ask(store, "select similarity from alignment") == [(0.1,)]
+
+
+def test_new_faces_forget_the_descriptions_made_from_the_old(store: Store) -> None:
+    row = fill(store)
+    store.save_faces(row.face_worker_id, {1: FacesFound((), 1, 1)})
+    assert store.described(row.id, [1]) == set()
+
+
+def test_what_a_model_reads(store: Store) -> None:
+    row = fill(store)
+    first, second = store.stored_aspects(Scope("d"), row)
+    assert (first.aspect, first.description, first.caption) == ("Ann", "One. Ann happy. ", "A man.")
+    assert (first.faces, first.face, first.label) == (1, "Ann happy. ", "positive")
+    assert (second.aspect, second.face, second.label) == ("Bob", None, None)
+    assert [a.aspect for a in store.stored_aspects(Scope(), row, labelled=True)] == ["Ann"]
+    assert list(store.stored_aspects(Scope("none"), row)) == []
+
+
+def test_views_for_people(store: Store) -> None:
+    row = fill(store)
+    model = store.register_model("m", "/m", "mm", preset="p", precision="int8")
+    assert store.register_model("m", "/moved", "mm") == model
+    assert store.models()[0]["path"] == "/moved"
+    prediction = Prediction("positive", (0.1, 0.2, 0.7), 0.4)
+    for gate in (0.4, 0.5):
+        store.save_predictions(model, row.id, [(1, "hash", replace(prediction, gate=gate))])
+    assert ask(
+        store,
+        "select features, tweet, picture, path, face, box_left, age, emotion, aspect, similarity, "
+        "sentence, aligner, analyser from face_descriptions",
+    ) == [
+        ("set", "1", "a.jpg", "/p/a.jpg", 0, 1, 30, "happy", "Ann", 0.25, "Ann happy. ",
+         "prominence (guess)", "f")
+    ]  # fmt: skip
+    assert ask(store, 'select aspect, start, "end", pictures from tweet_aspects') == [
+        ("Ann", 0, 3, 1),
+        ("Bob", 8, 11, 1),
+    ]
+    assert ask(store, "select model, prediction, label, gate, face from predictions") == [
+        ("m", "positive", "positive", 0.5, "Ann happy. ")
+    ]
+
+
+def test_the_chain_of_a_tweet(store: Store) -> None:
+    row = fill(store)
+    chain = store.chain("1", features=row)
+    assert chain.tweet["text"] == "Ann met Bob"
+    assert chain.images[0]["caption"] == "A man."
+    assert chain.images[0]["width"] == 640
+    assert [aspect["text"] for aspect in chain.aspects] == ["Ann", "Bob"]
+    assert chain.faces[0]["sentence"] == "Ann happy. "
+    assert chain.similarities[0].similarity == 0.25
+    assert chain.description == "One. Ann happy. "
+    assert store.chain("1", dataset="d").description is None
+    with pytest.raises(NoExamples, match="no tweet '1'"):
+        store.chain("1", dataset="other")
+
+
+def test_what_is_in_the_store(store: Store) -> None:
+    fill(store)
+    info = store.info()
+    assert info.rows["tweet"] == 1
+    assert info.datasets == {"d": 1}
+    assert info.feature_sets == ("set",)
+    assert info.workers == ("faces: f 1", "captions: c 1", "alignment: prominence 1")
+    assert info.bytes
+    assert store.splits("d") == [None]
+    assert store.source_ids([1]) == {1: "1"}
+    assert list(store.texts("d", None)) == [
+        ("Ann met Bob", "Ann", None, "positive"),
+        ("Ann met Bob", "Bob", None, None),
+    ]
+    assert store.picture_counts("d", None, 1) == (1, 2)
+    assert store.picture_counts("d", None, None) == (1, 0)
+
+
+def test_runs_and_epochs(store: Store) -> None:
+    row = features(store)
+    common: dict[str, Any] = {
+        "preset": "p", "datasets": ["d"], "feature_set_id": row.id, "settings": {},
+        "fingerprint": "key",
+    }  # fmt: skip
+    first = store.start_run(seed=0, output="/a", **common)
+    second = store.start_run(seed=0, output="/b", **common)
+    found = store.find_run("key", 0)
+    assert found is not None
+    assert (found.id, found.status) == (second, "running")
+    by_place = store.find_run("key", 0, "/a")
+    assert by_place is not None
+    assert by_place.id == first
+    assert store.find_run("key", 1) is None
+    for loss in (0.9, 0.8):
+        store.add_epoch(first, EpochRow(1, loss, 0.5, 0.7, 0.6, 3.0))
+    assert ask(store, "select train_loss from epoch") == [(0.8,)]
+    store.finish_run(first, "done", best_epoch=1, dev_accuracy=0.7)
+    assert ask(store, f"select status, best_epoch from run where id = {first}") == [("done", 1)]
+
+
+def test_lookups_use_indexes(store: Store) -> None:
+    for sql in (
+        "select * from face_descriptions where dataset = 'd' and tweet = '1'",
+        "select * from tweet_aspects where dataset = 'd' and tweet = '1'",
+        "select * from predictions where dataset = 'd' and tweet = '1'",
+    ):
+        with store.engine.connect() as connection:
+            plan = connection.exec_driver_sql(f"explain query plan {sql}").fetchall()
+        assert not [step for step in plan if str(step[3]).startswith("SCAN") and "tweet" in step[3]]
