@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
+import struct
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,10 +15,11 @@ from fitecli.errors import UnreadableImage
 if TYPE_CHECKING:
     from PIL import Image
 
-MAX_PIXELS = 100_000_000  # of the file; checked before anything is decoded
+MAX_PIXELS = 80_000_000  # of the file; Pillow warns from 89 million on, so ours comes first
 LONGEST_SIDE = 1600  # pixels that the models get to see
 
 ORIENTATION = 0x0112  # EXIF tag
+DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, RuntimeError, struct.error)
 SIDEWAYS = frozenset({5, 6, 7, 8})  # values of it that swap width and height
 
 Box = tuple[int, int, int, int]
@@ -54,25 +56,23 @@ def open_picture(
     try:
         if path.stat().st_size == 0:
             raise UnreadableImage(f"{path}: the file is empty.")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit holds
-            with Image.open(path) as image:
-                width, height = image.size
-                if width * height > max_pixels:
-                    raise UnreadableImage(
-                        f"{path}: {width}x{height} pixels are more than {max_pixels:,}."
-                    )
-                if image.getexif().get(ORIENTATION) in SIDEWAYS:
-                    width, height = height, width
-                image.draft("RGB", _at_least(image.size, longest_side))
-                rgb = _rgb(ImageOps.exif_transpose(image))
+        with Image.open(path) as image:
+            width, height = image.size
+            if width * height > max_pixels:
+                raise UnreadableImage(
+                    f"{path}: {width}x{height} pixels are more than {max_pixels:,}."
+                )
+            if image.getexif().get(ORIENTATION) in SIDEWAYS:
+                width, height = height, width
+            image.draft("RGB", _at_least(image.size, longest_side))
+            rgb = _rgb(ImageOps.exif_transpose(image))
     except FileNotFoundError as exc:
         raise UnreadableImage(f"{path}: there is no such file.") from exc
     except UnidentifiedImageError as exc:
         raise UnreadableImage(f"{path}: the file is no picture that can be read.") from exc
     except Image.DecompressionBombError as exc:
         raise UnreadableImage(f"{path}: it has more than {max_pixels:,} pixels.") from exc
-    except (OSError, SyntaxError, ValueError, EOFError) as exc:
+    except (*DECODER_ERRORS, zlib.error) as exc:
         raise UnreadableImage(f"{path}: the picture cannot be decoded ({exc}).") from exc
     rgb.thumbnail((longest_side, longest_side))
     return Picture(np.array(rgb), width, height, max(width, height) / max(rgb.size))
@@ -84,13 +84,20 @@ def _at_least(size: tuple[int, int], longest_side: int) -> tuple[int, int]:
     return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
 
 
+def _white(mode: str, largest: float) -> float:
+    """The value that means white: 16 bits, or for floating point 1 or 255 by what is there."""
+    if mode != "F":
+        return 65535.0
+    return 1.0 if largest <= 1 else 255.0
+
+
 def _rgb(image: Image.Image) -> Image.Image:
     """Any mode as 8-bit RGB: 16-bit greys are scaled, what is transparent becomes white."""
     from PIL import Image
 
     if image.mode.startswith("I") or image.mode == "F":
         grey = np.asarray(image, dtype=np.float64)
-        top = 65535.0 if grey.max(initial=0) > 255 else 255.0
+        top = _white(image.mode, float(grey.max(initial=0)))
         return Image.fromarray((grey.clip(0, top) * (255 / top)).astype(np.uint8)).convert("RGB")
     if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
         rgba = image.convert("RGBA")

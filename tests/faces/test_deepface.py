@@ -28,8 +28,7 @@ def network(path: Path, side: int, channels: int, classes: int) -> None:
     random = np.random.default_rng(classes)
     weight = random.normal(0, 0.05, (64 * channels, classes)).astype(np.float32)
     nodes = [
-        helper.make_node("Cast", ["face"], ["float"], to=TensorProto.FLOAT),
-        helper.make_node("Transpose", ["float"], ["first"], perm=[0, 3, 1, 2]),
+        helper.make_node("Transpose", ["face"], ["first"], perm=[0, 3, 1, 2]),
         helper.make_node(
             "AveragePool", ["first"], ["grid"], kernel_shape=[step, step], strides=[step, step]
         ),
@@ -37,8 +36,7 @@ def network(path: Path, side: int, channels: int, classes: int) -> None:
         helper.make_node("MatMul", ["flat", "weight"], ["logits"]),
         helper.make_node("Softmax", ["logits"], ["scores"]),
     ]
-    kind = TensorProto.UINT8 if channels == 1 else TensorProto.FLOAT
-    face = helper.make_tensor_value_info("face", kind, ["n", side, side, channels])
+    face = helper.make_tensor_value_info("face", TensorProto.FLOAT, ["n", side, side, channels])
     scores = helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n", classes])
     graph = helper.make_graph(
         nodes, "small", [face], [scores], [numpy_helper.from_array(weight, "weight")]

@@ -1,0 +1,24 @@
+# The one door for tools. `just` is what CI calls: check and test.
+export PATH := justfile_directory() / ".venv" / "bin" + ":" + env("PATH")
+
+default: check test
+
+# lint, format, types, layers
+check:
+    ruff check .
+    ruff format --check .
+    mypy
+    lint-imports
+
+# the tests with coverage (not under 90 %)
+test *words:
+    pytest -n 2 --dist loadfile --cov --cov-report=term {{words}}
+
+# write the generated parts of the documentation
+docs:
+    python tools/reference.py
+
+# format and mend what can be mended
+fix:
+    ruff check --fix .
+    ruff format .
