@@ -15,7 +15,7 @@ from tests.conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "tools"))
 
-import reference  # noqa: E402 - lives in tools/
+import reference
 
 
 def test_the_generated_pages_are_up_to_date() -> None:
@@ -52,7 +52,7 @@ def test_the_readme_shows_what_the_demo_prints(demo: Path) -> None:
     printed = CliRunner().invoke(app, ["demo", "--output", str(demo.parent)]).stdout
     found = [line.split() for line in printed.splitlines()]
     for row in rows:
-        near = [line for line in found if line[: -5] == row[: -5]]
+        near = [line for line in found if line[:-5] == row[:-5]]
         assert near, row
         assert near[0][-5] == row[-5]  # the sentiment; scores may differ in the last digit
 

@@ -51,7 +51,9 @@ def tables() -> str:
         for column in table.columns:
             kind = re.sub(r"\(.*\)", "", str(column.type)).lower()
             links = "".join(f" → {key.target_fullname}" for key in column.foreign_keys)
-            lines.append(f"| `{column.name}` | {kind}{links} | {'yes' if column.nullable else ''} |")
+            lines.append(
+                f"| `{column.name}` | {kind}{links} | {'yes' if column.nullable else ''} |"
+            )
         lines.append("")
     return "\n".join(lines)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset, Sampler
 from transformers import EvalPrediction, Trainer, TrainerCallback, TrainingArguments, logging
-from transformers.trainer_pt_utils import LengthGroupedSampler
 from transformers.trainer_utils import get_last_checkpoint
 
 from fitecli.errors import MissingWeights, NoExamples
@@ -26,6 +25,7 @@ from fitecli.records import LABELS, Example
 
 CHECKPOINTS = "checkpoints"  # of the epochs; removed when the run is done
 RESULT = "training.json"
+POOL = 8  # batches that are sorted by length together
 
 
 @dataclass(frozen=True)
@@ -66,14 +66,38 @@ class EncodedDataset(Dataset[tuple[EncodedExample, int]]):
         return self.encoded[index], self.labels[index]
 
 
+class LengthGroupedSampler(Sampler[int]):
+    """Shuffles, then sorts by length inside pools of a few batches, then shuffles the batches.
+
+    Little is padded, and the order of the batches does not depend on their length: long batches
+    first, as in transformers' own sampler of this kind, teach the model in cycles.
+    """
+
+    def __init__(self, lengths: Sequence[int], batch_size: int) -> None:
+        self._lengths = torch.tensor(lengths)
+        self._batch_size = batch_size
+
+    def __len__(self) -> int:
+        return len(self._lengths)
+
+    def __iter__(self) -> Iterator[int]:
+        order = torch.randperm(len(self._lengths))
+        pools = order.split(POOL * self._batch_size)
+        grouped = [pool[self._lengths[pool].argsort(stable=True)] for pool in pools]
+        batches = list(torch.cat(grouped).split(self._batch_size))
+        last = [batches.pop()] if len(order) % self._batch_size else []  # only it may be short
+        shuffled = [batches[place] for place in torch.randperm(len(batches)).tolist()]
+        for batch in [*shuffled, *last]:
+            yield from batch.tolist()
+
+
 class FiteTrainer(Trainer):
     """Trainer whose batches hold examples of similar length, in an order that the seed fixes."""
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         dataset = self.train_dataset if train_dataset is None else train_dataset
         lengths = [item.length for item in dataset.encoded]
-        sampler: Sampler[int] = LengthGroupedSampler(self.args.train_batch_size, lengths=lengths)
-        return sampler
+        return LengthGroupedSampler(lengths, self.args.train_batch_size)
 
 
 class _EpochWatch(TrainerCallback):

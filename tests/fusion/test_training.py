@@ -12,7 +12,7 @@ import torch
 from fitecli.errors import MissingWeights, NoExamples
 from fitecli.fusion import presets
 from fitecli.fusion.checkpoint import CheckpointPredictor
-from fitecli.fusion.training import EpochResult, TrainingResult, train
+from fitecli.fusion.training import EpochResult, LengthGroupedSampler, TrainingResult, train
 from fitecli.records import Example
 
 WORDS = {"positive": "great", "neutral": "old", "negative": "awful"}
@@ -123,3 +123,21 @@ def test_predictions_do_not_depend_on_the_batch(
         assert a.scores == pytest.approx(b.scores, abs=1e-5)
         assert a.gate == pytest.approx(b.gate, abs=1e-5)
     torch.set_num_threads(2)
+
+
+def test_batches_hold_similar_lengths_in_an_order_that_does_not_depend_on_them() -> None:
+    lengths = torch.randint(5, 100, (1003,), generator=torch.Generator().manual_seed(0)).tolist()
+    sampler = LengthGroupedSampler(lengths, 16)
+    torch.manual_seed(1)
+    order = list(sampler)
+    assert sorted(order) == list(range(1003))
+    assert len(sampler) == 1003
+    batches = [[lengths[i] for i in order[s : s + 16]] for s in range(0, 1003, 16)]
+    padded = sum(max(batch) * len(batch) for batch in batches)
+    assert padded < 1.15 * sum(lengths)
+    longest = [max(batch) for batch in batches]
+    rank = torch.corrcoef(torch.tensor([list(range(len(longest))), longest]).float())[0, 1]
+    assert abs(rank) < 0.35
+    assert list(sampler) != order
+    torch.manual_seed(1)
+    assert list(sampler) == order
