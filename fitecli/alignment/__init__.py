@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fitecli.alignment.prominence import ProminenceAligner
-from fitecli.errors import UsageProblem
+from fitecli.errors import MissingWeights, UsageProblem
 
 ALIGNERS = ("auto", "clip", "prominence")
 
@@ -47,5 +47,12 @@ def open_aligner(
     if name == "auto" and on_disk(models) is None:
         tell(f"Alignment: prominence, a guess (the weights of CLIP {MODEL} are not on disk).")
         return ProminenceAligner()
+    try:
+        encoder = ClipEncoder(models=models, device=device, offline=offline or name == "auto")
+    except MissingWeights as error:
+        if name != "auto":
+            raise
+        tell(f"Alignment: prominence, a guess. {error}")
+        return ProminenceAligner()
     tell(f"Alignment: CLIP {MODEL}.")
-    return ClipEncoder(models=models, device=device, offline=offline or name == "auto")
+    return encoder

@@ -7,7 +7,6 @@ would load it with default preprocessing in silence.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from fitecli.errors import MissingWeights
 from fitecli.pictures import Picture
 from fitecli.records import Worker
+from fitecli.weights import folder_sha256, torch_device
 
 MODEL = "ViT-B-16"
 REPOSITORY = "timm/vit_base_patch16_clip_224.openai"  # the weights of OpenAI
@@ -27,7 +27,7 @@ TEXTS_PER_BATCH = 256
 
 def on_disk(models: Path | None) -> Path | None:
     """The folder of the model, if it is there: models/ViT-B-16, or the hub's cache."""
-    if models is not None and (models / MODEL / CONFIG).is_file():
+    if models is not None and all((models / MODEL / name).is_file() for name in (CONFIG, WEIGHTS)):
         return models / MODEL
     from huggingface_hub import try_to_load_from_cache
 
@@ -62,7 +62,6 @@ class ClipEncoder:
     ) -> None:
         """Load the model with the preprocessing that belongs to it; raises MissingWeights."""
         import open_clip
-        import torch
         from safetensors import SafetensorError
 
         folder = fetch(models, offline=offline)
@@ -74,8 +73,7 @@ class ClipEncoder:
                 f"{folder} is no open_clip model that can be loaded ({exc}). It needs {CONFIG} "
                 f"and {WEIGHTS}."
             ) from exc
-        cuda = device == "cuda" or (device == "auto" and torch.cuda.is_available())
-        self._device = torch.device("cuda" if cuda else "cpu")
+        self._device = torch_device(device)
         self._model = model.to(self._device).eval()
         self._preprocess = preprocess
         self.scale = float(model.logit_scale.detach().exp())
@@ -84,7 +82,7 @@ class ClipEncoder:
             "clip",
             metadata.version("open_clip_torch"),
             settings={"model": MODEL, "scale": round(self.scale, 4), "text": "{aspect}, {face}"},
-            weights_sha256=_fingerprint(folder),
+            weights_sha256=folder_sha256(folder),
         )
 
     def encode_pictures(self, pictures: Sequence[Picture]) -> np.ndarray:
@@ -112,14 +110,3 @@ class ClipEncoder:
                 vectors = self._model.encode_text(tokens.to(self._device), normalize=True)
             rows.append(vectors.float().cpu().numpy())
         return np.concatenate(rows)
-
-
-def _fingerprint(folder: Path) -> str:
-    """sha256 over every file that settles a result: configuration and weights."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.iterdir()):
-        if path.is_file() and path.suffix in {".json", ".safetensors", ".bin", ".txt"}:
-            digest.update(path.name.encode())
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()

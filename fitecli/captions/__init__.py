@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from fitecli.errors import MissingWeights
 from fitecli.pictures import Picture
 from fitecli.records import Worker
 
@@ -43,6 +44,17 @@ def open_captioner(
         if on_disk(DEFAULT_MODEL, models) is None:
             tell(f"Captions: none ({DEFAULT_MODEL} is not on disk; name it with --captioner).")
             return None
-        tell(f"Captions: {DEFAULT_MODEL}.")
-        name, offline = DEFAULT_MODEL, True
+        return _auto(models, device, tell)
     return TransformersCaptioner(name, models=models, device=device, offline=offline)
+
+
+def _auto(models: Path | None, device: str, tell: Callable[[str], None]) -> Captioner | None:
+    from fitecli.captions.transformers import TransformersCaptioner
+
+    try:
+        captioner = TransformersCaptioner(DEFAULT_MODEL, models=models, device=device, offline=True)
+    except MissingWeights as error:
+        tell(f"Captions: none. {error}")
+        return None
+    tell(f"Captions: {DEFAULT_MODEL}.")
+    return captioner

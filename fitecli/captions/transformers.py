@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from fitecli.errors import MissingWeights
 from fitecli.pictures import Picture
 from fitecli.records import Worker
+from fitecli.weights import folder_sha256, torch_device
 
 VERSION = "1"
 MAX_NEW_TOKENS = 30
@@ -19,7 +18,7 @@ BATCH = 8
 def on_disk(name: str, models: Path | None) -> Path | None:
     """The folder of a model, if it is there: as given, in FITE_MODELS, or in the hub's cache."""
     for folder in (Path(name), *([models / name] if models else [])):
-        if (folder / "config.json").is_file():
+        if _complete(folder):
             return folder
     from huggingface_hub import try_to_load_from_cache
 
@@ -27,7 +26,13 @@ def on_disk(name: str, models: Path | None) -> Path | None:
         found = try_to_load_from_cache(name, "config.json")
     except ValueError:  # no valid name of the hub
         return None
-    return Path(found).parent if isinstance(found, str) else None
+    cached = Path(found).parent if isinstance(found, str) else None
+    return cached if cached is not None and _complete(cached) else None
+
+
+def _complete(folder: Path) -> bool:
+    """Whether a folder has a configuration and weights."""
+    return (folder / "config.json").is_file() and any(folder.glob("*.safetensors"))
 
 
 class TransformersCaptioner:
@@ -42,7 +47,7 @@ class TransformersCaptioner:
         offline: bool = False,
     ) -> None:
         """name: of the hub, or a folder. Raises MissingWeights where it cannot be loaded."""
-        import torch
+        from safetensors import SafetensorError
         from transformers import AutoModelForImageTextToText, AutoProcessor
 
         source = on_disk(name, models) or name
@@ -52,22 +57,22 @@ class TransformersCaptioner:
             self._model = AutoModelForImageTextToText.from_pretrained(
                 source, local_files_only=local, use_safetensors=True
             ).eval()
-        except (OSError, ValueError, KeyError) as exc:
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as exc:
             where = (models or Path()) / name
             raise MissingWeights(
                 f"The captioner {name!r} is not on disk and cannot be fetched ({_first(exc)}). "
                 f"Put its config, weights (safetensors) and processor into {where}, or use "
                 "--captioner none."
             ) from exc
-        cuda = device == "cuda" or (device == "auto" and torch.cuda.is_available())
-        self._device = torch.device("cuda" if cuda else "cpu")
+        self._device = torch_device(device)
+        folder = on_disk(name, models)
         self._model.to(self._device)
         self.worker = Worker(
             "captions",
-            str(name),
+            name if source != Path(name) else Path(name).name,
             VERSION,
             settings={"max_new_tokens": MAX_NEW_TOKENS, "decoding": "greedy"},
-            weights_sha256=_fingerprint(self._model),
+            weights_sha256=folder_sha256(folder) if folder else None,
         )
 
     def caption(self, pictures: Sequence[Picture]) -> list[str]:
@@ -89,16 +94,8 @@ class TransformersCaptioner:
 def sentence_of(text: str) -> str:
     """A caption as the benchmark's are written: a capital first, a full stop last."""
     text = " ".join(text.split()).rstrip(" .")
-    return f"{text[:1].upper()}{text[1:]}." if text else ""
-
-
-def _fingerprint(model: Any) -> str:
-    """sha256 over the names and values of all weights."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().float().numpy().tobytes())
-    return digest.hexdigest()
+    end = "" if text.endswith(("!", "?")) else "."
+    return f"{text[:1].upper()}{text[1:]}{end}" if text else ""
 
 
 def _first(exc: Exception) -> str:

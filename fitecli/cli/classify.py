@@ -34,28 +34,37 @@ def classify(
     output: Annotated[Path | None, typer.Option(help="File to write (default: stdout).")] = None,
     format: Annotated[str, typer.Option(help="Format of the file.")] = "auto",
     features: Features = None,
-    faces: Annotated[str, typer.Option(help="auto, bundled or deepface.")] = "auto",
-    captioner: Annotated[str, typer.Option(help="none, or a model (loads torch).")] = "none",
-    aligner: Annotated[str, typer.Option(help="prominence, or clip (loads torch).")] = "prominence",
+    faces: Annotated[str | None, typer.Option(help="auto (default), bundled or deepface.")] = None,
+    captioner: Annotated[
+        str | None, typer.Option(help="none (default), or a model (loads torch).")
+    ] = None,
+    aligner: Annotated[
+        str | None, typer.Option(help="prominence (default), or clip (loads torch).")
+    ] = None,
     device: Device = "cpu",
     threads: Threads = 0,
     dry_run: DryRun = False,
 ) -> None:
     """Print one JSON line for each tweet: the sentiment of each of its aspects, in order."""
-    from fitecli.errors import Incomplete, UsageProblem
+    from fitecli.errors import Incomplete, UnreadableSource, UsageProblem
     from fitecli.pipeline.classify import ClassifyJob, ClassifyOptions
     from fitecli.pipeline.ingest import dataset_of
 
-    if (file is None) == (dataset is None) and file is None:
+    if file is None and dataset is None:
         raise UsageProblem("Give a file of tweets, or --dataset NAME to classify one of the store.")
+    if file is not None and split is not None:
+        raise UsageProblem("--split chooses tweets of the store; a file is classified whole.")
+    if images is not None and not images.is_dir():
+        raise UnreadableSource(f"The folder of pictures {images} does not exist.")
     options = ClassifyOptions(model=model, features=features, threads=threads, device=device)
     options = replace(
         options,
+        fresh=any(name is not None for name in (faces, captioner, aligner)),
         extract=replace(
             options.extract,
-            faces=faces,
-            captioner=captioner,
-            aligner=aligner,
+            faces=faces or "auto",
+            captioner=captioner or "none",
+            aligner=aligner or "prominence",
             threads=cores(threads),
             device=device,
         ),
@@ -81,8 +90,12 @@ def classify(
             count = _write(lines, stream)
     if output is not None:
         tell(f"{count} lines in {output}")
-    if job.failed:
-        raise Incomplete(f"{job.failed} records failed; each was told.")
+    if job.failed or job.failed_pictures:
+        raise Incomplete(
+            f"{job.failed} records could not be classified (each has its line with the error), "
+            f'{job.failed_pictures} pictures could not be read now; `fite sql "select error, '
+            "count(*) from analysis where status = 'failed' group by error\"` tells why."
+        )
 
 
 @contextmanager

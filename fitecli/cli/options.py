@@ -10,7 +10,15 @@ Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 Features = Annotated[
     str | None, typer.Option(help="Feature set to read (default: the last complete one).")
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+
+
+def _device(name: str) -> str:
+    if name not in ("auto", "cpu", "cuda"):
+        raise typer.BadParameter("choose auto, cpu or cuda")
+    return name
+
+
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.", callback=_device)]
 Threads = Annotated[int, typer.Option(min=0, help="Threads; 0 takes every core.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
 Dataset = Annotated[str | None, typer.Option(help="Dataset (default: all).")]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from fitecli.errors import UsageProblem
+from fitecli.errors import MissingWeights, UsageProblem
 from fitecli.pictures import Picture
 from fitecli.records import Face, Worker
 
@@ -48,8 +48,13 @@ def open_analyser(
     if missing_weights():
         tell("Faces: bundled (DeepFace's weights are not on disk; it tells no race).")
         return BundledAnalyser(threads=threads)
+    try:
+        analyser = DeepFaceAnalyser(offline=True)
+    except MissingWeights as error:
+        tell(f"Faces: bundled. {error}")
+        return BundledAnalyser(threads=threads)
     tell("Faces: DeepFace.")
-    return DeepFaceAnalyser(offline=True)
+    return analyser
 
 
 def left_to_right(faces: Sequence[Face]) -> tuple[Face, ...]:

@@ -203,13 +203,13 @@ def expression_chip(grey: np.ndarray, box: tuple[float, float, float, float]) ->
     canvas.paste(Image.fromarray(grey), (-frame[0], -frame[1]))
     small = canvas.resize((EXPRESSION_SIDE, EXPRESSION_SIDE), Image.Resampling.BILINEAR)
     scaled = np.asarray(small, dtype=np.float32) / 255
-    chip: np.ndarray = np.expand_dims((scaled - 0.5) * 2, axis=-1)
-    return chip
+    return ((scaled - 0.5) * 2)[..., None]
 
 
 def _grey(image: np.ndarray) -> np.ndarray:
     weights = np.array([0.299, 0.587, 0.114])
-    return np.rint(image @ weights).astype(np.uint8)
+    grey: np.ndarray = np.rint(image @ weights).astype(np.uint8)
+    return grey
 
 
 def _square(box: Any) -> tuple[float, float, float, float]:

@@ -64,6 +64,7 @@ class DeepFaceAnalyser:
         self._detector = detector
         with _as_we_found_it():
             from deepface.modules import modeling
+            from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidProtobuf
 
             try:
                 self._models = {
@@ -71,8 +72,14 @@ class DeepFaceAnalyser:
                     for name in ATTRIBUTES
                 }
                 modeling.build_model(task="face_detector", model_name=detector)
-            except (ValueError, ImportError, OSError) as exc:
-                raise _missing(missing_weights(detector) or [(detector, SOURCE)]) from exc
+            except (ValueError, ImportError, OSError, Fail, InvalidProtobuf) as exc:
+                missing = missing_weights(detector)
+                if missing:
+                    raise _missing(missing) from exc
+                raise MissingWeights(
+                    f"DeepFace's networks in {weights_folder()} cannot be loaded ({exc}). "
+                    "Bring them again, or use --faces bundled."
+                ) from exc
         self.worker = Worker(
             "faces",
             "deepface",
@@ -182,6 +189,6 @@ def _missing(missing: Sequence[tuple[str, str]]) -> MissingWeights:
 @contextmanager
 def _as_we_found_it() -> Iterator[None]:
     """DeepFace silences every warning of the process when imported; undo that."""
-    os.environ.setdefault("DEEPFACE_BACKEND_ENGINE", ENGINE)
+    os.environ["DEEPFACE_BACKEND_ENGINE"] = ENGINE
     with warnings.catch_warnings():
         yield

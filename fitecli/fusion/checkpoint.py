@@ -14,6 +14,7 @@ from fitecli.fusion.network import FiteConfig, FiteModel
 from fitecli.fusion.training import input_builder
 from fitecli.inputs import length_grouped
 from fitecli.records import LABELS, Example, Prediction
+from fitecli.weights import torch_device
 
 WEIGHTS = "model.safetensors"
 TOKENS_PER_BATCH = 4096  # padded tokens of one forward pass
@@ -57,9 +58,8 @@ class CheckpointPredictor:
         """Load a checkpoint. threads: 0 for all cores. device: "cpu", "cuda" or "auto"."""
         if threads:
             torch.set_num_threads(threads)
-        cuda = device == "cuda" or (device == "auto" and torch.cuda.is_available())
         self.folder = folder
-        self.device = torch.device("cuda" if cuda else "cpu")
+        self.device = torch_device(device)
         self.model = load(folder).to(self.device)
         self.builder = input_builder(folder, self.model.config)
 

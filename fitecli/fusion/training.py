@@ -22,6 +22,7 @@ from fitecli.fusion.presets import Preset
 from fitecli.inputs import EncodedExample, InputBuilder, Wording, load_tokeniser
 from fitecli.metrics import accuracy, macro_f1
 from fitecli.records import LABELS, Example
+from fitecli.weights import torch_device
 
 CHECKPOINTS = "checkpoints"  # of the epochs; removed when the run is done
 RESULT = "training.json"
@@ -82,9 +83,9 @@ class LengthGroupedSampler(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         order = torch.randperm(len(self._lengths))
-        pools = order.split(POOL * self._batch_size)
+        pools = torch.split(order, POOL * self._batch_size)
         grouped = [pool[self._lengths[pool].argsort(stable=True)] for pool in pools]
-        batches = list(torch.cat(grouped).split(self._batch_size))
+        batches = list(torch.split(torch.cat(grouped), self._batch_size))
         last = [batches.pop()] if len(order) % self._batch_size else []  # only it may be short
         shuffled = [batches[place] for place in torch.randperm(len(batches)).tolist()]
         for batch in [*shuffled, *last]:
@@ -260,7 +261,7 @@ def _finish(
 
 
 def _arguments(folder: Path, preset: Preset, seed: int, device: str) -> TrainingArguments:
-    cuda = torch.cuda.is_available() and device != "cpu"
+    cuda = torch_device(device).type == "cuda"
     return TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=preset.epochs,

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from fitecli import sources
 from fitecli.evaluation import Predictor, open_predictor
-from fitecli.pipeline.examples import example_of
+from fitecli.pipeline.examples import choose_features, example_of
 from fitecli.pipeline.extract import ExtractOptions, Extractor, failures
 from fitecli.pipeline.ingest import PictureFolder
 from fitecli.pipeline.models import locate_model, register, save
@@ -27,11 +27,15 @@ WITHOUT_TORCH = ExtractOptions(captioner="none", aligner="prominence")
 
 @dataclass(frozen=True)
 class ClassifyOptions:
-    """What `fite classify` is asked for; the captioner and aligner defaults need no torch."""
+    """What `fite classify` is asked for; the captioner and aligner defaults need no torch.
+
+    fresh: whether only features made by `extract` will do, since its models were named.
+    """
 
     model: str = "fite-mini"
     features: str | None = None
     extract: ExtractOptions = WITHOUT_TORCH
+    fresh: bool = False
     find_aspects: bool = True
     threads: int = 0
     device: str = "cpu"
@@ -53,10 +57,17 @@ class ClassifyJob:
             folder, threads=options.threads, device=options.device
         )
         self.model_id = register(store, folder, self.predictor)
-        self.failed = 0
+        self.failed = 0  # records
+        self.failed_pictures = 0
         self._extractor: Extractor | None = None
-        self._preferred = store.feature_set(options.features)
+        self._preferred = self._cached_features()
         self._aligners: dict[int, str | None] = {}
+
+    def _cached_features(self) -> FeatureSetRow | None:
+        """The feature set whose rows are used where the store has them; none if models are named."""
+        if self.options.features is not None:
+            return choose_features(self.store, self.options.features, self.tell)
+        return None if self.options.fresh else self.store.feature_set()
 
     def file(
         self,
@@ -129,7 +140,7 @@ class ClassifyJob:
         if rest:
             extractor = self._extract()
             reports = extractor.run(Scope(tweet_ids=tuple(rest)))
-            self.failed += failures(reports)
+            self.failed_pictures += failures(reports)
             for report in reports:
                 for reason in report.reasons:
                     self.tell(reason)
@@ -193,5 +204,5 @@ def aspect_line(row: StoredAspect, prediction: Prediction) -> dict[str, Any]:
             label: round(score, 6) for label, score in zip(LABELS, prediction.scores, strict=True)
         },
         "gate": round(prediction.gate, 6),
-        "face": row.face,
+        "face": row.face.strip() if row.face else None,
     }

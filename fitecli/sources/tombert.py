@@ -29,10 +29,12 @@ def looks_like_tsv(first: bytes) -> bool:
 
 def looks_like_txt(head: list[bytes]) -> bool:
     """Whether lines come in fours: text with `$T$`, aspect, label, picture."""
+    mark = PLACEHOLDER.encode()
     return (
         len(head) >= 4
-        and PLACEHOLDER.encode() in head[0]
+        and mark in head[0]
         and head[2].strip() in (b"-1", b"0", b"1")
+        and mark not in head[3]
     )
 
 

@@ -296,6 +296,7 @@ def _captions(
 def _stored(ids: Sequence[int], features: FeatureSetRow, labelled: bool) -> Select[Any]:
     aspect, tweet = tables["aspect"], tables["tweet"]
     description, sentence = tables["description"], tables["face_sentence"]
+    same = aspect.alias()  # a repeated aspect shares its face
     query = (
         select(
             aspect.c.id.label("aspect_id"),
@@ -322,7 +323,11 @@ def _stored(ids: Sequence[int], features: FeatureSetRow, labelled: bool) -> Sele
             sentence,
             and_(
                 sentence.c.description_id == description.c.id,
-                sentence.c.aspect_id == aspect.c.id,
+                sentence.c.aspect_id.in_(
+                    select(same.c.id).where(
+                        same.c.tweet_id == aspect.c.tweet_id, same.c.text == aspect.c.text
+                    )
+                ),
             ),
         )
         .where(aspect.c.tweet_id.in_(ids))

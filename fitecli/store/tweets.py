@@ -89,7 +89,7 @@ class _Addition:
             tweets=len(fresh),
             aspects=aspects,
             images=images,
-            skipped=sum(number not in gained for number, _ in accepted),
+            skipped=len(accepted) - len({number for number, _ in accepted} & gained),
             ids=[None if id(tweet) in refused else ids[tweet.source_id][0] for tweet in batch],
             conflicts=conflicts,
         )

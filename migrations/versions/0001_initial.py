@@ -63,7 +63,10 @@ LEFT JOIN feature_set ON feature_set.id = prediction.feature_set_id
 LEFT JOIN description ON description.tweet_id = tweet.id
     AND description.feature_set_id = prediction.feature_set_id
 LEFT JOIN face_sentence ON face_sentence.description_id = description.id
-    AND face_sentence.aspect_id = aspect.id
+    AND face_sentence.aspect_id IN (
+        SELECT same.id FROM aspect AS same
+        WHERE same.tweet_id = aspect.tweet_id AND same.text = aspect.text
+    )
 """
 
 VIEWS = {

@@ -156,7 +156,7 @@ def test_failed_pictures_exit_with_3(fite: Shell) -> None:
 
 def test_stats(filled: Shell) -> None:
     (split,) = filled.json("stats")["splits"]
-    assert (split["total"], split["positive"], split["with_face"]) == (14, 3, 12)
+    assert (split["total"], split["positive"], split["with_face"]) == (14, 3, 13)
     text = filled("stats", "--dataset", "demo").stdout
     assert "Table 2" in text
     assert "Table 3" in text

@@ -33,10 +33,15 @@ def test_it_learns_and_leaves_the_best_epoch(
 ) -> None:
     told: list[EpochResult] = []
     result = run(
-        tiny_preset, tiny_encoder, tmp_path, preset={"epochs": 6}, on_epoch=told.append,
-        features="f", datasets=["d"],
-    )  # fmt: skip
-    assert [epoch.number for epoch in told] == [1, 2, 3, 4, 5, 6]
+        tiny_preset,
+        tiny_encoder,
+        tmp_path,
+        preset={"epochs": 10, "learning_rate": 3e-3},
+        on_epoch=told.append,
+        features="f",
+        datasets=["d"],
+    )
+    assert [epoch.number for epoch in told] == list(range(1, 11))
     assert told[-1].train_loss < told[0].train_loss
     assert result.dev_accuracy == max(epoch.dev_accuracy for epoch in told)
     first_best = next(e.number for e in told if e.dev_accuracy == result.dev_accuracy)

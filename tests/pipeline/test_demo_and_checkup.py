@@ -21,8 +21,8 @@ def test_the_demo_sees_real_faces_and_tells_sentiment(settings: Settings, tmp_pa
     report = demo(tmp_path / "out", settings)
     assert report.added.tweets == 7
     joined = {row["text"]: row for row in report.rows if row["tweet"] == "demo-3"}
-    assert joined["Grace Hopper"]["face"] == "Grace Hopper with a neutral expression. "
-    assert joined["Eileen Collins"]["face"] == "Eileen Collins with a happy expression. "
+    assert joined["Grace Hopper"]["face"] == "Grace Hopper with a neutral expression."
+    assert joined["Eileen Collins"]["face"] == "Eileen Collins with a happy expression."
     sentiments = {(row["tweet"], row["text"]): row["sentiment"] for row in report.rows}
     assert sentiments["demo-2", "Eileen Collins"] == "positive"
     assert sentiments["demo-6", "University of Arizona"] == "neutral"

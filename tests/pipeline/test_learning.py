@@ -160,7 +160,7 @@ def test_every_line_gets_its_answer_in_order(trained: World) -> None:
     assert found[4]["aspects"] == []
     assert "outside of --images" in found[5]["error"]
     assert found[6]["aspects"][0]["face"] is None
-    assert work.failed == 4  # two bad lines, a conflict, and a missing picture
+    assert (work.failed, work.failed_pictures) == (3, 1)
     assert trained.ask("select count(*) from predictions where dataset = 'new'") == [(4,)]
 
 

@@ -1,0 +1,33 @@
+"""Model files on disk and the device that runs them: what several rooms need to know."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from fitecli.errors import UsageProblem
+
+FILES = frozenset({".json", ".safetensors", ".txt", ".model", ".onnx", ".codes"})
+
+
+def folder_sha256(folder: Path) -> str:
+    """sha256 over every file of a model's folder that could settle a result, by name and content."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and path.suffix in FILES:
+            digest.update(path.name.encode())
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def torch_device(name: str) -> Any:
+    """The torch device for auto, cpu or cuda; raises UsageProblem where there is no such device."""
+    import torch
+
+    if name not in ("auto", "cpu", "cuda"):
+        raise UsageProblem(f"There is no device {name!r}; choose auto, cpu or cuda.")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UsageProblem("There is no CUDA device that torch can use; `fite doctor` tells more.")
+    return torch.device("cpu" if name == "cpu" or not torch.cuda.is_available() else "cuda")
