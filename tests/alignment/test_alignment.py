@@ -84,6 +84,10 @@ def test_clip_that_cannot_be_had_is_told(models: Path, tmp_path: Path) -> None:
     (tmp_path / MODEL / WEIGHTS).write_bytes(b"nothing")
     with pytest.raises(MissingWeights, match="no open_clip model"):
         open_aligner("clip", models=tmp_path, offline=True)
+    told: list[str] = []
+    assert isinstance(open_aligner("auto", models=tmp_path, tell=told.append), ProminenceAligner)
+    assert "a guess" in told[0]
+    assert "no open_clip model" in told[0]
 
 
 def test_auto_takes_clip_where_it_is_and_says_so(models: Path, tmp_path: Path) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from fitecli.captions import open_captioner
+from fitecli.captions import DEFAULT_MODEL, open_captioner
 from fitecli.captions.transformers import TransformersCaptioner, sentence_of
 from fitecli.errors import MissingWeights
 from fitecli.pictures import open_picture
@@ -66,10 +67,18 @@ def test_one_sentence_a_picture_whatever_the_batch(blip: Path) -> None:
     assert captioner.caption([]) == []
 
 
-def test_the_worker_depends_on_the_weights(blip: Path) -> None:
+def test_the_worker_depends_on_weights_and_preprocessing(blip: Path, tmp_path: Path) -> None:
     first = TransformersCaptioner(str(blip), offline=True).worker
     assert first.settings["decoding"] == "greedy"
     assert len(first.weights_sha256 or "") == 64
+    changed = tmp_path / "changed"
+    shutil.copytree(blip, changed)
+    settings = changed / "preprocessor_config.json"
+    if not settings.exists():
+        settings = changed / "processor_config.json"
+    settings.write_text(settings.read_text().replace("0.48145466", "0.1"))
+    other = TransformersCaptioner(str(changed), offline=True).worker
+    assert other.fingerprint != first.fingerprint
 
 
 def test_a_model_in_the_models_folder_is_found(blip: Path, tmp_path: Path) -> None:
@@ -87,17 +96,27 @@ def test_none_auto_and_missing(tmp_path: Path) -> None:
     assert told[0].startswith("Captions: none (Salesforce/blip-image-captioning-base")
     with pytest.raises(MissingWeights, match=r"org/none.*--captioner none"):
         open_captioner("org/none", models=tmp_path, offline=True)
-    (tmp_path / "broken").mkdir()
-    (tmp_path / "broken" / "config.json").write_text("{}")
+    broken = tmp_path / DEFAULT_MODEL
+    broken.mkdir(parents=True)
+    (broken / "config.json").write_text("{}")
+    (broken / "model.safetensors").write_bytes(b"nothing")
     with pytest.raises(MissingWeights):
-        open_captioner("broken", models=tmp_path)
+        open_captioner(DEFAULT_MODEL, models=tmp_path)
+    assert open_captioner("auto", models=tmp_path, tell=told.append) is None
+    assert told[1].startswith("Captions: none. The captioner")
     with pytest.raises(MissingWeights):
         open_captioner("no//name", models=tmp_path, offline=True)
 
 
 @pytest.mark.parametrize(
     ("raw", "expected"),
-    [("a man  with a hat ", "A man with a hat."), ("Done.", "Done."), ("", ""), (" . ", "")],
+    [
+        ("a man  with a hat ", "A man with a hat."),
+        ("Done.", "Done."),
+        ("a dog!", "A dog!"),
+        ("", ""),
+        (" . ", ""),
+    ],
 )
 def test_a_caption_is_a_sentence(raw: str, expected: str) -> None:
     assert sentence_of(raw) == expected

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 import warnings
 from pathlib import Path
@@ -17,7 +18,7 @@ from fitecli.faces import open_analyser
 from fitecli.faces.bundled import _package_folder
 from fitecli.faces.deepface import WEIGHTS, DeepFaceAnalyser, weights_folder
 from fitecli.pictures import Picture, open_picture
-from tests.conftest import DEMO
+from tests.conftest import DEMO, ROOT
 
 SHAPES = {"Age": (224, 3, 101), "Gender": (224, 3, 2), "Race": (224, 3, 6), "Emotion": (48, 1, 7)}
 
@@ -119,6 +120,23 @@ def test_warnings_are_left_as_they_were(analyser: DeepFaceAnalyser) -> None:
 def test_the_worker_names_engine_and_weights(analyser: DeepFaceAnalyser) -> None:
     assert analyser.worker.settings == {"detector": "dlib", "engine": "onnx"}
     assert len(analyser.worker.weights_sha256 or "") == 64
+
+
+def test_broken_weights_are_told_and_auto_falls_back(own_home: Path) -> None:
+    weights = weights_folder()
+    weights.mkdir(parents=True)
+    for name in (*WEIGHTS.values(), "face_detection_yunet_2023mar.onnx"):
+        (weights / name).write_bytes(b"nothing")
+    code = (
+        "from fitecli.faces import open_analyser\n"
+        "told = []\n"
+        "print(open_analyser('auto', tell=told.append).worker.name, told)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    assert "bundled" in done.stdout
+    assert "cannot be loaded" in done.stdout
 
 
 def test_missing_weights_are_named(own_home: Path) -> None:

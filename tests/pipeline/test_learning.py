@@ -251,3 +251,23 @@ def test_nothing_to_evaluate_or_export_on_is_told(trained: World) -> None:
             trained.store, checkpoint, trained.folder / "x", trained.settings,
             precision="fp32", split="none",
         )  # fmt: skip
+
+
+def test_named_models_are_never_ignored_for_cached_rows(trained: World) -> None:
+    with pytest.raises(NoExamples, match="no feature set 'zz'"):
+        job(trained, features="zz")
+    assert job(trained, features="bundled+prominence")._preferred is not None
+    assert job(trained)._preferred is not None
+    assert job(trained, fresh=True)._preferred is None
+
+
+def test_a_repeated_aspect_shares_its_face(trained: World) -> None:
+    line = {
+        "text": "Eileen Collins, yes, Eileen Collins",
+        "aspects": ["Eileen Collins"],
+        "images": ["eileen_collins.jpg"],
+    }
+    source = io.BytesIO(json.dumps(line).encode())
+    (found,) = job(trained).file(source, name="x", dataset="r", images=DEMO / "pictures")
+    sentences = [aspect["face"] for aspect in found["aspects"]]
+    assert sentences == ["Eileen Collins with a happy expression."] * 2
