@@ -47,14 +47,17 @@ def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_encoder(tmp_path_factory.mktemp("encoder"))
 
 
-def make_encoder(folder: Path, *, hidden: int = 16, positions: int = 64) -> Path:
+def make_encoder(
+    folder: Path, *, hidden: int = 16, positions: int = 64, more_words: int = 0
+) -> Path:
     """Save a small BERT and its tokeniser."""
     import torch
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import BertConfig, BertModel, logging
 
     logging.disable_progress_bar()
-    vocabulary = {word: index for index, word in enumerate(dict.fromkeys(WORDS))}
+    words = [*WORDS, *(f"word{number}" for number in range(more_words))]
+    vocabulary = {word: index for index, word in enumerate(dict.fromkeys(words))}
     tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
@@ -18,6 +19,7 @@ from fitecli.fusion import presets
 from fitecli.fusion.checkpoint import CheckpointPredictor
 from fitecli.fusion.training import build, input_builder
 from fitecli.records import Example, Prediction
+from tests.conftest import make_encoder
 
 EXAMPLES = [
     Example(
@@ -96,6 +98,27 @@ def test_lower_precisions_agree_and_are_smaller(
     assert 0 < parity.max_probability_difference < 0.2
     small, whole = (f / "model.onnx" for f in (tmp_path / "small", exported))
     assert small.stat().st_size < whole.stat().st_size
+
+
+def test_large_tables_are_stored_as_int8(tmp_path: Path) -> None:
+    encoder = tmp_path / "encoder"
+    encoder.mkdir()
+    make_encoder(encoder, hidden=64, more_words=1000)
+    preset = presets.Preset("wide", str(encoder), max_tokens=48, share_word_embeddings=True)
+    model = build([encoder], preset, seed=1)
+    model.save_pretrained(tmp_path / "checkpoint")
+    input_builder(encoder, model.config).tokeniser.save(tmp_path / "checkpoint")
+    parity = export(tmp_path / "checkpoint", tmp_path / "m", EXAMPLES, precision="int8")
+    assert parity.max_probability_difference < 0.05
+    kinds = {
+        item.name: item.data_type
+        for item in onnx.load(str(tmp_path / "m" / "model.onnx")).graph.initializer
+    }
+    int8 = [name for name, kind in kinds.items() if kind == onnx.TensorProto.INT8]
+    assert len(int8) == 1  # one table for both encoders
+    assert "word_embeddings" in int8[0]
+    half = [name for name in kinds if name.endswith(".half")]
+    assert any("position_embeddings" in name for name in half)
 
 
 def test_an_older_export_is_replaced_at_once(checkpoint: Path, tmp_path: Path) -> None:
