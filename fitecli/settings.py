@@ -16,10 +16,12 @@ class Settings:
     models: Path = field(default_factory=lambda: Path.home() / ".cache" / "fite" / "models")
     published: Path | None = None
     offline: bool = False
+    rank: int = 0  # of this process under torchrun
+    processes: int = 1  # that torchrun started
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
-        """Read FITE_DB, FITE_MODELS, FITE_PUBLISHED and HF_HUB_OFFLINE."""
+        """Read FITE_DB, FITE_MODELS, FITE_PUBLISHED, HF_HUB_OFFLINE and torchrun's variables."""
         environ = os.environ if environ is None else environ
         defaults = cls()
         published = environ.get("FITE_PUBLISHED")
@@ -28,6 +30,8 @@ class Settings:
             models=Path(environ["FITE_MODELS"]) if environ.get("FITE_MODELS") else defaults.models,
             published=Path(published) if published else None,
             offline=environ.get("HF_HUB_OFFLINE", "").lower() in {"1", "on", "true", "yes"},
+            rank=int(environ.get("RANK") or 0),
+            processes=int(environ.get("WORLD_SIZE") or 1),
         )
 
 

@@ -56,6 +56,8 @@ def train(
             print_json(plan(store, options, tell=tell))
             return
         models = run(store, options, ctx.obj, tell=tell)
+    if ctx.obj.rank:
+        return  # under torchrun the first process speaks
     rows = [(m.seed, m.best_epoch, m.dev_accuracy, m.dev_macro_f1, str(m.path)) for m in models]
     columns = ("seed", "best_epoch", "dev_accuracy", "dev_macro_f1", "path")
     if as_json:

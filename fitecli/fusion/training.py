@@ -281,6 +281,7 @@ def _arguments(folder: Path, preset: Preset, seed: int, device: str) -> Training
         seed=seed,
         data_seed=seed,
         use_cpu=not cuda,
+        ddp_backend=None if cuda else "gloo",
         bf16=torch.cuda.is_bf16_supported() if cuda else _cpu_multiplies_bf16(),
         remove_unused_columns=False,
         label_names=["labels"],

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from fitecli.errors import NoExamples
+from fitecli.errors import NoExamples, UsageProblem
 from fitecli.evaluation import compare, judge, open_predictor
 from fitecli.evaluation import evaluate as measure
 from fitecli.pipeline.examples import choose_features, read_examples
@@ -112,7 +112,9 @@ def train(
         f"Training {preset.name} on {len(train_examples)} examples of {', '.join(datasets)}, "
         f"choosing the epoch on {len(dev_examples)}."
     )
-    job = _Job(store, options, preset, datasets, features, encoders, key, tell)
+    if settings.processes > 1 and options.output is None:
+        raise UsageProblem("Under torchrun all processes need one folder: add --output DIR.")
+    job = _Job(store, options, preset, datasets, features, encoders, key, tell, settings.rank)
     return [job.run(seed, train_examples, dev_examples) for seed in options.seeds]
 
 
@@ -144,6 +146,7 @@ class _Job:
     encoders: list[Path]
     key: str
     tell: Tell
+    rank: int = 0  # only the first process writes to the store
 
     def run(
         self, seed: int, train_examples: Sequence[Example], dev_examples: Sequence[Example]
@@ -155,7 +158,10 @@ class _Job:
 
         if self.options.threads:
             torch.set_num_threads(self.options.threads)
-        run_id, output = self._start(seed)
+        if self.rank and self.options.output is not None:
+            run_id, output = 0, _seed(self.options.output, seed)
+        else:
+            run_id, output = self._start(seed)
 
         def on_epoch(result: training.EpochResult) -> None:
             self.store.add_epoch(run_id, _epoch_row(result))
@@ -180,8 +186,11 @@ class _Job:
             )
         except BaseException as exc:
             stopped = isinstance(exc, KeyboardInterrupt)
-            self.store.finish_run(run_id, "interrupted" if stopped else "failed")
+            if not self.rank:
+                self.store.finish_run(run_id, "interrupted" if stopped else "failed")
             raise
+        if self.rank:
+            return _trained(result, output)
         for epoch in result.epochs:
             self.store.add_epoch(run_id, _epoch_row(epoch))
         model_id = register(
@@ -196,9 +205,7 @@ class _Job:
             dev_macro_f1=result.dev_macro_f1,
             device=result.device,
         )
-        return TrainedModel(
-            seed, output, result.best_epoch, result.dev_accuracy, result.dev_macro_f1
-        )
+        return _trained(result, output)
 
     def _start(self, seed: int) -> tuple[int, Path]:
         """Find the run to go on with, or begin one."""
@@ -220,6 +227,12 @@ class _Job:
             output=str(folder),
         )
         return run_id, folder
+
+
+def _trained(result: Any, output: Path) -> TrainedModel:
+    return TrainedModel(
+        result.seed, output, result.best_epoch, result.dev_accuracy, result.dev_macro_f1
+    )
 
 
 def _seed(base: Path, seed: int) -> Path:

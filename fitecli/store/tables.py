@@ -44,6 +44,12 @@ def _parent(
     )
 
 
+def _unique_where(condition: str, name: str, *columns: str) -> Index:
+    """A unique index over the rows that meet a condition."""
+    where = text(condition)
+    return Index(name, *columns, unique=True, sqlite_where=where, postgresql_where=where)
+
+
 class Tweet(SQLModel, table=True):
     """A tweet, its text byte for byte."""
 
@@ -88,14 +94,7 @@ class Image(SQLModel, table=True):
 
     __table_args__ = (
         UniqueConstraint("sha256"),
-        Index(
-            "uq_image_dataset_name",
-            "dataset",
-            "name",
-            unique=True,
-            sqlite_where=text("sha256 IS NULL"),
-            postgresql_where=text("sha256 IS NULL"),
-        ),
+        _unique_where("sha256 IS NULL", "uq_image_dataset_name", "dataset", "name"),
     )
     id: int | None = Field(default=None, primary_key=True)
     sha256: str | None = None
@@ -209,14 +208,7 @@ class Alignment(SQLModel, table=True):
 
     __table_args__ = (
         UniqueConstraint("aspect_id", "worker_id", "face_id"),
-        Index(
-            "uq_alignment_nobody",
-            "aspect_id",
-            "worker_id",
-            unique=True,
-            sqlite_where=text("face_id IS NULL"),
-            postgresql_where=text("face_id IS NULL"),
-        ),
+        _unique_where("face_id IS NULL", "uq_alignment_nobody", "aspect_id", "worker_id"),
     )
     id: int | None = Field(default=None, primary_key=True)
     aspect_id: int = _parent("aspect.id")

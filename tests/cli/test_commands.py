@@ -252,6 +252,26 @@ def test_train_and_export(fite: Shell, tiny_preset: Path) -> None:
     assert parity["n"] == 6
 
 
+def test_two_processes_of_torchrun_train_one_model(fite: Shell, tiny_preset: Path) -> None:
+    fite("ingest", fite.file("t.jsonl", *labelled_lines(30)), "--dataset", "d")
+    fite("extract")
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    words = ["--nproc-per-node", "2", "-m", "fitecli", "--db", str(fite.db), "train"]
+    options = ["--preset", str(tiny_preset), "--threads", "1", "--device", "cpu"]
+    command = [*launch, *words, *options]
+    refused = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert "add --output DIR" in refused.stderr
+    done = subprocess.run(
+        [*command, "--output", str(fite.folder / "runs")],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Trained models") == 1
+    assert (fite.folder / "runs" / "seed-0" / "model.safetensors").is_file()
+    rows = fite.json("sql", "select status, number from run join epoch on run_id = id")
+    assert [(row["status"], row["number"]) for row in rows] == [("done", 1), ("done", 2)]
+
+
 def test_models(fite: Shell) -> None:
     names = [row["name"] for row in fite.json("models", "list")]
     assert "fite-mini" in names
