@@ -228,8 +228,7 @@ def train(
         callbacks=[watch],
     )
     trainer.remove_callback(_printer(trainer))
-    last = get_last_checkpoint(str(output / CHECKPOINTS)) if arguments.output_dir else None
-    trainer.train(resume_from_checkpoint=last)
+    trainer.train(resume_from_checkpoint=_last_checkpoint(output / CHECKPOINTS))
     return _finish(trainer, output, watch.results, seed)
 
 
@@ -262,6 +261,7 @@ def _finish(
 
 def _arguments(folder: Path, preset: Preset, seed: int, device: str) -> TrainingArguments:
     cuda = torch_device(device).type == "cuda"
+    many = torch.distributed.is_torchelastic_launched()
     return TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=preset.epochs,
@@ -281,7 +281,7 @@ def _arguments(folder: Path, preset: Preset, seed: int, device: str) -> Training
         seed=seed,
         data_seed=seed,
         use_cpu=not cuda,
-        ddp_backend=None if cuda else "gloo",
+        ddp_backend="gloo" if many and not cuda else None,
         bf16=torch.cuda.is_bf16_supported() if cuda else _cpu_multiplies_bf16(),
         remove_unused_columns=False,
         label_names=["labels"],
@@ -326,9 +326,13 @@ def _write_json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, indent=2) + "\n", "utf-8")
 
 
+def _last_checkpoint(folder: Path) -> str | None:
+    return get_last_checkpoint(str(folder)) if folder.is_dir() else None
+
+
 def _known_epochs(folder: Path) -> list[EpochResult]:
     """Epochs of an interrupted run that have a checkpoint to go on from."""
-    last = get_last_checkpoint(str(folder)) if folder.is_dir() else None
+    last = _last_checkpoint(folder)
     if last is None or not (folder / "epochs.json").is_file():
         return []
     state = json.loads((Path(last) / "trainer_state.json").read_text("utf-8"))
