@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from fitecli import sources
+from fitecli.errors import NoExamples
 from fitecli.evaluation import Predictor, open_predictor
 from fitecli.pipeline.examples import choose_features, example_of
 from fitecli.pipeline.extract import ExtractOptions, Extractor, failures
@@ -122,6 +123,10 @@ class ClassifyJob:
 
     def dataset(self, dataset: str, split: str | None) -> Iterator[dict[str, Any]]:
         """Classify tweets of the store: one dict per tweet, with cached features where complete."""
+        if dataset not in self.store.datasets():
+            raise NoExamples(
+                f"The store has no dataset {dataset!r}; `fite datasets list` shows those known."
+            )
         after = 0
         while ids := self.store.tweet_ids(Scope(dataset, split), after=after, limit=WINDOW):
             after = ids[-1]

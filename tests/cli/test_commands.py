@@ -133,6 +133,7 @@ def test_errors_on_an_existing_store(filled: Shell) -> None:
         (("evaluate", "fite-mini", "--dataset", "none"), 1, "no labelled examples"),
         (("export", "fite-mini", "--output", "x"), 1, "no checkpoint"),
         (("show", "nobody"), 1, "no tweet 'nobody'"),
+        (("classify", "--dataset", "none"), 1, "no dataset 'none'"),
         (("sql", "delete from tweet"), 1, "only reads"),
         (("sql", "select 1", "--format", "xml"), 2, "choose table, json or csv"),
     ):
