@@ -22,12 +22,17 @@ def folder_sha256(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def torch_device(name: str) -> Any:
-    """The torch device for auto, cpu or cuda; raises UsageProblem where there is no such device."""
+def torch_device(name: str, threads: int = 0) -> Any:
+    """The torch device for auto, cpu or cuda; raises UsageProblem where there is no such device.
+
+    threads: how many CPU threads torch may use from now on in this process; 0 leaves it as it is.
+    """
     import torch
 
     if name not in ("auto", "cpu", "cuda"):
         raise UsageProblem(f"There is no device {name!r}; choose auto, cpu or cuda.")
     if name == "cuda" and not torch.cuda.is_available():
         raise UsageProblem("There is no CUDA device that torch can use; `fite doctor` tells more.")
+    if threads:
+        torch.set_num_threads(threads)
     return torch.device("cpu" if name == "cpu" or not torch.cuda.is_available() else "cuda")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fitecli.alignment.prominence import ProminenceAligner
 from fitecli.errors import MissingWeights, UsageProblem
+
+if TYPE_CHECKING:
+    from fitecli.alignment.open_clip import ClipEncoder
 
 ALIGNERS = ("auto", "clip", "prominence")
 
@@ -33,7 +36,7 @@ def open_aligner(
     models: Path | None = None,
     offline: bool = False,
     tell: Callable[[str], None] = lambda message: None,
-) -> Any:
+) -> ClipEncoder | ProminenceAligner:
     """Open an aligner; "auto" takes CLIP where its weights are on disk, else prominence, and says so.
 
     Raises UsageProblem for an unknown name, MissingWeights where CLIP was named and cannot be had.
@@ -48,7 +51,9 @@ def open_aligner(
         tell(f"Alignment: prominence, a guess (the weights of CLIP {MODEL} are not on disk).")
         return ProminenceAligner()
     try:
-        encoder = ClipEncoder(models=models, device=device, offline=offline or name == "auto")
+        encoder = ClipEncoder(
+            threads=threads, device=device, models=models, offline=offline or name == "auto"
+        )
     except MissingWeights as error:
         if name != "auto":
             raise

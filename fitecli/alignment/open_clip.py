@@ -58,7 +58,12 @@ class ClipEncoder:
     """Encodes pictures and texts in batches; scale is the learned temperature of the softmax."""
 
     def __init__(
-        self, *, models: Path | None = None, device: str = "auto", offline: bool = False
+        self,
+        *,
+        models: Path | None = None,
+        threads: int = 0,
+        device: str = "auto",
+        offline: bool = False,
     ) -> None:
         """Load the model with the preprocessing that belongs to it; raises MissingWeights."""
         import open_clip
@@ -73,7 +78,7 @@ class ClipEncoder:
                 f"{folder} is no open_clip model that can be loaded ({exc}). It needs {CONFIG} "
                 f"and {WEIGHTS}."
             ) from exc
-        self._device = torch_device(device)
+        self._device = torch_device(device, threads)
         self._model = model.to(self._device).eval()
         self._preprocess = preprocess
         self.scale = float(model.logit_scale.detach().exp())

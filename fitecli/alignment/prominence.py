@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from fitecli.records import Alignment, Face, Worker
 
-VERSION = "1"
+VERSION = "2"
 SURE = 0.5  # detection score from which a face counts
 GUESS = 1.0  # the similarity that is written for a guess
 _NOT_PEOPLE = frozenset(
@@ -19,6 +19,7 @@ _NOT_PEOPLE = frozenset(
     stadium state states station street studio team theatre times tour tower town union united
     university valley village west world""".split()
 )
+_PARTICLES = frozenset("al bin da de del della den der di do dos du el la le ten van von".split())
 
 
 class ProminenceAligner:
@@ -41,7 +42,9 @@ class ProminenceAligner:
 def is_person_like(text: str) -> bool:
     """Whether an aspect may be a person: a mention, or one to four capitalised words.
 
-    Hashtags, words in capitals throughout, digits and words such as "University" are none.
+    Initials ("J.K. Rowling") and small words inside a name ("Ludwig van Beethoven") are allowed.
+    Hashtags, words in capitals throughout, digits and words such as "University" are none; neither
+    are names in scripts without capitals, for nothing there tells a person from a place.
     """
     text = text.strip()
     if text.startswith("@"):
@@ -49,12 +52,17 @@ def is_person_like(text: str) -> bool:
     words = re.findall(r"[\w'’.-]+", text)
     if text.startswith("#") or not 1 <= len(words) <= 4:
         return False
-    return all(
+    inside = [word for word in words[1:-1] if word.lower() not in _PARTICLES]
+    return all(map(_name_like, {words[0], words[-1], *inside}))
+
+
+def _name_like(word: str) -> bool:
+    acronym = word.isupper() and len(word.replace(".", "")) > 2
+    return (
         word[0].isupper()
-        and not (word.isupper() and len(word) > 2)
+        and not acronym
         and not any(letter.isdigit() for letter in word)
         and word.lower() not in _NOT_PEOPLE
-        for word in words
     )
 
 

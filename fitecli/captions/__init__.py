@@ -40,21 +40,22 @@ def open_captioner(
         return None
     from fitecli.captions.transformers import TransformersCaptioner, on_disk
 
-    if name == "auto":
-        if on_disk(DEFAULT_MODEL, models) is None:
-            tell(f"Captions: none ({DEFAULT_MODEL} is not on disk; name it with --captioner).")
-            return None
-        return _auto(models, device, tell)
-    return TransformersCaptioner(name, models=models, device=device, offline=offline)
-
-
-def _auto(models: Path | None, device: str, tell: Callable[[str], None]) -> Captioner | None:
-    from fitecli.captions.transformers import TransformersCaptioner
-
+    if name == "auto" and on_disk(DEFAULT_MODEL, models) is None:
+        tell(f"Captions: none ({DEFAULT_MODEL} is not on disk; name it with --captioner).")
+        return None
     try:
-        captioner = TransformersCaptioner(DEFAULT_MODEL, models=models, device=device, offline=True)
+        captioner = TransformersCaptioner(
+            DEFAULT_MODEL if name == "auto" else name,
+            threads=threads,
+            device=device,
+            models=models,
+            offline=offline or name == "auto",
+        )
     except MissingWeights as error:
+        if name != "auto":
+            raise
         tell(f"Captions: none. {error}")
         return None
-    tell(f"Captions: {DEFAULT_MODEL}.")
+    if name == "auto":
+        tell(f"Captions: {DEFAULT_MODEL}.")
     return captioner

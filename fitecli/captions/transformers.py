@@ -43,6 +43,7 @@ class TransformersCaptioner:
         name: str,
         *,
         models: Path | None = None,
+        threads: int = 0,
         device: str = "auto",
         offline: bool = False,
     ) -> None:
@@ -64,7 +65,7 @@ class TransformersCaptioner:
                 f"Put its config, weights (safetensors) and processor into {where}, or use "
                 "--captioner none."
             ) from exc
-        self._device = torch_device(device)
+        self._device = torch_device(device, threads)
         folder = on_disk(name, models)
         self._model.to(self._device)
         self.worker = Worker(

@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from fitecli import __version__
+from fitecli.cli.console import as_typed
 from fitecli.errors import FiteError
 from fitecli.settings import Settings
 
@@ -29,7 +30,7 @@ class Boundary(TyperGroup):
         try:
             return super().invoke(ctx)
         except FiteError as error:
-            typer.echo(f"fite: {error}", err=True)
+            typer.echo(f"fite: {as_typed(ctx, str(error))}", err=True)
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt:
             typer.echo("fite: interrupted; finished batches are kept.", err=True)

@@ -93,8 +93,8 @@ def classify(
     if job.failed or job.failed_pictures:
         raise Incomplete(
             f"{job.failed} records could not be classified (each has its line with the error), "
-            f'{job.failed_pictures} pictures could not be read now; `fite sql "select error, '
-            "count(*) from analysis where status = 'failed' group by error\"` tells why."
+            f"{job.failed_pictures} pictures could not be read (each is in its tweet's line). "
+            "Once the files are mended: `fite extract --retry-failed`."
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 def tell(message: str) -> None:
     """Say something that is not the answer."""
     typer.echo(message, err=True)
+
+
+def as_typed(ctx: typer.Context, message: str) -> str:
+    """A message whose commands (in backquotes) name the store as the user did."""
+    db = ctx.find_root().params.get("db")
+    return message if db is None else message.replace("`fite ", f"`fite --db {shlex.quote(db)} ")
 
 
 def print_json(value: Any) -> None:

@@ -60,9 +60,9 @@ def extract(
             tell(f"{report.name}: {reason}")
     if failed := failures(reports):
         raise Incomplete(
-            f"{failed} records failed; all reasons: fite sql "
-            "\"select error, count(*) from analysis where status = 'failed' group by error\". "
-            "Once mended: fite extract --retry-failed"
+            f"{failed} records failed; all reasons: `fite sql "
+            "\"select error, count(*) from analysis where status = 'failed' group by error\"`. "
+            "Once mended: `fite extract --retry-failed`."
         )
 
 

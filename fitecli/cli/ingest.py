@@ -31,33 +31,37 @@ def ingest(
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
 ) -> None:
     """Read tweets into the store; the same file again adds nothing."""
+    from fitecli.errors import FiteError, Incomplete
     from fitecli.pipeline.ingest import IngestReport, dataset_of
     from fitecli.pipeline.ingest import ingest as run
 
     report = IngestReport()
     with opened(ctx.obj) as store:
-        for name in files:
-            stdin = name == "-"
-            report += run(
-                store,
-                sys.stdin.buffer if stdin else Path(name),
-                dataset=dataset or ("stdin" if stdin else dataset_of(Path(name))),
-                format=format,
-                images=images,
-                split=split,
-                find_aspects=find_aspects,
-                strict=strict,
-            )
+        try:
+            for name in files:
+                stdin = name == "-"
+                report += run(
+                    store,
+                    sys.stdin.buffer if stdin else Path(name),
+                    dataset=dataset or ("stdin" if stdin else dataset_of(Path(name))),
+                    format=format,
+                    images=images,
+                    split=split,
+                    find_aspects=find_aspects,
+                    strict=strict,
+                )
+        except FiteError:
+            tell(f"Stopped at {name}; kept of the files before it: {counts(vars(report))}.")
+            raise
         if as_json:
             print_json(vars(report))
         else:
             typer.echo(f"{counts(vars(report))} (added now) in {store.place}")
     if report.rejected:
-        tell(
-            f"{report.rejected} records were rejected; see why: "
-            'fite sql "select source, line, reason from reject"'
+        raise Incomplete(
+            f"{report.rejected} records were rejected; see why by "
+            '`fite sql "select source, line, reason from reject"`.'
         )
-        raise typer.Exit(3)
 
 
 def add_to(app: typer.Typer) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fitecli.cli.console import opened, print_json, print_table, tell
+from fitecli.cli.console import as_typed, opened, print_json, print_table, tell
 from fitecli.cli.options import Device, DryRun, Features, Json, Threads
 
 
@@ -64,7 +64,8 @@ def train(
         print_json([dict(zip(columns, row, strict=True)) for row in rows])
     else:
         print_table("Trained models", columns, rows)
-        tell(f"Next: fite evaluate {models[0].path} --dataset NAME --split test")
+    command = f"`fite evaluate {models[0].path} --dataset NAME --split test`"
+    tell(as_typed(ctx, f"Next: {command}"))
 
 
 def add_to(app: typer.Typer) -> None:

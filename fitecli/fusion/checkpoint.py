@@ -56,10 +56,8 @@ class CheckpointPredictor:
 
     def __init__(self, folder: Path, *, threads: int = 0, device: str = "auto") -> None:
         """Load a checkpoint. threads: 0 for all cores. device: "cpu", "cuda" or "auto"."""
-        if threads:
-            torch.set_num_threads(threads)
         self.folder = folder
-        self.device = torch_device(device)
+        self.device = torch_device(device, threads)
         self.model = load(folder).to(self.device)
         self.builder = input_builder(folder, self.model.config)
 

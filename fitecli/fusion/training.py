@@ -197,6 +197,7 @@ def train(
     features: str | None = None,
     datasets: Sequence[str] = (),
     device: str = "auto",
+    threads: int = 0,
     on_epoch: Callable[[EpochResult], None] = lambda result: None,
 ) -> TrainingResult:
     """Train one model and leave its best epoch in output, ready for `from_pretrained`.
@@ -216,7 +217,7 @@ def train(
     model = build(encoders, preset, seed=seed, features=features, datasets=datasets)
     builder = input_builder(encoders[0], model.config)
     builder.tokeniser.save(_made(output))
-    arguments = _arguments(output / CHECKPOINTS, preset, seed, device)
+    arguments = _arguments(output / CHECKPOINTS, preset, seed, torch_device(device, threads))
     watch = _EpochWatch(_known_epochs(output / CHECKPOINTS), on_epoch)
     trainer = FiteTrainer(
         model=model,
@@ -259,8 +260,8 @@ def _finish(
     return result
 
 
-def _arguments(folder: Path, preset: Preset, seed: int, device: str) -> TrainingArguments:
-    cuda = torch_device(device).type == "cuda"
+def _arguments(folder: Path, preset: Preset, seed: int, device: torch.device) -> TrainingArguments:
+    cuda = device.type == "cuda"
     many = torch.distributed.is_torchelastic_launched()
     return TrainingArguments(
         output_dir=str(folder),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import groupby, islice
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -12,7 +12,7 @@ from fitecli import sources
 from fitecli.errors import NoExamples
 from fitecli.evaluation import Predictor, open_predictor
 from fitecli.pipeline.examples import choose_features, example_of
-from fitecli.pipeline.extract import ExtractOptions, Extractor, failures
+from fitecli.pipeline.extract import ExtractOptions, Extractor
 from fitecli.pipeline.ingest import PictureFolder
 from fitecli.pipeline.models import locate_model, register, save
 from fitecli.records import LABELS, Prediction, Reject, Tweet
@@ -42,6 +42,15 @@ class ClassifyOptions:
     device: str = "cpu"
 
 
+@dataclass
+class _Answer:
+    """What is known of one tweet: its predictions, and its pictures that cannot be read."""
+
+    features: FeatureSetRow
+    aspects: list[tuple[StoredAspect, Prediction]] = field(default_factory=list)
+    failed_pictures: dict[str, str] = field(default_factory=dict)  # name -> reason
+
+
 class ClassifyJob:
     """Classifies windows of tweets; counts what failed."""
 
@@ -59,7 +68,7 @@ class ClassifyJob:
         )
         self.model_id = register(store, folder, self.predictor)
         self.failed = 0  # records
-        self.failed_pictures = 0
+        self.failed_pictures = 0  # of the tweets classified, however long ago they failed
         self._extractor: Extractor | None = None
         self._preferred = self._cached_features()
         self._aligners: dict[int, str | None] = {}
@@ -113,7 +122,7 @@ class ClassifyJob:
                 yield {"line": record.line, "error": reason}
             else:
                 keys = {aspect.key for aspect in record.aspects}
-                yield self._line(record.source_id, results.get(number, []), keys)
+                yield self._line(record.source_id, results[number], keys)
 
     def _complete(self, record: Tweet | Reject) -> Tweet | Reject:
         """Find the aspects of a tweet that names none."""
@@ -132,61 +141,52 @@ class ClassifyJob:
             after = ids[-1]
             results = self._predict(ids)
             for number, source_id in self.store.source_ids(ids).items():
-                yield self._line(source_id, results.get(number, []), None)
+                yield self._line(source_id, results[number], None)
 
-    def _predict(self, ids: Sequence[int]) -> dict[int, list[tuple[StoredAspect, Any]]]:
+    def _predict(self, ids: Sequence[int]) -> dict[int, _Answer]:
         """Predict the aspects of tweets: with the cached features where they are, else with new ones."""
-        results: dict[int, list[tuple[StoredAspect, Any]]] = {}
+        answers: dict[int, _Answer] = {}
         cached: set[int] = set()
         if self._preferred is not None:
             cached = self.store.described(self._preferred.id, ids)
-            self._predict_with(self._preferred, sorted(cached), results)
+            answers |= self._predict_with(self._preferred, sorted(cached))
         rest = [number for number in ids if number not in cached]
         if rest:
             extractor = self._extract()
-            reports = extractor.run(Scope(tweet_ids=tuple(rest)))
-            self.failed_pictures += failures(reports)
-            for report in reports:
-                for reason in report.reasons:
-                    self.tell(reason)
-            self._predict_with(extractor.features, rest, results)
-        return results
+            extractor.run(Scope(tweet_ids=tuple(rest)))
+            answers |= self._predict_with(extractor.features, rest)
+        return answers
 
     def _extract(self) -> Extractor:
         if self._extractor is None:
             self._extractor = Extractor(self.store, self.options.extract, self.settings, self.tell)
         return self._extractor
 
-    def _predict_with(
-        self,
-        features: FeatureSetRow,
-        ids: Sequence[int],
-        results: dict[int, list[tuple[StoredAspect, Any]]],
-    ) -> None:
+    def _predict_with(self, features: FeatureSetRow, ids: Sequence[int]) -> dict[int, _Answer]:
+        answers = {number: _Answer(features) for number in ids}
         rows = list(self.store.stored_aspects(Scope(tweet_ids=tuple(ids)), features))
         examples = [example_of(row) for row in rows]
         pairs = self.predictor.predict_hashed(examples)
         save(self.store, self.model_id, features, examples, pairs)
-        predicted = zip(rows, (prediction for prediction, _ in pairs), strict=True)
-        for tweet_id, group in groupby(predicted, key=lambda pair: pair[0].tweet_id):
-            results[tweet_id] = [(row, (prediction, features)) for row, prediction in group]
+        for row, (prediction, _) in zip(rows, pairs, strict=True):
+            answers[row.tweet_id].aspects.append((row, prediction))
+        for number, name, reason in self.store.failed_pictures(ids, features):
+            answers[number].failed_pictures[name] = reason
+            self.failed_pictures += 1
+        return answers
 
-    def _line(
-        self,
-        source_id: str,
-        found: Sequence[tuple[StoredAspect, tuple[Prediction, FeatureSetRow]]],
-        keys: set[str] | None,
-    ) -> dict[str, Any]:
+    def _line(self, source_id: str, answer: _Answer, keys: set[str] | None) -> dict[str, Any]:
         aspects = [
             aspect_line(row, prediction)
-            for row, (prediction, _) in found
+            for row, prediction in answer.aspects
             if keys is None or row.key in keys
         ]
         line: dict[str, Any] = {"id": source_id, "aspects": aspects}
-        if found:
-            features = found[0][1][1]
-            line["features"] = features.name
-            line["aligner"] = self._aligner(features)
+        if answer.aspects:
+            line["features"] = answer.features.name
+            line["aligner"] = self._aligner(answer.features)
+        if answer.failed_pictures:
+            line["failed_pictures"] = answer.failed_pictures
         return line
 
     def _aligner(self, features: FeatureSetRow) -> str | None:

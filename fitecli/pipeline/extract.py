@@ -7,7 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fitecli import describe
+from fitecli.alignment import open_aligner
+from fitecli.alignment.prominence import ProminenceAligner
+from fitecli.captions import open_captioner
 from fitecli.errors import UsageProblem
+from fitecli.faces import open_analyser
 from fitecli.pipeline.local import Progress, Stage, StageReport, run_stage
 from fitecli.pipeline.stages import (
     CaptionsStage,
@@ -49,10 +53,6 @@ class Extractor:
 
         Raises MissingWeights where a named model cannot be loaded, UsageProblem for a wrong name.
         """
-        from fitecli.alignment import open_aligner
-        from fitecli.captions import open_captioner
-        from fitecli.faces import open_analyser
-
         if options.template not in describe.TEMPLATES:
             raise UsageProblem(
                 f"There is no template {options.template!r}; "
@@ -97,7 +97,8 @@ class Extractor:
         if only is not None and only not in STAGES:
             raise UsageProblem(f"There is no stage {only!r}; choose one of {', '.join(STAGES)}.")
         retry = self.options.retry_failed
-        align = ProminenceStage if self.aligner.worker.name == "prominence" else ClipStage
+        guess = isinstance(self.aligner, ProminenceAligner)
+        align = ProminenceStage if guess else ClipStage
         stages: list[Stage] = [
             FacesStage(self.store, self.face_worker_id, scope, self.analyser, retry)
         ]

@@ -152,12 +152,8 @@ class _Job:
         self, seed: int, train_examples: Sequence[Example], dev_examples: Sequence[Example]
     ) -> TrainedModel:
         """Train one seed and keep its rows."""
-        import torch
-
         from fitecli.fusion import training
 
-        if self.options.threads:
-            torch.set_num_threads(self.options.threads)
         if self.rank and self.options.output is not None:
             run_id, output = 0, _seed(self.options.output, seed)
         else:
@@ -182,6 +178,7 @@ class _Job:
                 features=self.features.name,
                 datasets=self.datasets,
                 device=self.options.device,
+                threads=self.options.threads,
                 on_epoch=on_epoch,
             )
         except BaseException as exc:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fitecli import describe
+from fitecli.alignment import pair_text, similarities
 from fitecli.errors import FiteError, UnreadableImage
 from fitecli.inputs import tokenise_like_benchmark
 from fitecli.pictures import Picture, open_picture
@@ -208,31 +209,17 @@ class ClipStage(ProminenceStage):
 
     def compute(self, prepared: Sequence[TweetFaces]) -> Sequence[Sequence[Alignment]]:
         """See Stage."""
-        from fitecli.alignment import pair_text, similarities
-
-        tweets = [tweet for tweet in prepared if _needs_clip(tweet)]
-        texts = {
-            pair_text(_aspect(aspect.text), describe.sentence(found.face).strip())
-            for tweet in tweets
-            for _, aspect in tweet.aspects
-            for found in tweet.faces
-        }
-        pictures = self._pictures(tweets)
-        vectors = self._texts(sorted(texts))
+        texts = [_pair_texts(tweet) if _needs_clip(tweet) else {} for tweet in prepared]
+        vectors = self._texts(sorted({text for pairs in texts for text in pairs.values()}))
+        pictures = self._pictures([t for t, pairs in zip(prepared, texts, strict=True) if pairs])
         results: list[list[Alignment]] = []
-        for tweet in prepared:
+        for tweet, pairs in zip(prepared, texts, strict=True):
             rows: list[Alignment] = []
-            if _needs_clip(tweet):
-                for place, (_, aspect) in enumerate(tweet.aspects):
-                    for index, found in enumerate(tweet.faces):
-                        picture = pictures.get(found.image_id)
-                        if picture is None:
-                            continue
-                        text = pair_text(
-                            _aspect(aspect.text), describe.sentence(found.face).strip()
-                        )
-                        similarity = similarities(picture, vectors[text][None])[0]
-                        rows.append(Alignment(place, index, float(similarity)))
+            for (aspect, face), text in pairs.items():
+                picture = pictures.get(tweet.faces[face].image_id)
+                if picture is not None:
+                    similarity = similarities(picture, vectors[text][None])[0]
+                    rows.append(Alignment(aspect, face, float(similarity)))
             results.append(rows)
         return results
 
@@ -266,6 +253,16 @@ class ClipStage(ProminenceStage):
 def _needs_clip(tweet: TweetFaces) -> bool:
     distinct = {aspect.text for _, aspect in tweet.aspects}
     return bool(tweet.faces and distinct) and not (len(tweet.faces) == len(distinct) == 1)
+
+
+def _pair_texts(tweet: TweetFaces) -> dict[tuple[int, int], str]:
+    """(place of the aspect, place of the face) -> what CLIP's text encoder reads."""
+    faces = [describe.sentence(found.face).strip() for found in tweet.faces]
+    return {
+        (place, index): pair_text(_aspect(aspect.text), face)
+        for place, (_, aspect) in enumerate(tweet.aspects)
+        for index, face in enumerate(faces)
+    }
 
 
 def _aspect(text: str) -> str:

@@ -167,7 +167,7 @@ def download(name: str, folder: Path, tell: Callable[[str], None]) -> Path:
         except (URLError, TimeoutError, OSError) as exc:
             raise UnreadableSource(
                 f"{address} cannot be fetched ({exc}). Bring the two repositories TomBERT and FITE "
-                f"into a folder and run: fite datasets add {name} --from FOLDER"
+                f"into a folder and run `fite datasets add {name} --from FOLDER`"
             ) from exc
         if _sha256(content) != entry["sha256"]:
             raise UnreadableSource(f"{address} is not the pinned file (its sha256 differs).")

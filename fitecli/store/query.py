@@ -30,7 +30,7 @@ def run_query(place: str | Path, sql: str) -> tuple[list[str], Rows]:
     statement and for wrong SQL; NotAStore where there is no store.
     """
     if not sql.strip():
-        raise QueryRefused('The query is empty. Try: fite sql "select * from tweet_aspects"')
+        raise QueryRefused('The query is empty. Try `fite sql "select * from tweet_aspects"`.')
     url = store_url(place)
     if url.get_backend_name() == "sqlite":
         return _sqlite(Path(url.database or ""), sql)

@@ -62,6 +62,26 @@ class Reading(StoreConnection):
         with self._reading() as connection:
             return set(connection.execute(query).scalars())
 
+    def failed_pictures(
+        self, tweet_ids: Sequence[int], features: FeatureSetRow
+    ) -> list[tuple[int, str, str]]:
+        """(tweet id, name of the picture, reason) of pictures that the face analyser could not read."""
+        image, link, analysis = tables["image"], tables["tweet_image"], tables["analysis"]
+        query = (
+            select(link.c.tweet_id, image.c.name, analysis.c.error)
+            .join(image, image.c.id == link.c.image_id)
+            .join(analysis, analysis.c.subject_id == image.c.id)
+            .where(
+                link.c.tweet_id.in_(tweet_ids),
+                analysis.c.subject_kind == "image",
+                analysis.c.worker_id == features.face_worker_id,
+                analysis.c.status == "failed",
+            )
+            .order_by(link.c.tweet_id, link.c.position)
+        )
+        with self._reading() as connection:
+            return [(row[0], row[1], row[2]) for row in connection.execute(query)]
+
     # what the stages lack
 
     def count_pending_tweets(self, scope: Scope, *, worker_id: int, face_worker_id: int) -> int:

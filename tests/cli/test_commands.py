@@ -84,8 +84,15 @@ def test_rejected_records_exit_with_3(fite: Shell) -> None:
     source = fite.file("t.jsonl", '{"text": "good"}', "bad")
     result = fite("ingest", source, code=3)
     assert "1 records were rejected" in result.stderr
+    assert f'`fite --db {fite.db} sql "select source' in result.stderr  # ready to be typed
     strict = fite("ingest", source, "--strict", "--dataset", "x", code=1)
     assert "line 2" in strict.stderr
+
+
+def test_what_was_read_before_a_bad_file_is_told(fite: Shell) -> None:
+    result = fite("ingest", fite.file("t.jsonl", '{"text": "good"}'), "none.jsonl", code=1)
+    assert "Stopped at none.jsonl; kept of the files before it: 1 tweets" in result.stderr
+    assert fite.json("sql", "select text from tweet") == [{"text": "good"}]
 
 
 @pytest.mark.parametrize(
@@ -158,6 +165,15 @@ def test_failed_pictures_exit_with_3(fite: Shell) -> None:
     assert "missing.jpg: the file was not found" in result.stderr
     assert "--retry-failed" in result.stderr
     fite("extract")
+
+
+def test_a_failed_picture_stays_in_its_line(fite: Shell) -> None:
+    source = fite.file("t.jsonl", '{"text": "Ann", "images": ["missing.jpg"]}')
+    for _ in range(2):
+        result = fite("classify", source, code=3)
+        reason = json.loads(result.stdout)["failed_pictures"]["missing.jpg"]
+        assert "the file was not found" in reason
+        assert "1 pictures could not be read" in result.stderr
 
 
 def test_stats(filled: Shell) -> None:

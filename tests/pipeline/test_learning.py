@@ -161,6 +161,8 @@ def test_every_line_gets_its_answer_in_order(trained: World) -> None:
     assert "outside of --images" in found[5]["error"]
     assert found[6]["aspects"][0]["face"] is None
     assert (work.failed, work.failed_pictures) == (3, 1)
+    assert list(found[6]["failed_pictures"]) == ["missing.jpg"]
+    assert "failed_pictures" not in found[0]
     assert trained.ask("select count(*) from predictions where dataset = 'new'") == [(4,)]
 
 
