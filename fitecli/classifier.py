@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fitecli.errors import NotAModel
+from fitecli.errors import NotAModel, UsageProblem
 from fitecli.inputs import InputBuilder, Wording, length_grouped, load_tokeniser
 from fitecli.records import LABELS, Example, Prediction
 
@@ -122,36 +122,34 @@ class Classifier:
         """Predict in the order of the examples."""
         return [prediction for prediction, _ in self.predict_hashed(examples)]
 
-    def predict_hashed(self, examples: Sequence[Example]) -> list[tuple[Prediction, str]]:
-        """Predict, and tell the sha256 of each exact input."""
+    def predict_hashed(
+        self, examples: Sequence[Example], known: Mapping[str, Prediction] | None = None
+    ) -> list[tuple[Prediction, str]]:
+        """Predict, and tell the sha256 of each exact input.
+
+        known: sha256 -> prediction of inputs that need not be computed again.
+        """
         if not examples:
             return []
         encoded = self.builder.encode(examples)
         hashes = [item.sha256 for item in encoded]
         first = {digest: place for place, digest in reversed(list(enumerate(hashes)))}
-        places = list(first.values())
-        known: dict[str, Prediction] = {}
+        found = dict(known or {})
+        places = [place for digest, place in first.items() if digest not in found]
         lengths = [max(len(encoded[p].face[0]), len(encoded[p].scene[0])) for p in places]
         for group in length_grouped(lengths, TOKENS_PER_BATCH):
             rows = [places[index] for index in group]
             batch = self.builder.collate([encoded[row] for row in rows])
             probabilities, gates = self.run(batch)
             for row, scores, gate in zip(rows, probabilities, gates, strict=True):
-                known[hashes[row]] = prediction_of(scores, float(gate))
-        return [(known[digest], digest) for digest in hashes]
+                found[hashes[row]] = Prediction.from_scores(scores, gate)
+        return [(found[digest], digest) for digest in hashes]
 
     def run(self, batch: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Run one padded batch: probabilities (B, 3) and gates (B,), float32."""
         feed = {name: array for name, array in batch.items() if name in self._inputs}
         probabilities, gate = self._session.run(["probabilities", "gate"], feed)
         return np.asarray(probabilities, np.float32), np.asarray(gate, np.float32)
-
-
-def prediction_of(scores: np.ndarray, gate: float) -> Prediction:
-    """One row of probabilities as a Prediction; the first label wins a tie."""
-    negative, neutral, positive = (float(value) for value in scores)
-    label = LABELS[int(np.argmax(scores))]
-    return Prediction(label, (negative, neutral, positive), gate)
 
 
 def sha256_of(path: Path) -> str:
@@ -177,6 +175,11 @@ def _session(path: Path, threads: int, device: str) -> Any:
     ):
         providers.insert(0, "CUDAExecutionProvider")
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=providers)
+        session = onnxruntime.InferenceSession(str(path), options, providers=providers)
     except (Fail, InvalidGraph, InvalidProtobuf) as exc:
         raise NotAModel(f"{path} cannot be loaded by ONNX Runtime: {exc}") from exc
+    if device == "cuda" and "CUDAExecutionProvider" not in session.get_providers():
+        raise UsageProblem(
+            "There is no CUDA device that ONNX Runtime can use; `fite doctor` tells more."
+        )
+    return session

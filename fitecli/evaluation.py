@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,8 +29,10 @@ class Predictor(Protocol):
     def features(self) -> str | None:
         """The feature set that it was trained on."""
 
-    def predict_hashed(self, examples: Sequence[Example]) -> list[tuple[Prediction, str]]:
-        """Predict in order, with the sha256 of each input."""
+    def predict_hashed(
+        self, examples: Sequence[Example], known: Mapping[str, Prediction] | None = None
+    ) -> list[tuple[Prediction, str]]:
+        """Predict in order, with the sha256 of each input; inputs in known are not computed."""
 
 
 def open_predictor(folder: Path, *, threads: int = 0, device: str = "auto") -> Predictor:
@@ -49,22 +51,24 @@ def open_predictor(folder: Path, *, threads: int = 0, device: str = "auto") -> P
     return CheckpointPredictor(folder, threads=threads, device=device)
 
 
-def evaluate(predictor: Predictor, examples: Sequence[Example]) -> dict[str, Any]:
-    """Measure a predictor on labelled examples.
+def evaluate(
+    predictor: Predictor, examples: Sequence[Example]
+) -> tuple[dict[str, Any], list[tuple[Prediction, str]]]:
+    """Measure a predictor on labelled examples; the report, and what it predicted.
 
-    Returns n, accuracy, macro_f1, per_class, confusion (rows gold, columns predicted, in the order
+    The report has n, accuracy, macro_f1, per_class, confusion (rows gold, columns predicted, in the order
     of `labels`), by_faces (the same two scores for pictures with 0, 1, 2+ faces), ece and
     pairs_per_second. Raises NoExamples where there are none.
     """
     if not examples:
         raise NoExamples("There are no labelled examples to evaluate on.")
     began = time.perf_counter()
-    predictions = [prediction for prediction, _ in predictor.predict_hashed(examples)]
+    pairs = predictor.predict_hashed(examples)
     seconds = time.perf_counter() - began
-    report = judge(examples, predictions)
+    report = judge(examples, [prediction for prediction, _ in pairs])
     report["pairs_per_second"] = len(examples) / seconds
     report["model"] = predictor.name
-    return report
+    return report, pairs
 
 
 def judge(examples: Sequence[Example], predictions: Sequence[Prediction]) -> dict[str, Any]:

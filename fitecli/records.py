@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -134,6 +134,13 @@ class Prediction:
     label: str
     scores: tuple[float, float, float]
     gate: float
+
+    @classmethod
+    def from_scores(cls, scores: Iterable[float], gate: float) -> Prediction:
+        """The label is that of the highest score, the first of equal ones."""
+        negative, neutral, positive = (float(score) for score in scores)
+        found = (negative, neutral, positive)
+        return cls(LABELS[found.index(max(found))], found, float(gate))
 
 
 @dataclass(frozen=True)

@@ -30,9 +30,15 @@ class Settings:
             models=Path(environ["FITE_MODELS"]) if environ.get("FITE_MODELS") else defaults.models,
             published=Path(published) if published else None,
             offline=environ.get("HF_HUB_OFFLINE", "").lower() in {"1", "on", "true", "yes"},
-            rank=int(environ.get("RANK") or 0),
-            processes=int(environ.get("WORLD_SIZE") or 1),
+            rank=_number(environ, "RANK", 0),
+            processes=_number(environ, "WORLD_SIZE", 1),
         )
+
+
+def _number(environ: Mapping[str, str], name: str, default: int) -> int:
+    """A number that torchrun sets; anything else there is not meant for us."""
+    value = environ.get(name, "")
+    return int(value) if value.isdecimal() else default
 
 
 PACKAGE = Path(__file__).parent

@@ -122,11 +122,18 @@ def test_large_tables_are_stored_as_int8(tmp_path: Path) -> None:
 
 
 def test_an_older_export_is_replaced_at_once(checkpoint: Path, tmp_path: Path) -> None:
-    (tmp_path / "m").mkdir()
+    export(checkpoint, tmp_path / "m", EXAMPLES[:2])
     (tmp_path / "m" / "stale").touch()
     export(checkpoint, tmp_path / "m", EXAMPLES[:2])
     assert not (tmp_path / "m" / "stale").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
+
+
+def test_a_folder_of_something_else_is_left_alone(checkpoint: Path, tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(UsageProblem, match="is no exported model; it is left alone"):
+        export(checkpoint, tmp_path, EXAMPLES[:2])
+    assert (tmp_path / "thesis.tex").exists()
 
 
 def test_a_failed_export_leaves_nothing(checkpoint: Path, tmp_path: Path) -> None:
@@ -180,12 +187,23 @@ def test_the_same_input_is_computed_once(exported: Path) -> None:
     assert sum(rows) == 2
     assert len({digest for _, digest in found}) == 2
     assert found[0] == found[4]
+    known = {found[0][1]: Prediction("neutral", (0.1, 0.8, 0.1), 0.5)}
+    again = classifier.predict_hashed([EXAMPLES[0], EXAMPLES[1]], known)
+    assert sum(rows) == 3  # the known one was not computed
+    assert again[0][0].label == "neutral"
     assert classifier.predict([]) == []
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_device_that_is_not_there_is_told(exported: Path, checkpoint: Path) -> None:
+    for folder in (exported, checkpoint):
+        with pytest.raises(UsageProblem, match="no CUDA device"):
+            open_predictor(folder, device="cuda")
 
 
 def test_evaluation_of_both_kinds_agrees(checkpoint: Path, exported: Path) -> None:
     first, second = (
-        evaluate(open_predictor(folder, device="cpu"), EXAMPLES)
+        evaluate(open_predictor(folder, device="cpu"), EXAMPLES)[0]
         for folder in (checkpoint, exported)
     )
     assert first["accuracy"] == second["accuracy"]

@@ -54,7 +54,7 @@ def test_the_demo_runs_from_the_wheel_alone(wheel: Path, tmp_path: Path) -> None
     code = (
         "import fitecli, sys\n"
         f"assert fitecli.__file__.startswith({str(tmp_path)!r}), fitecli.__file__\n"
-        "from fitecli.cli import main\nmain()"
+        "from fitecli.__main__ import main\nmain()"
     )
     environment = os.environ | {"PYTHONPATH": str(tmp_path / "site")}
     done = subprocess.run(

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from fitecli.cli.app import app, main
+from fitecli.cli.app import app, run
 
-__all__ = ["app", "main"]
+__all__ = ["app", "run"]

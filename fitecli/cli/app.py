@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
 from typing import Annotated, Any
@@ -16,6 +19,7 @@ from fitecli.errors import FiteError
 from fitecli.settings import Settings
 
 INTERRUPTED = 130
+BROKEN_PIPE = 141  # as the shell reports it of other tools
 COMMANDS = (
     "ingest", "datasets", "stats", "extract", "train", "evaluate", "export", "classify", "sql",
     "show", "models", "store", "doctor", "demo",
@@ -28,17 +32,34 @@ class Boundary(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run a command inside the boundary."""
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
         except FiteError as error:
             typer.echo(f"fite: {as_typed(ctx, str(error))}", err=True)
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt:
             typer.echo("fite: interrupted; finished batches are kept.", err=True)
             raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:
+            _discard_output()
+            raise typer.Exit(BROKEN_PIPE) from None
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            _discard_output()
+            typer.echo(f"fite: the output cannot be written: {error.strerror}.", err=True)
+            raise typer.Exit(1) from error
 
     def list_commands(self, ctx: Any) -> list[str]:
         """In the order of the road, not of the alphabet."""
         return list(COMMANDS)
+
+
+def _discard_output() -> None:
+    """Let what is still buffered go nowhere: the reader is gone, or the disk is full."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 app = typer.Typer(
@@ -76,8 +97,8 @@ for _name in COMMANDS:
     import_module(f"fitecli.cli.{_name}").add_to(app)
 
 
-def main() -> None:
-    """The console script."""
+def run() -> None:
+    """Run the command that was typed."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

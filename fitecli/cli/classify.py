@@ -11,8 +11,10 @@ from typing import Annotated, BinaryIO
 
 import typer
 
-from fitecli.cli.console import opened, tell
+from fitecli.cli.console import counted, opened, tell
 from fitecli.cli.options import Device, DryRun, Features, Split, Threads, cores
+
+FLUSH = 32  # lines
 
 
 def classify(
@@ -54,6 +56,8 @@ def classify(
         raise UsageProblem("Give a file of tweets, or --dataset NAME to classify one of the store.")
     if file is not None and split is not None:
         raise UsageProblem("--split chooses tweets of the store; a file is classified whole.")
+    if output is not None and file not in (None, "-") and output.resolve() == Path(file).resolve():
+        raise UsageProblem("--output is the file to read; it would be overwritten.")
     if images is not None and not images.is_dir():
         raise UnreadableSource(f"The folder of pictures {images} does not exist.")
     options = ClassifyOptions(model=model, features=features, threads=threads, device=device)
@@ -86,43 +90,74 @@ def classify(
                 format=format,
                 images=images or (None if stdin else path.parent),
             )
-        with _written(output) as stream:
-            count = _write(lines, stream)
+        count = _write(lines, output)
     if output is not None:
         tell(f"{count} lines in {output}")
     if job.failed or job.failed_pictures:
-        raise Incomplete(
-            f"{job.failed} records could not be classified (each has its line with the error), "
-            f"{job.failed_pictures} pictures could not be read (each is in its tweet's line). "
-            "Once the files are mended: `fite extract --retry-failed`."
+        raise Incomplete(_failures(job.failed, job.failed_pictures))
+
+
+def _failures(records: int, pictures: int) -> str:
+    parts = []
+    if records:
+        parts.append(f"{counted(records, 'record')} could not be classified (see the error lines).")
+    if pictures:
+        parts.append(
+            f"{counted(pictures, 'picture')} could not be read (see failed_pictures in the lines). "
+            "Once mended: `fite extract --retry-failed`."
         )
+    return " ".join(parts)
 
 
-@contextmanager
-def _written(output: Path | None) -> Iterator[BinaryIO]:
-    """The file to write, or stdout; whole lines are flushed, so an interruption keeps them."""
-    from fitecli.errors import UnreadableSource
+def _write(lines: Iterator[dict[str, object]], output: Path | None) -> int:
+    """Write the lines to stdout or a file; a file is replaced only when all lines are there.
 
+    Until then they are in FILE.part, which an interruption leaves behind.
+    """
     if output is None:
-        yield sys.stdout.buffer
-        return
-    try:
+        return _write_to(sys.stdout.buffer, lines, "The output")
+    if output.exists() and not output.is_file():  # a device or a pipe
         with output.open("wb") as stream:
-            yield stream
-    except OSError as exc:
-        raise UnreadableSource(f"{output} cannot be written: {exc.strerror or exc}.") from exc
+            return _write_to(stream, lines, str(output))
+    part = output.with_name(f"{output.name}.part")
+    with _writing(output):
+        stream = part.open("wb")
+    try:
+        with stream:
+            count = _write_to(stream, lines, str(output))
+        part.replace(output)
+    finally:
+        if part.exists() and not part.stat().st_size:
+            part.unlink()
+        elif part.exists():
+            tell(f"The lines so far are in {part}.")
+    return count
 
 
-def _write(lines: Iterator[dict[str, object]], stream: BinaryIO) -> int:
+def _write_to(stream: BinaryIO, lines: Iterator[dict[str, object]], name: str) -> int:
     import orjson
 
     count = 0
     for count, line in enumerate(lines, 1):
-        stream.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
-        if count % 64 == 0:
-            stream.flush()
-    stream.flush()
+        with _writing(name):
+            stream.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+            if count % FLUSH == 0:
+                stream.flush()
+    with _writing(name):
+        stream.flush()
     return count
+
+
+@contextmanager
+def _writing(name: Path | str) -> Iterator[None]:
+    from fitecli.errors import UnreadableSource
+
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as exc:
+        raise UnreadableSource(f"{name} cannot be written: {exc.strerror or exc}.") from exc
 
 
 def add_to(app: typer.Typer) -> None:

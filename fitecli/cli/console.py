@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
+import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +18,8 @@ from fitecli.settings import Settings
 if TYPE_CHECKING:
     from fitecli.store import Store
 
+WIDTH = 200  # of tables where there is no terminal
+
 
 def tell(message: str) -> None:
     """Say something that is not the answer."""
@@ -25,7 +29,9 @@ def tell(message: str) -> None:
 def as_typed(ctx: typer.Context, message: str) -> str:
     """A message whose commands (in backquotes) name the store as the user did."""
     db = ctx.find_root().params.get("db")
-    return message if db is None else message.replace("`fite ", f"`fite --db {shlex.quote(db)} ")
+    if db is None:
+        return message
+    return re.sub("`fite (?!--db)", lambda _: f"`fite --db {shlex.quote(db)} ", message)
 
 
 def print_json(value: Any) -> None:
@@ -34,13 +40,13 @@ def print_json(value: Any) -> None:
 
 
 def print_table(title: str | None, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Print a table; wide where the output is no terminal, so that nothing is cut."""
+    """Print a table as wide as the terminal (or COLUMNS); wide where there is none."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(width=None if sys.stdout.isatty() else 200)
+    console = Console(width=shutil.get_terminal_size((WIDTH, 50)).columns)
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", show_edge=False)
     numeric = [all(isinstance(row[i], int | float) for row in rows) for i in range(len(columns))]
     for column, number in zip(columns, numeric, strict=True):
@@ -96,6 +102,11 @@ class Bars:
         if name not in self._tasks:
             self._tasks[name] = self._progress.add_task(name, total=total)
         self._progress.update(self._tasks[name], completed=finished, total=total)
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, which gets an s where there is not exactly one."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def counts(values: Mapping[str, int]) -> str:

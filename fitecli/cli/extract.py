@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from fitecli.cli.console import Bars, opened, print_json, print_table, tell
+from fitecli.cli.console import Bars, counted, opened, print_json, print_table, tell
 from fitecli.cli.options import Dataset, Device, DryRun, Json, Split, Threads, cores
 
 
@@ -43,6 +43,7 @@ def extract(
     )
     scope = Scope(dataset, split)
     with opened(ctx.obj, create=False) as store, Bars() as bars:
+        store.require(dataset, split)
         extractor = Extractor(store, options, ctx.obj, tell)
         if dry_run:
             pending = extractor.pending(scope, only)
@@ -60,7 +61,7 @@ def extract(
             tell(f"{report.name}: {reason}")
     if failed := failures(reports):
         raise Incomplete(
-            f"{failed} records failed; all reasons: `fite sql "
+            f"{counted(failed, 'record')} failed; all reasons: `fite sql "
             "\"select error, count(*) from analysis where status = 'failed' group by error\"`. "
             "Once mended: `fite extract --retry-failed`."
         )

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from fitecli.cli.console import counts, opened, print_json, tell
+from fitecli.cli.console import counted, counts, opened, print_json, tell
 
 
 def ingest(
@@ -59,7 +59,7 @@ def ingest(
             typer.echo(f"{counts(vars(report))} (added now) in {store.place}")
     if report.rejected:
         raise Incomplete(
-            f"{report.rejected} records were rejected; see why by "
+            f"{counted(report.rejected, 'record')} rejected; see why by "
             '`fite sql "select source, line, reason from reject"`.'
         )
 

@@ -15,7 +15,8 @@ group = typer.Typer(help="The exported models that are installed.", no_args_is_h
 @group.command("list")
 def list_models(ctx: typer.Context, as_json: Json = False) -> None:
     """List the exported models by name."""
-    from fitecli.pipeline.models import exported_models
+    from fitecli.classifier import ExportedConfig
+    from fitecli.pipeline.models import exported_folders
 
     rows = [
         {
@@ -26,7 +27,8 @@ def list_models(ctx: typer.Context, as_json: Json = False) -> None:
             "megabytes": round(sum(f.stat().st_size for f in folder.iterdir()) / 1e6, 1),
             "path": str(folder),
         }
-        for folder, config in exported_models(ctx.obj)
+        for folder in exported_folders(ctx.obj)
+        for config in (ExportedConfig.read(folder),)
     ]
     if as_json:
         print_json(rows)

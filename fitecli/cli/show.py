@@ -22,8 +22,11 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show one tweet's whole chain: pictures, faces, scores, sentences, predictions."""
+    from fitecli.pipeline.examples import find_features
+
     with opened(ctx.obj, create=False) as store:
-        chosen = store.feature_set(features)
+        found = store.find_tweet(tweet, dataset)
+        chosen = find_features(store, features, (found["dataset"],))
         chain = store.chain(tweet, dataset=dataset, features=chosen)
     if as_json:
         print_json(_plain(chain, chosen.name if chosen else None))
@@ -48,15 +51,7 @@ def _print(chain: TweetChain, features: str) -> None:
         rows = [_face(place, face) for place, face in enumerate(chain.faces)]
         print_table(f"\nFaces (aligner: {chain.faces[0]['aligner']})", FACES, rows)
     if len(chain.similarities) > 1:
-        similar = [
-            (
-                chain.aspects[item.aspect]["text"],
-                "nobody" if item.face is None else item.face,
-                item.similarity,
-            )
-            for item in chain.similarities
-        ]
-        print_table("\nSimilarities", ("aspect", "face", "similarity"), similar)
+        print_table("\nSimilarities", ("aspect", "face", "similarity", "share"), _shares(chain))
     typer.echo(f"\nThe face encoder reads: {chain.description or '(nothing)'}\n")
     if chain.predictions:
         read = [[prediction[name] for name in PREDICTIONS] for prediction in chain.predictions]
@@ -73,6 +68,23 @@ FACES = (
 PREDICTIONS = (
     "aspect", "label", "prediction", "negative", "neutral", "positive", "gate", "model",
 )  # fmt: skip
+
+
+def _shares(chain: TweetChain) -> list[tuple[Any, ...]]:
+    """Each similarity with its share among the aspect's candidates, where the aligner has a scale."""
+    from fitecli.describe import softmax
+
+    rows: list[tuple[Any, ...]] = []
+    for place, aspect in enumerate(chain.aspects):
+        found = [item for item in chain.similarities if item.aspect == place]
+        shares: list[float | None] = [None] * len(found)
+        if chain.scale is not None:
+            shares = [*softmax([item.similarity for item in found], chain.scale)]
+        rows += [
+            (aspect["text"], "nobody" if item.face is None else item.face, item.similarity, share)
+            for item, share in zip(found, shares, strict=True)
+        ]
+    return rows
 
 
 def _picture(image: Mapping[str, Any]) -> tuple[Any, ...]:

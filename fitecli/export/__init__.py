@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from fitecli.classifier import CONFIG, FORMAT, MODEL, Classifier, sha256_of
+from fitecli.classifier import CONFIG, FORMAT, MODEL, Classifier, is_exported, sha256_of
 from fitecli.errors import NoExamples, ParityFailure, UsageProblem
 from fitecli.records import LABELS, Example, Prediction
 
@@ -73,6 +73,10 @@ def export(
     if not examples:
         raise NoExamples(
             "Parity needs examples; name labelled data with `--dataset` and `--split`."
+        )
+    if output.exists() and not is_exported(output) and not _empty(output):
+        raise UsageProblem(
+            f"{output} exists and is no exported model; it is left alone. Choose another --output."
         )
     from fitecli.fusion.checkpoint import CheckpointPredictor, load
 
@@ -219,6 +223,10 @@ def _write_config(folder: Path, name: str, precision: str, config: Any) -> None:
 
 def _write_json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, indent=2) + "\n", "utf-8")
+
+
+def _empty(path: Path) -> bool:
+    return path.is_dir() and not any(path.iterdir())
 
 
 def _move(folder: Path, output: Path) -> None:

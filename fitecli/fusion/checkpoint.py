@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -13,7 +12,7 @@ from fitecli.errors import NotAModel
 from fitecli.fusion.network import FiteConfig, FiteModel
 from fitecli.fusion.training import input_builder
 from fitecli.inputs import length_grouped
-from fitecli.records import LABELS, Example, Prediction
+from fitecli.records import Example, Prediction
 from fitecli.weights import torch_device
 
 WEIGHTS = "model.safetensors"
@@ -82,20 +81,22 @@ class CheckpointPredictor:
         """Predict in the order of the examples."""
         return [prediction for prediction, _ in self.predict_hashed(examples)]
 
-    def predict_hashed(self, examples: Sequence[Example]) -> list[tuple[Prediction, str]]:
-        """Predict, and tell the sha256 of each exact input."""
+    def predict_hashed(
+        self, examples: Sequence[Example], known: Mapping[str, Prediction] | None = None
+    ) -> list[tuple[Prediction, str]]:
+        """See Classifier."""
         encoded = self.builder.encode(examples)
-        lengths = [max(len(item.face[0]), len(item.scene[0])) for item in encoded]
-        found: list[Any] = [None] * len(encoded)
+        hashes = [item.sha256 for item in encoded]
+        found = dict(known or {})
+        places = [place for place, digest in enumerate(hashes) if digest not in found]
+        lengths = [max(len(encoded[p].face[0]), len(encoded[p].scene[0])) for p in places]
         for group in length_grouped(lengths, TOKENS_PER_BATCH):
-            arrays = self.builder.collate([encoded[index] for index in group])
+            rows = [places[index] for index in group]
+            arrays = self.builder.collate([encoded[row] for row in rows])
             batch = {key: torch.from_numpy(array).to(self.device) for key, array in arrays.items()}
             with torch.inference_mode():
                 output = self.model(**batch)
             scores = torch.softmax(output.logits.float(), dim=-1).cpu().numpy()
-            for row, (index, gate) in enumerate(zip(group, output.gate.tolist(), strict=True)):
-                negative, neutral, positive = map(float, scores[row])
-                label = LABELS[int(scores[row].argmax())]
-                prediction = Prediction(label, (negative, neutral, positive), gate)
-                found[index] = (prediction, encoded[index].sha256)
-        return found
+            for row, values, gate in zip(rows, scores, output.gate.tolist(), strict=True):
+                found[hashes[row]] = Prediction.from_scores(values, gate)
+        return [(found[digest], digest) for digest in hashes]

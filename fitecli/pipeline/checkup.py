@@ -12,7 +12,8 @@ from pathlib import Path
 
 from fitecli import __version__
 from fitecli.errors import FiteError
-from fitecli.settings import Settings, resource
+from fitecli.pipeline.models import exported_folders
+from fitecli.settings import Settings
 
 PACKAGES = (
     "torch", "transformers", "tokenizers", "onnx", "deepface", "open_clip_torch",
@@ -195,13 +196,13 @@ def _models(settings: Settings) -> list[Finding]:
     from fitecli.classifier import Classifier
 
     found = []
-    for folder in sorted(resource("exported").glob("*/config.json")):
+    for folder in exported_folders(settings):
         try:
-            model = Classifier(folder.parent)
+            model = Classifier(folder)
             message = f"{model.config.precision}, runs on {model.providers[0]}"
             found.append(Finding(f"model {model.name}", "ok", message))
         except FiteError as error:
-            found.append(Finding(f"model {folder.parent.name}", "problem", str(error)))
+            found.append(Finding(f"model {folder.name}", "problem", str(error)))
     if not found:
         mend = "fite export CHECKPOINT --output exported/fite-mini"
         found.append(Finding("model", "problem", "no exported model is installed", mend))

@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from fitecli import sources
-from fitecli.errors import NoExamples
+from fitecli.errors import FiteError, NoExamples
 from fitecli.evaluation import Predictor, open_predictor
 from fitecli.pipeline.examples import choose_features, example_of
-from fitecli.pipeline.extract import ExtractOptions, Extractor
+from fitecli.pipeline.extract import ExtractOptions, Extractor, options_of
 from fitecli.pipeline.ingest import PictureFolder
 from fitecli.pipeline.models import locate_model, register, save
 from fitecli.records import LABELS, Prediction, Reject, Tweet
 from fitecli.settings import Settings
 from fitecli.store import FeatureSetRow, Scope, Store, StoredAspect
 
-WINDOW = 512  # records that are read, completed and classified together
+WINDOW = 128  # records that are read, completed and classified together
 Tell = Callable[[str], None]
 
 
@@ -66,18 +66,21 @@ class ClassifyJob:
         self.predictor: Predictor = open_predictor(
             folder, threads=options.threads, device=options.device
         )
-        self.model_id = register(store, folder, self.predictor)
+        self._folder = folder
+        self._model_id: int | None = None
         self.failed = 0  # records
         self.failed_pictures = 0  # of the tweets classified, however long ago they failed
         self._extractor: Extractor | None = None
-        self._preferred = self._cached_features()
+        self._preferred: FeatureSetRow | None = None  # its rows are used where the store has them
+        if options.features is not None:
+            self._preferred = choose_features(store, options.features, tell)
         self._aligners: dict[int, str | None] = {}
 
-    def _cached_features(self) -> FeatureSetRow | None:
-        """The feature set whose rows are used where the store has them; none if models are named."""
-        if self.options.features is not None:
-            return choose_features(self.store, self.options.features, self.tell)
-        return None if self.options.fresh else self.store.feature_set()
+    def _begin(self, dataset: str) -> None:
+        """Choose the features, unless they or their models are named; make the model a row."""
+        if self.options.features is None and not self.options.fresh:
+            self._preferred = self.store.feature_set(datasets=(dataset,))
+        self._model_id = register(self.store, self._folder, self.predictor)
 
     def file(
         self,
@@ -89,6 +92,7 @@ class ClassifyJob:
         images: Path | None = None,
     ) -> Iterator[dict[str, Any]]:
         """Classify a file of tweets: one dict per input record, in order."""
+        self._begin(dataset)
         pictures = PictureFolder(images, threads=self.options.extract.threads)
         records = iter(sources.read(source, format, name=name))
         while window := list(islice(records, WINDOW)):
@@ -101,15 +105,16 @@ class ClassifyJob:
         source: str,
         pictures: PictureFolder,
     ) -> Iterator[dict[str, Any]]:
-        complete = pictures.resolve_all([self._complete(record) for record in window])
+        complete = pictures.resolve_all(
+            [self._complete(record) if isinstance(record, Tweet) else record for record in window]
+        )
         tweets = [record for record in complete if isinstance(record, Tweet)]
         rejects = [record for record in complete if isinstance(record, Reject)]
         self.store.add_rejects(dataset, source, rejects)
         added = self.store.add_tweets(dataset, tweets, source=source)
         ids = [number for number in added.ids if number is not None]
         results = self._predict(ids)
-        conflicts = {reject.line: reject.reason for reject in added.conflicts}
-        numbers = iter(added.ids)
+        numbers, conflicts = iter(added.ids), iter(added.conflicts)
         for record in complete:
             if isinstance(record, Reject):
                 self.failed += 1
@@ -118,27 +123,28 @@ class ClassifyJob:
             number = next(numbers)
             if number is None:
                 self.failed += 1
-                reason = conflicts.get(record.line or 0, "the id is taken by another text")
+                reason = next(conflicts).reason
                 yield {"line": record.line, "error": reason}
             else:
                 keys = {aspect.key for aspect in record.aspects}
                 yield self._line(record.source_id, results[number], keys)
 
-    def _complete(self, record: Tweet | Reject) -> Tweet | Reject:
+    def _complete(self, tweet: Tweet) -> Tweet:
         """Find the aspects of a tweet that names none."""
-        if isinstance(record, Tweet) and not record.aspects and self.options.find_aspects:
-            return replace(record, aspects=sources.find_aspects(record.text))
-        return record
+        if tweet.aspects or not self.options.find_aspects:
+            return tweet
+        return replace(tweet, aspects=sources.find_aspects(tweet.text))
 
     def dataset(self, dataset: str, split: str | None) -> Iterator[dict[str, Any]]:
         """Classify tweets of the store: one dict per tweet, with cached features where complete."""
-        if dataset not in self.store.datasets():
-            raise NoExamples(
-                f"The store has no dataset {dataset!r}; `fite datasets list` shows those known."
-            )
+        self.store.require(dataset, split)
+        self._begin(dataset)
         after = 0
         while ids := self.store.tweet_ids(Scope(dataset, split), after=after, limit=WINDOW):
             after = ids[-1]
+            bare = self.store.without_aspects(ids)
+            found = [tweet for tweet in map(self._complete, bare) if tweet.aspects]
+            self.store.add_tweets(dataset, found)
             results = self._predict(ids)
             for number, source_id in self.store.source_ids(ids).items():
                 yield self._line(source_id, results[number], None)
@@ -153,21 +159,44 @@ class ClassifyJob:
         rest = [number for number in ids if number not in cached]
         if rest:
             extractor = self._extract()
-            extractor.run(Scope(tweet_ids=tuple(rest)))
+            others = self._preferred is not None  # the dataset's own features stay the default
+            extractor.run(Scope(tweet_ids=tuple(rest)), complete=not others)
             answers |= self._predict_with(extractor.features, rest)
         return answers
 
     def _extract(self) -> Extractor:
         if self._extractor is None:
-            self._extractor = Extractor(self.store, self.options.extract, self.settings, self.tell)
+            named = self._preferred if self.options.features is not None else None
+            self._extractor = (
+                Extractor(self.store, self.options.extract, self.settings, self.tell)
+                if named is None
+                else self._extractor_of(named)
+            )
         return self._extractor
 
+    def _extractor_of(self, features: FeatureSetRow) -> Extractor:
+        """The models that made a feature set, for tweets that lack it; raises NoExamples."""
+        try:
+            options = options_of(self.store, features, self.options.extract)
+            extractor = Extractor(self.store, options, self.settings, self.tell)
+            reason = "its models have changed since."
+        except FiteError as error:
+            extractor, reason = None, str(error)
+        if extractor is None or extractor.features.id != features.id:
+            raise NoExamples(
+                f"Some tweets lack the features {features.name}, and they cannot be made here: "
+                f"{reason} Leave out --features to make others."
+            )
+        return extractor
+
     def _predict_with(self, features: FeatureSetRow, ids: Sequence[int]) -> dict[int, _Answer]:
+        assert self._model_id is not None
         answers = {number: _Answer(features) for number in ids}
         rows = list(self.store.stored_aspects(Scope(tweet_ids=tuple(ids)), features))
         examples = [example_of(row) for row in rows]
-        pairs = self.predictor.predict_hashed(examples)
-        save(self.store, self.model_id, features, examples, pairs)
+        known = self.store.known_predictions(self._model_id, [row.aspect_id for row in rows])
+        pairs = self.predictor.predict_hashed(examples, known)
+        save(self.store, self._model_id, features, examples, pairs)
         for row, (prediction, _) in zip(rows, pairs, strict=True):
             answers[row.tweet_id].aspects.append((row, prediction))
         for number, name, reason in self.store.failed_pictures(ids, features):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from fitecli.errors import NoExamples
 from fitecli.inputs import mark_aspect, tokenise_like_benchmark
@@ -36,18 +36,32 @@ def read_examples(
         yield example_of(row)
 
 
-def choose_features(store: Store, name: str | None, tell: Callable[[str], None]) -> FeatureSetRow:
-    """Take the feature set of that name, or the last complete one and say so.
+def find_features(
+    store: Store, name: str | None, datasets: Sequence[str] = ()
+) -> FeatureSetRow | None:
+    """The feature set of that name, or the last complete one of the datasets, if there is one.
+
+    Raises NoExamples for a name that the store does not know.
+    """
+    found = store.feature_set(name, datasets=datasets)
+    if found is None and name is not None:
+        known = ", ".join(row.name for row in store.feature_sets()) or "none yet"
+        raise NoExamples(f"The store has no feature set {name!r} (known: {known}).")
+    return found
+
+
+def choose_features(
+    store: Store, name: str | None, tell: Callable[[str], None], datasets: Sequence[str] = ()
+) -> FeatureSetRow:
+    """Take the feature set of that name, or the last complete one of the datasets and say so.
 
     Raises NoExamples where there is none.
     """
-    found = store.feature_set(name)
+    found = find_features(store, name, datasets)
     if found is None:
-        known = ", ".join(row.name for row in store.feature_sets()) or "none yet"
-        wanted = f"no feature set {name!r}" if name else "no complete feature set"
         raise NoExamples(
-            f"The store has {wanted} (known: {known}). Run `fite extract`, or add a benchmark "
-            "with its features by `fite datasets add`."
+            f"There are no complete features of {', '.join(datasets) or 'the store'}. Run "
+            "`fite extract`, or add a benchmark with its features by `fite datasets add`."
         )
     if name is None:
         tell(f"Features: {found.name} (the last complete ones; choose with --features).")

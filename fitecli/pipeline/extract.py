@@ -123,20 +123,40 @@ class Extractor:
         scope: Scope,
         *,
         only: str | None = None,
+        complete: bool = True,
         progress: Progress = lambda name, finished, total: None,
     ) -> list[StageReport]:
-        """Compute what the scope lacks; a whole run completes the feature set."""
+        """Compute what the scope lacks.
+
+        A whole run makes the feature set the default one, unless complete is False.
+        """
         reports = [
             run_stage(stage, threads=self.options.threads, progress=progress)
             for stage in self.stages(scope, only)
         ]
-        if only is None:
+        if only is None and complete:
             self.store.complete_feature_set(self.features.id)
         return reports
 
     def pending(self, scope: Scope, only: str | None = None) -> dict[str, int]:
         """How many items each stage lacks now (later stages also wait for earlier ones)."""
         return {stage.name: stage.count() for stage in self.stages(scope, only)}
+
+
+def options_of(store: Store, features: FeatureSetRow, base: ExtractOptions) -> ExtractOptions:
+    """The options that make a feature set of the store; the rest is taken from base."""
+    workers = (features.face_worker_id, features.caption_worker_id, features.alignment_worker_id)
+    faces, captioner, aligner = (
+        "none" if number is None else store.worker(number).name for number in workers
+    )
+    return replace(
+        base,
+        faces=faces,
+        captioner=captioner,
+        aligner=aligner,
+        template=features.template,
+        theta=features.thresholds.get("theta", describe.THETA),
+    )
 
 
 def failures(reports: Sequence[StageReport]) -> int:

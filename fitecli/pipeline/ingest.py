@@ -52,11 +52,10 @@ class PictureFolder:
             return tweet
         images = []
         for image in tweet.images:
-            path = (self.folder / image.name).resolve()
-            if not path.is_relative_to(self.folder):
-                return Reject(
-                    tweet.line or 0, f"the picture {image.name!r} lies outside of --images"
-                )
+            path = _resolved(self.folder / image.name)
+            if path is None or not path.is_relative_to(self.folder):
+                why = "lies outside of --images" if path else "is a link in a circle"
+                return Reject(tweet.line or 0, f"the picture {image.name!r} {why}")
             images.append(self._image(image, path))
         return replace(tweet, images=tuple(images))
 
@@ -69,9 +68,19 @@ class PictureFolder:
 
     def _image(self, image: TweetImage, path: Path) -> TweetImage:
         try:
-            return replace(image, path=str(path), sha256=self._hash(path))
+            if path.is_file():  # no pipe, which could be read for ever
+                return replace(image, path=str(path), sha256=self._hash(path))
         except OSError:
-            return image
+            pass  # it is kept by name, and fails when it is looked at
+        return image
+
+
+def _resolved(path: Path) -> Path | None:
+    """The path without links; None where the links go in a circle."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):
+        return None
 
 
 def _sha256(path: Path) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fitecli.errors import NoExamples, UsageProblem
 from fitecli.evaluation import compare, judge, open_predictor
@@ -17,6 +17,9 @@ from fitecli.pipeline.models import locate_model, register, save
 from fitecli.records import Example, fingerprint
 from fitecli.settings import Settings
 from fitecli.store import EpochRow, FeatureSetRow, Scope, Store
+
+if TYPE_CHECKING:
+    from fitecli.fusion.presets import Preset
 
 Tell = Callable[[str], None]
 HOLD_OUT = 10  # where no dev split exists, one tweet in ten is held out
@@ -80,6 +83,31 @@ def _held_out(example: Example) -> bool:
     return int(hashlib.sha256(text.encode()).hexdigest(), 16) % HOLD_OUT == 0
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """What a training reads: its preset, its data and their features."""
+
+    preset: Preset
+    datasets: tuple[str, ...]
+    features: FeatureSetRow
+    train: list[Example]
+    dev: list[Example]
+
+    @classmethod
+    def make(cls, store: Store, options: TrainOptions, tell: Tell) -> _Plan:
+        """Raises UsageProblem for a wrong preset, NoExamples where data or features are missing."""
+        from fitecli.fusion import presets
+
+        preset = presets.load(options.preset)
+        if options.epochs is not None:
+            preset = replace(preset, epochs=options.epochs)
+        for dataset in options.datasets:
+            store.require(dataset)
+        datasets = options.datasets or tuple(store.labelled_datasets())
+        features = choose_features(store, options.features, tell, datasets)
+        return cls(preset, datasets, features, *training_examples(store, datasets, features, tell))
+
+
 def train(
     store: Store,
     options: TrainOptions,
@@ -90,12 +118,10 @@ def train(
     """Train one model a seed; what is finished is kept, what was interrupted goes on."""
     from fitecli.fusion import presets
 
-    preset = presets.load(options.preset)
-    if options.epochs is not None:
-        preset = replace(preset, epochs=options.epochs)
-    datasets = options.datasets or tuple(store.datasets())
-    features = choose_features(store, options.features, tell)
-    train_examples, dev_examples = training_examples(store, datasets, features, tell)
+    if settings.processes > 1 and options.output is None:
+        raise UsageProblem("Under torchrun all processes need one folder: add --output DIR.")
+    made = _Plan.make(store, options, tell)
+    preset = made.preset
     names = [preset.encoder] + ([preset.scene_encoder] if preset.scene_encoder else [])
     encoders = [
         presets.locate_encoder(name, preset.package, settings.models, offline=settings.offline)
@@ -104,35 +130,30 @@ def train(
     key = fingerprint(
         {
             "preset": preset.to_dict(),
-            "features": features.fingerprint,
-            "examples": _digest([*train_examples, *dev_examples]),
+            "features": made.features.fingerprint,
+            "examples": _digest([*made.train, *made.dev]),
         }
     )
     tell(
-        f"Training {preset.name} on {len(train_examples)} examples of {', '.join(datasets)}, "
-        f"choosing the epoch on {len(dev_examples)}."
+        f"Training {preset.name} on {len(made.train)} examples of {', '.join(made.datasets)}, "
+        f"choosing the epoch on {len(made.dev)}."
     )
-    if settings.processes > 1 and options.output is None:
-        raise UsageProblem("Under torchrun all processes need one folder: add --output DIR.")
-    job = _Job(store, options, preset, datasets, features, encoders, key, tell, settings.rank)
-    return [job.run(seed, train_examples, dev_examples) for seed in options.seeds]
+    job = _Job(
+        store, options, preset, made.datasets, made.features, encoders, key, tell, settings.rank
+    )
+    return [job.run(seed, made.train, made.dev) for seed in options.seeds]
 
 
 def plan(store: Store, options: TrainOptions, *, tell: Tell) -> dict[str, Any]:
     """What `train` would do, without doing it."""
-    from fitecli.fusion import presets
-
-    preset = presets.load(options.preset)
-    datasets = options.datasets or tuple(store.datasets())
-    features = choose_features(store, options.features, tell)
-    train_examples, dev_examples = training_examples(store, datasets, features, tell)
+    made = _Plan.make(store, options, tell)
     return {
-        "preset": preset.to_dict() | ({"epochs": options.epochs} if options.epochs else {}),
-        "datasets": list(datasets),
-        "features": features.name,
+        "preset": made.preset.to_dict(),
+        "datasets": list(made.datasets),
+        "features": made.features.name,
         "seeds": list(options.seeds),
-        "train": len(train_examples),
-        "dev": len(dev_examples),
+        "train": len(made.train),
+        "dev": len(made.dev),
     }
 
 
@@ -278,7 +299,8 @@ def evaluate(
     """Measure a model on a split, keep its predictions, compare with another where asked."""
     folder = locate_model(options.model, settings)
     predictor = open_predictor(folder, threads=options.threads, device=options.device)
-    features = choose_features(store, options.features, tell)
+    store.require(options.dataset, options.split)
+    features = choose_features(store, options.features, tell, (options.dataset,))
     scope = Scope(options.dataset, options.split)
     examples = list(read_examples(store, scope, features))
     if not examples:
@@ -288,8 +310,7 @@ def evaluate(
         )
     if predictor.features not in (None, features.name):
         tell(f"Trained with the features {predictor.features}, evaluated with {features.name}.")
-    report = measure(predictor, examples)
-    pairs = predictor.predict_hashed(examples)
+    report, pairs = measure(predictor, examples)
     save(store, register(store, folder, predictor), features, examples, pairs)
     report["dataset"], report["split"] = options.dataset, options.split
     report["features"] = features.name
@@ -328,8 +349,8 @@ def export_model(
 
     folder = locate_model(checkpoint, settings)
     config = load(folder).config
-    chosen = choose_features(store, features or config.features, tell)
     datasets = [dataset] if dataset else config.datasets
+    chosen = choose_features(store, features or config.features, tell, datasets)
     examples = [
         example for name in datasets for example in read_examples(store, Scope(name, split), chosen)
     ]

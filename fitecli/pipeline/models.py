@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from fitecli.classifier import ExportedConfig, is_exported
+from fitecli.classifier import is_exported
 from fitecli.errors import NotAModel
 from fitecli.evaluation import Predictor
 from fitecli.records import Example, Prediction
@@ -21,7 +21,7 @@ def locate_model(name: str, settings: Settings) -> Path:
     for folder in (Path(name), settings.models / name, resource("exported") / name):
         if folder.is_dir():
             return folder
-    known = sorted(path.name for path in resource("exported").glob("*/") if path.is_dir())
+    known = [folder.name for folder in exported_folders(settings)]
     raise NotAModel(
         f"There is no model {name!r}: give a checkpoint's or exported model's folder, "
         f"or one of the names {', '.join(known) or '(none is installed)'}."
@@ -57,11 +57,11 @@ def save(
     store.save_predictions(model_id, features.id, rows)
 
 
-def exported_models(settings: Settings) -> list[tuple[Path, ExportedConfig]]:
-    """The exported models that `locate_model` finds by name, with what they tell of themselves."""
+def exported_folders(settings: Settings) -> list[Path]:
+    """The exported models that `locate_model` finds by name."""
     found: dict[str, Path] = {}
     for base in (settings.models, resource("exported")):
         for path in sorted(base.glob("*/config.json")):
             if is_exported(path.parent):
                 found.setdefault(path.parent.name, path.parent)
-    return [(folder, ExportedConfig.read(folder)) for _, folder in sorted(found.items())]
+    return [folder for _, folder in sorted(found.items())]

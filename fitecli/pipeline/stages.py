@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from fitecli import describe
 from fitecli.alignment import pair_text, similarities
@@ -26,6 +26,7 @@ from fitecli.store import (
 )
 
 LEASE_SECONDS = 600.0
+Result = TypeVar("Result")
 
 
 @dataclass
@@ -80,6 +81,16 @@ def decode(item: PendingImage) -> Picture:
     return open_picture(Path(item.path))
 
 
+def _by_image(
+    items: Sequence[PendingImage], results: Sequence[Result | FiteError]
+) -> dict[int, Result | Failure]:
+    """Picture id -> its result, or why there is none."""
+    return {
+        item.id: Failure(str(result)) if isinstance(result, FiteError) else result
+        for item, result in zip(items, results, strict=True)
+    }
+
+
 class FacesStage(ImageStage):
     """Pictures -> faces with attributes."""
 
@@ -97,13 +108,7 @@ class FacesStage(ImageStage):
         self, items: Sequence[PendingImage], results: Sequence[FacesFound | FiteError]
     ) -> None:
         """See Stage."""
-        self.store.save_faces(
-            self.worker_id,
-            {
-                item.id: Failure(str(result)) if isinstance(result, FiteError) else result
-                for item, result in zip(items, results, strict=True)
-            },
-        )
+        self.store.save_faces(self.worker_id, _by_image(items, results))
 
 
 class CaptionsStage(ImageStage):
@@ -117,13 +122,7 @@ class CaptionsStage(ImageStage):
 
     def save(self, items: Sequence[PendingImage], results: Sequence[str | FiteError]) -> None:
         """See Stage."""
-        self.store.save_captions(
-            self.worker_id,
-            {
-                item.id: Failure(str(result)) if isinstance(result, FiteError) else result
-                for item, result in zip(items, results, strict=True)
-            },
-        )
+        self.store.save_captions(self.worker_id, _by_image(items, results))
 
 
 @dataclass
@@ -144,8 +143,8 @@ class TweetStage:
 
 
 @dataclass
-class ProminenceStage(TweetStage):
-    """Tweets -> a guess whose face is whose."""
+class AlignmentStage(TweetStage):
+    """Tweets -> similarities of aspects and faces; what its two kinds share."""
 
     name = "alignment"
     worker_id: int = 0
@@ -171,16 +170,6 @@ class ProminenceStage(TweetStage):
             self._after = items[-1].tweet_id
         return items
 
-    def compute(self, prepared: Sequence[TweetFaces]) -> Sequence[Sequence[Alignment]]:
-        """See Stage."""
-        return [
-            self.model.align(
-                [aspect.text for _, aspect in tweet.aspects],
-                [found.face for found in tweet.faces],
-            )
-            for tweet in prepared
-        ]
-
     def save(self, items: Sequence[TweetFaces], results: Sequence[Any]) -> None:
         """See Stage."""
         self.store.save_alignments(
@@ -199,8 +188,21 @@ class ProminenceStage(TweetStage):
         )
 
 
-@dataclass
-class ClipStage(ProminenceStage):
+class ProminenceStage(AlignmentStage):
+    """Tweets -> a guess whose face is whose."""
+
+    def compute(self, prepared: Sequence[TweetFaces]) -> Sequence[Sequence[Alignment]]:
+        """See Stage."""
+        return [
+            self.model.align(
+                [aspect.text for _, aspect in tweet.aspects],
+                [found.face for found in tweet.faces],
+            )
+            for tweet in prepared
+        ]
+
+
+class ClipStage(AlignmentStage):
     """Tweets -> cosine similarities of "aspect, face sentence" and the face's picture.
 
     One picture and one text are encoded once, then kept as rows; where one face meets one aspect

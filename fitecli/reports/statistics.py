@@ -17,7 +17,7 @@ class SplitStatistics:
     """One row of Table 2, and of Table 3 (with_face): counts are examples, one per aspect.
 
     per_picture: examples per picture, over pictures that have one. words: mean number of words of
-    the tweet with the aspect in it. with_face: examples whose picture has a face.
+    the tweet with the aspect in it. with_face: examples whose picture has a face by the features.
     """
 
     dataset: str
@@ -30,6 +30,7 @@ class SplitStatistics:
     per_picture: float
     words: float
     with_face: int
+    features: str | None
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values."""
@@ -70,6 +71,7 @@ def _split(
         per_picture=total / pictures if pictures else 0.0,
         words=words / total if total else 0.0,
         with_face=faces,
+        features=features.name if features else None,
     )
 
 

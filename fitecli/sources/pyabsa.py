@@ -51,5 +51,5 @@ def _tweet(line: str, number: int) -> Tweet:
     if any(mark in text for mark in ("[B-ASP]", "[E-ASP]", "[ASP]")):
         raise InvalidRecord("a tag [B-ASP] … [E-ASP] is not closed")
     if len(words) > len(aspects) and any(words[len(aspects) :]):
-        raise InvalidRecord(f"there are {len(words)} labels for {len(aspects)} tags")
+        raise InvalidRecord(f"the line has {len(aspects)} tags and {len(words)} labels")
     return Tweet(text, id_of(None, text, ()), tuple(aspects), line=number)

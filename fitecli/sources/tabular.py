@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -15,6 +17,8 @@ from fitecli.sources.checks import InvalidRecord, tweet_of
 COLUMNS = ("id", "text", "aspect", "aspects", "start", "end", "label", "images", "split")
 OPTIONAL = ("author", "created_at")
 SEPARATOR = ";"  # of several aspects or pictures in one cell
+MAX_ROW_LINES = 64  # a row that is longer has a quote that never closes
+Lines = Iterator[tuple[int, bytes]]
 
 
 def has_header(line: bytes, separator: bytes) -> bool:
@@ -23,57 +27,80 @@ def has_header(line: bytes, separator: bytes) -> bool:
     return b"text" in names
 
 
-def read_csv(lines: Iterator[tuple[int, bytes]], name: str) -> Iterator[Tweet | Reject]:
+def read_csv(lines: Lines, name: str) -> Iterator[Tweet | Reject]:
     """Read comma-separated rows with quoting."""
     return _read(lines, name, ",")
 
 
-def read_tsv(lines: Iterator[tuple[int, bytes]], name: str) -> Iterator[Tweet | Reject]:
+def read_tsv(lines: Lines, name: str) -> Iterator[Tweet | Reject]:
     """Read tab-separated rows with quoting."""
     return _read(lines, name, "\t")
 
 
-def _read(
-    lines: Iterator[tuple[int, bytes]], name: str, delimiter: str
-) -> Iterator[Tweet | Reject]:
+def _read(lines: Lines, name: str, delimiter: str) -> Iterator[Tweet | Reject]:
     """Read rows; neighbours of the same id and text are one tweet with several aspects."""
-    reader = csv.reader((_decode(line) for _, line in lines), delimiter=delimiter)
-    try:
-        header = [column.strip().lower() for column in next(reader)]
-    except (csv.Error, StopIteration) as exc:
-        raise UnreadableSource(f"{name} has no header that can be read: {exc}.") from exc
+    rows = _rows(lines, delimiter)
+    _, first = next(rows, (0, "it is empty"))
+    if isinstance(first, str):
+        raise UnreadableSource(f"{name} has no header that can be read: {first}.")
+    header = [column.strip().lower() for column in first]
     if "text" not in header:
         raise UnreadableSource(
             f"{name} has no column 'text' (it has {', '.join(header)}); columns that fite knows: "
             f"{', '.join((*COLUMNS, *OPTIONAL))}."
         )
     held: tuple[dict[str, Any], int] | None = None
-    while True:
-        first = reader.line_num + 1
-        try:
-            row = next(reader)
-        except StopIteration:
-            break
-        except csv.Error as exc:
-            yield Reject(first, f"the row cannot be read: {exc}")
+    for number, row in rows:
+        if isinstance(row, str):
+            yield Reject(number, row)
             continue
         if not any(row):
             continue
-        record = _record(header, row, first)
+        record = _record(header, row, number)
         if held is not None and not isinstance(record, Reject) and _same(held[0], record):
             held[0]["aspects"] += record["aspects"]
             continue
         if held is not None:
             yield _tweet(*held)
-        held = None if isinstance(record, Reject) else (record, first)
+        held = None if isinstance(record, Reject) else (record, number)
         if isinstance(record, Reject):
             yield record
     if held is not None:
         yield _tweet(*held)
 
 
-def _decode(line: bytes) -> str:
-    return line.decode("utf-8", "surrogateescape") + "\n"
+def _rows(lines: Lines, delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
+    """The number of a row's first line, and its cells or why it cannot be read.
+
+    A quote that never closes costs its own line only: the lines after it are read anew. In TSV,
+    where many programs do not quote at all, such a line is split at its tabs.
+    """
+    again: deque[tuple[int, bytes]] = deque()
+
+    def pull() -> tuple[int, bytes] | None:
+        return again.popleft() if again else next(lines, None)
+
+    while True:
+        taken: list[tuple[int, bytes]] = []
+        text = _decoded(islice(iter(pull, None), MAX_ROW_LINES), taken)
+        row: list[str] | str
+        try:
+            row = next(csv.reader(text, delimiter=delimiter, strict=True))
+        except StopIteration:
+            return
+        except csv.Error as exc:
+            again.extendleft(reversed(taken[1:]))
+            row = f"the row cannot be read: {exc}"
+            if delimiter == "\t":
+                row = next(_decoded(taken, [])).rstrip("\n").split("\t")
+        yield taken[0][0], row
+
+
+def _decoded(lines: Iterable[tuple[int, bytes]], taken: list[tuple[int, bytes]]) -> Iterator[str]:
+    """The lines as text; those that were asked for are added to taken."""
+    for line in lines:
+        taken.append(line)
+        yield line[1].decode("utf-8", "surrogateescape") + "\n"
 
 
 def _record(header: list[str], row: list[str], line: int) -> dict[str, Any] | Reject:

@@ -56,14 +56,17 @@ def _document(document: bytes, number: int) -> Iterator[Tweet | Reject]:
     except InvalidRecord as exc:
         yield Reject(number, str(exc))
         return
+    if "text" not in response and "data" not in response and "meta" in response:
+        return  # a page without tweets
     data = response.get("data", response)
     includes = response.get("includes")
     includes = includes if isinstance(includes, dict) else {}
-    for item in data if isinstance(data, list) else [data]:
+    many = isinstance(data, list)
+    for place, item in enumerate(data if many else [data]):
         try:
             yield _tweet(item, includes, number)
         except InvalidRecord as exc:
-            yield Reject(number, str(exc))
+            yield Reject(number, f"data[{place}]: {exc}" if many else str(exc))
 
 
 def _tweet(item: Any, includes: dict[str, Any], number: int) -> Tweet:
@@ -73,8 +76,8 @@ def _tweet(item: Any, includes: dict[str, Any], number: int) -> Tweet:
     long = note if isinstance(note, dict) and isinstance(note.get("text"), str) else item
     text = text_of(long.get("text"), "text")
     images = _images(item, includes)
-    users = {u.get("id"): u.get("username") for u in _objects(includes.get("users"))}
-    author = users.get(item.get("author_id")) or item.get("author_id")
+    users = {str(u.get("id")): u.get("username") for u in _objects(includes.get("users"))}
+    author = users.get(str(item.get("author_id"))) or item.get("author_id")
     return Tweet(
         text=text,
         source_id=id_of(item.get("id"), text, images),
@@ -107,14 +110,17 @@ def _aspects(entities: Any, text: str) -> list[Aspect]:
 def _images(item: dict[str, Any], includes: dict[str, Any]) -> tuple[TweetImage, ...]:
     attachments = item.get("attachments")
     keys = attachments.get("media_keys", []) if isinstance(attachments, dict) else []
-    media = {m.get("media_key"): m for m in _objects(includes.get("media"))}
+    media = {str(m.get("media_key")): m for m in _objects(includes.get("media"))}
     names = []
     for key in keys if isinstance(keys, list) else []:
-        known = media.get(key, {})
+        known = media.get(str(key), {})
         if known.get("type", "photo") != "photo":
             continue  # videos and animations have no picture of their own
         address = known.get("url")
-        path = urlsplit(address).path if isinstance(address, str) else f"{key}.jpg"
+        try:
+            path = urlsplit(address).path if isinstance(address, str) else f"{key}.jpg"
+        except ValueError as exc:
+            raise InvalidRecord(f"media.url {address!r} is no address: {exc}") from exc
         names.append(text_of(PurePosixPath(path).name, "media.url"))
     if len(names) > MAX_IMAGES:
         raise InvalidRecord(f"attachments name {len(names)} pictures; at most {MAX_IMAGES}")

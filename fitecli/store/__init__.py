@@ -1,4 +1,4 @@
-"""The feature store: SQLite by default, any SQLAlchemy URL by choice."""
+"""The feature store: SQLite by default, PostgreSQL by its URL."""
 
 from __future__ import annotations
 

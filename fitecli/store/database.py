@@ -30,19 +30,26 @@ from fitecli.settings import resource
 
 BUSY_SECONDS = 30
 _BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED")
-_FULL = ("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_PERM")
+_FULL = ("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_IOERR", "SQLITE_PERM")
 _FOREIGN = ("SQLITE_NOTADB", "SQLITE_CORRUPT")
 
 
 def store_url(place: str | Path) -> URL:
-    """Turn a path, or any SQLAlchemy URL, into a URL; raises UsageProblem for a broken one."""
+    """Turn a path, or the URL of a SQLite or PostgreSQL database, into a URL.
+
+    Raises UsageProblem for a broken URL, another database, and one that lives in memory only.
+    """
     text = str(place)
-    if "://" not in text:
-        return URL.create("sqlite", database=text)
     try:
-        return make_url(text)
+        url = make_url(text) if "://" in text else URL.create("sqlite", database=text)
     except (ArgumentError, NoSuchModuleError) as exc:
         raise UsageProblem(f"{text!r} is no path and no database URL: {exc}") from exc
+    backend = url.get_backend_name()
+    if backend not in ("sqlite", "postgresql"):
+        raise UsageProblem(f"{text!r}: a store lives in SQLite or PostgreSQL, not in {backend}.")
+    if backend == "sqlite" and url.database in (None, "", ":memory:"):
+        raise UsageProblem(f"{text!r} names no file; a store must outlive the command.")
+    return url
 
 
 def make_engine(url: URL, *, migrating: bool = False) -> Engine:
@@ -66,7 +73,6 @@ def _prepare_sqlite(engine: Engine, *, foreign_keys: bool) -> None:
         connection.isolation_level = None  # the driver must not begin by itself
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
-        cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute("PRAGMA synchronous = NORMAL")
         cursor.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
         cursor.close()
@@ -94,6 +100,12 @@ def _translate(exc: DBAPIError, url: URL) -> Exception:
             f"{place}: another process has held the write lock for {BUSY_SECONDS} seconds; "
             "finished batches are kept. Wait for it, then run the same command again."
         )
+    if name.startswith("SQLITE_CANTOPEN"):
+        path = Path(url.database or "")
+        reason = "it is a folder" if path.is_dir() else f"{exc.orig}"
+        if not path.parent.is_dir():
+            reason = f"there is no folder {path.parent}"
+        return StoreFull(f"{place} cannot be opened: {reason}. Choose another file with --db.")
     if name.startswith(_FULL):
         return StoreFull(
             f"{place} cannot be written ({exc.orig}); the last batch was rolled back. Check free "
@@ -109,7 +121,7 @@ def _translate(exc: DBAPIError, url: URL) -> Exception:
 def shown(url: URL) -> str:
     """The store as messages name it: a path, or a URL without its password."""
     if url.get_backend_name() == "sqlite":
-        return url.database or ":memory:"
+        return str(url.database)
     return url.render_as_string(hide_password=True)
 
 
@@ -161,12 +173,20 @@ def check(engine: Engine, *, create: bool, config: Config | None = None) -> None
         if revision in known:
             raise StoreOutdated(
                 f"{place} was written by an older version of fite (schema {revision}, now "
-                f"{head(config)}). Upgrade it, with a backup first: fite --db {place} store upgrade"
+                f"{head(config)}). Upgrade it, with a backup first: `fite --db {place} store upgrade`"
             )
         raise StoreTooNew(
             f"{place} was written by a newer version of fite (schema {revision}, this one knows "
             f"{head(config)}). Upgrade fite: pip install --upgrade fitecli"
         )
+    _use_wal(engine)
+
+
+def _use_wal(engine: Engine) -> None:
+    """Let readers read while one process writes; only a store of ours is ever switched."""
+    if engine.dialect.name == "sqlite":
+        with translated(engine.url), closing(engine.raw_connection()) as connection:
+            connection.cursor().execute("PRAGMA journal_mode = WAL")
 
 
 def migrate(url: URL, target: str = "head", config: Config | None = None) -> None:

@@ -118,6 +118,18 @@ class Learning(StoreConnection):
         with self._writing() as connection:
             connection.execute(update(table).where(table.c.id == run_id).values(**values))
 
+    def known_predictions(self, model_id: int, aspect_ids: Sequence[int]) -> dict[str, Prediction]:
+        """sha256 of an input -> what the model predicted for it, of the inputs of these aspects."""
+        table = tables["prediction"]
+        query = select(table).where(table.c.model_id == model_id, table.c.aspect_id.in_(aspect_ids))
+        with self._reading() as connection:
+            return {
+                row.input_sha256: Prediction(
+                    row.label, (row.negative, row.neutral, row.positive), row.gate
+                )
+                for row in connection.execute(query)
+            }
+
     def save_predictions(
         self,
         model_id: int,

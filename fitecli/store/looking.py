@@ -22,17 +22,7 @@ class Looking(Reading):
         self, source_id: str, *, dataset: str | None = None, features: FeatureSetRow | None = None
     ) -> TweetChain:
         """All that is known of one tweet; raises NoExamples where there is none of that id."""
-        tweet = tables["tweet"]
-        query = select(tweet).where(tweet.c.source_id == source_id)
-        if dataset is not None:
-            query = query.where(tweet.c.dataset == dataset)
-        with self._reading() as connection:
-            found = connection.execute(query.order_by(tweet.c.id.desc())).mappings().first()
-        if found is None:
-            raise NoExamples(
-                f'There is no tweet {source_id!r} in the store; `fite sql "select tweet, text '
-                'from tweet_aspects limit 10"` shows some.'
-            )
+        found = self.find_tweet(source_id, dataset)
         number = found["id"]
         name = features.name if features else None
         worker = features.alignment_worker_id if features else None
@@ -44,18 +34,20 @@ class Looking(Reading):
             features=name,
         )
         similarities: tuple[Any, ...] = ()
-        description = None
+        description = scale = None
         if features:
             (row,) = self.tweet_faces([number], features.face_worker_id)
             similarities = tuple(indexed(row, self.alignments([number], worker).get(number, [])))
-            table = tables["description"]
+            table, workers = tables["description"], tables["worker"]
             asked = select(table.c.text).where(
                 table.c.tweet_id == number, table.c.feature_set_id == features.id
             )
+            settings = select(workers.c.settings).where(workers.c.id == worker)
             with self._reading() as connection:
                 description = connection.execute(asked).scalar()
+                scale = (connection.execute(settings).scalar() or {}).get("scale")
         return TweetChain(
-            tweet=dict(found),
+            tweet=found,
             images=self._rows(
                 "SELECT image.name, tweet_image.path, image.width, image.height, image.sha256, "
                 "caption.text AS caption, analysis.error FROM tweet_image "
@@ -75,6 +67,7 @@ class Looking(Reading):
             ),
             faces=faces,
             similarities=similarities,
+            scale=scale,
             description=description,
             predictions=self._rows(
                 "SELECT * FROM predictions WHERE tweet = :tweet AND dataset = :dataset "
@@ -84,6 +77,21 @@ class Looking(Reading):
                 features=name,
             ),
         )
+
+    def find_tweet(self, source_id: str, dataset: str | None = None) -> Mapping[str, Any]:
+        """The row of a tweet, of the latest dataset that has the id; raises NoExamples."""
+        tweet = tables["tweet"]
+        query = select(tweet).where(tweet.c.source_id == source_id)
+        if dataset is not None:
+            query = query.where(tweet.c.dataset == dataset)
+        with self._reading() as connection:
+            found = connection.execute(query.order_by(tweet.c.id.desc())).mappings().first()
+        if found is None:
+            raise NoExamples(
+                f'There is no tweet {source_id!r} in the store; `fite sql "select tweet, text '
+                'from tweet_aspects limit 10"` shows some.'
+            )
+        return dict(found)
 
     def texts(
         self, dataset: str, split: str | None

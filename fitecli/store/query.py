@@ -42,6 +42,11 @@ def _sqlite(path: Path, sql: str) -> tuple[list[str], Rows]:
         raise NotAStore(f"There is no store {path}; `fite ingest FILE` makes one.")
     address = f"file:{quote(str(path.resolve()))}?mode=ro"
     connection = sqlite3.connect(address, uri=True, isolation_level=None)
+    try:
+        connection.execute("SELECT version_num FROM alembic_version")
+    except sqlite3.DatabaseError as exc:
+        connection.close()
+        raise NotAStore(f"{path} is no fite store ({exc}). Choose another file with --db.") from exc
     refused: list[str] = []
     connection.set_authorizer(lambda *action: _authorise(action, refused))
     try:

@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, and_, exists, func, or_, select
 
-from fitecli.records import Alignment, Aspect, Face
+from fitecli.errors import NoExamples
+from fitecli.records import Alignment, Aspect, Face, Tweet
 from fitecli.store.connection import StoreConnection, analysed, in_scope, tables
 from fitecli.store.rows import (
     FeatureSetRow,
@@ -31,6 +32,18 @@ class Reading(StoreConnection):
         with self._reading() as connection:
             return {row[0]: row[1] for row in connection.execute(query.order_by(tweet.c.dataset))}
 
+    def labelled_datasets(self) -> list[str]:
+        """The datasets that have a labelled aspect."""
+        tweet, aspect = tables["tweet"], tables["aspect"]
+        query = (
+            select(tweet.c.dataset)
+            .join(aspect, aspect.c.tweet_id == tweet.c.id)
+            .where(aspect.c.label.is_not(None))
+            .distinct()
+        )
+        with self._reading() as connection:
+            return sorted(connection.execute(query).scalars())
+
     def splits(self, dataset: str) -> list[str | None]:
         """The splits of a dataset; None stands for tweets of no split."""
         tweet = tables["tweet"]
@@ -38,6 +51,34 @@ class Reading(StoreConnection):
         with self._reading() as connection:
             found = set(connection.execute(query).scalars())
         return sorted(found, key=lambda split: split or "")
+
+    def require(self, dataset: str | None, split: str | None = None) -> None:
+        """Raise NoExamples where there is no such dataset, or no such split of it."""
+        datasets = self.datasets()
+        if dataset is not None and dataset not in datasets:
+            raise NoExamples(
+                f"The store has no dataset {dataset!r} (known: {', '.join(datasets) or 'none'}). "
+                "Add tweets by `fite ingest`, or a benchmark by `fite datasets add`."
+            )
+        if split is None:
+            return
+        within = datasets if dataset is None else (dataset,)
+        splits = {name for known in within for name in self.splits(known) if name}
+        if split not in splits:
+            raise NoExamples(
+                f"{dataset or 'The store'} has no split {split!r} "
+                f"(known: {', '.join(sorted(splits)) or 'none'})."
+            )
+
+    def without_aspects(self, tweet_ids: Sequence[int]) -> list[Tweet]:
+        """Those of the tweets that have no aspect, as ids and texts."""
+        tweet, aspect = tables["tweet"], tables["aspect"]
+        query = select(tweet.c.text, tweet.c.source_id).where(
+            tweet.c.id.in_(tweet_ids),
+            ~exists(select(aspect.c.id).where(aspect.c.tweet_id == tweet.c.id)),
+        )
+        with self._reading() as connection:
+            return [Tweet(row[0], row[1]) for row in connection.execute(query)]
 
     def tweet_ids(self, scope: Scope, *, after: int = 0, limit: int = CHUNK) -> list[int]:
         """The next tweets of a scope, in the order they were added."""
@@ -76,6 +117,7 @@ class Reading(StoreConnection):
                 analysis.c.subject_kind == "image",
                 analysis.c.worker_id == features.face_worker_id,
                 analysis.c.status == "failed",
+                _first_of_its_kind(),
             )
             .order_by(link.c.tweet_id, link.c.position)
         )
@@ -241,6 +283,19 @@ def _to_describe(scope: Scope, features: FeatureSetRow) -> Select[Any]:
     return in_scope(query, scope)
 
 
+def _first_of_its_kind() -> Any:
+    """Whether a row of tweet_image is the first of its tweet with that picture."""
+    link = tables["tweet_image"]
+    earlier = link.alias()
+    return ~exists(
+        select(earlier.c.position).where(
+            earlier.c.tweet_id == link.c.tweet_id,
+            earlier.c.image_id == link.c.image_id,
+            earlier.c.position < link.c.position,
+        )
+    )
+
+
 def _aspects(
     connection: Connection, tweet_ids: Sequence[int]
 ) -> dict[int, list[tuple[int, Aspect]]]:
@@ -263,7 +318,7 @@ def _images(
     query = (
         select(link.c.tweet_id, image.c.id, image.c.name, link.c.path, seen)
         .join(image, image.c.id == link.c.image_id)
-        .where(link.c.tweet_id.in_(tweet_ids))
+        .where(link.c.tweet_id.in_(tweet_ids), _first_of_its_kind())
         .order_by(link.c.tweet_id, link.c.position)
     )
     found: dict[int, list[tuple[PendingImage, bool]]] = {}
@@ -279,7 +334,7 @@ def _faces(
     query = (
         select(link.c.tweet_id, face)
         .join(link, link.c.image_id == face.c.image_id)
-        .where(link.c.tweet_id.in_(tweet_ids), face.c.worker_id == worker_id)
+        .where(link.c.tweet_id.in_(tweet_ids), face.c.worker_id == worker_id, _first_of_its_kind())
         .order_by(link.c.tweet_id, link.c.position, face.c.position)
     )
     found: dict[int, list[FoundFace]] = {}
@@ -303,7 +358,9 @@ def _captions(
     query = (
         select(link.c.tweet_id, caption.c.text)
         .join(caption, caption.c.image_id == link.c.image_id)
-        .where(link.c.tweet_id.in_(tweet_ids), caption.c.worker_id == worker_id)
+        .where(
+            link.c.tweet_id.in_(tweet_ids), caption.c.worker_id == worker_id, _first_of_its_kind()
+        )
         .order_by(link.c.tweet_id, link.c.position)
     )
     found: dict[int, list[str]] = {}

@@ -160,6 +160,7 @@ class TweetChain:
     aspects: tuple[Mapping[str, Any], ...]
     faces: tuple[Mapping[str, Any], ...]
     similarities: tuple[Alignment, ...]
+    scale: float | None  # of the aligner's softmax over similarities; None for a guess
     description: str | None
     predictions: tuple[Mapping[str, Any], ...]
 

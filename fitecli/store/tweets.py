@@ -95,7 +95,10 @@ class _Addition:
         )
 
     def _conflict(self, tweet: Tweet) -> Reject:
-        reason = f"the tweet id {tweet.source_id!r} is already in the store with another text"
+        reason = (
+            f"the tweet id {tweet.source_id!r} is already in the dataset {self.dataset!r} with "
+            "another text (other tweets? give them a name by --dataset)"
+        )
         return Reject(tweet.line or 0, reason)
 
     def _known(self, batch: Sequence[Tweet]) -> dict[str, tuple[int, str]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import Connection, func, select, update
 
 from fitecli.records import FeatureSet, Worker
@@ -90,10 +92,28 @@ class Workers(StoreConnection):
         names = FeatureSetRow.__dataclass_fields__
         return [FeatureSetRow(**{name: row[name] for name in names}) for row in rows]
 
-    def feature_set(self, name: str | None = None) -> FeatureSetRow | None:
-        """The feature set of that name, or the last completed one; None where there is none."""
+    def feature_set(
+        self, name: str | None = None, *, datasets: Sequence[str] = ()
+    ) -> FeatureSetRow | None:
+        """The feature set of that name, or the last completed one; None where there is none.
+
+        datasets: of each of them the last completed one must describe a tweet.
+        """
         rows = self.feature_sets()
-        if name is None:
-            rows = [row for row in rows if row.completed_at is not None]
-            return rows[-1] if rows else None
-        return next((row for row in rows if row.name == name), None)
+        if name is not None:
+            return next((row for row in rows if row.name == name), None)
+        for row in reversed(rows):
+            if row.completed_at is not None and all(self._describes(row, d) for d in datasets):
+                return row
+        return None
+
+    def _describes(self, features: FeatureSetRow, dataset: str) -> bool:
+        tweet, description = tables["tweet"], tables["description"]
+        query = (
+            select(description.c.id)
+            .join(tweet, tweet.c.id == description.c.tweet_id)
+            .where(description.c.feature_set_id == features.id, tweet.c.dataset == dataset)
+            .limit(1)
+        )
+        with self._reading() as connection:
+            return connection.execute(query).first() is not None

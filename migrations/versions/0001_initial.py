@@ -16,7 +16,7 @@ depends_on = None
 FACE_DESCRIPTIONS = """
 CREATE VIEW face_descriptions AS
 SELECT feature_set.name AS features, tweet.dataset, tweet.split, tweet.source_id AS tweet,
-       image.name AS picture, tweet_image.path, face.position AS face,
+       image.name AS picture, tweet_image.path, face_sentence.position AS face,
        face.box_left, face.box_top, face.box_width, face.box_height, face.detection_score,
        face.age, face.gender, face.gender_score, face.race, face.race_score,
        face.emotion, face.emotion_score, aspect.text AS aspect, aspect.label,
@@ -32,6 +32,11 @@ JOIN face ON face.id = face_sentence.face_id
 JOIN image ON image.id = face.image_id
 JOIN worker AS analyser ON analyser.id = face.worker_id
 LEFT JOIN tweet_image ON tweet_image.tweet_id = tweet.id AND tweet_image.image_id = image.id
+    AND NOT EXISTS (
+        SELECT 1 FROM tweet_image AS earlier
+        WHERE earlier.tweet_id = tweet.id AND earlier.image_id = image.id
+            AND earlier.position < tweet_image.position
+    )
 LEFT JOIN aspect ON aspect.id = face_sentence.aspect_id
 LEFT JOIN worker AS aligner ON aligner.id = feature_set.alignment_worker_id
 LEFT JOIN alignment ON alignment.aspect_id = aspect.id AND alignment.face_id = face.id

@@ -83,7 +83,7 @@ def test_stdin_is_a_source(fite: Shell) -> None:
 def test_rejected_records_exit_with_3(fite: Shell) -> None:
     source = fite.file("t.jsonl", '{"text": "good"}', "bad")
     result = fite("ingest", source, code=3)
-    assert "1 records were rejected" in result.stderr
+    assert "1 record rejected" in result.stderr
     assert f'`fite --db {fite.db} sql "select source' in result.stderr  # ready to be typed
     strict = fite("ingest", source, "--strict", "--dataset", "x", code=1)
     assert "line 2" in strict.stderr
@@ -116,6 +116,8 @@ def test_what_was_read_before_a_bad_file_is_told(fite: Shell) -> None:
         (("classify", "{file}", "--captioner", "org/none"), 1, "--captioner none"),
         (("classify", "{file}", "--features", "none"), 1, "no feature set 'none'"),
         (("models", "path", "huge"), 1, "no model 'huge'"),
+        (("--db", ":memory:", "ingest", "{file}"), 2, "names no file"),
+        (("--db", "none/fite.db", "ingest", "{file}"), 1, "there is no folder none"),
         (("nonsense",), 2, "No such command"),
     ],
 )
@@ -131,13 +133,19 @@ def test_errors_name_the_thing_and_the_next_step(
 
 def test_errors_on_an_existing_store(filled: Shell) -> None:
     for words, code, message in (
-        (("stats", "--dataset", "none"), 1, "no dataset none"),
+        (("stats", "--dataset", "none"), 1, "no dataset 'none' (known: demo)"),
         (("extract", "--faces", "eyes"), 2, "no face analyser"),
         (("extract", "--only", "eyes"), 2, "no stage"),
         (("train", "--seeds", "a"), 2, "--seeds takes numbers"),
         (("train", "--preset", "huge"), 2, "no preset"),
         (("train", "--features", "none"), 1, "no feature set"),
-        (("evaluate", "fite-mini", "--dataset", "none"), 1, "no labelled examples"),
+        (("show", "demo-1", "--features", "none"), 1, "no feature set"),
+        (("stats", "--features", "none"), 1, "no feature set"),
+        (("extract", "--dataset", "none"), 1, "no dataset 'none'"),
+        (("extract", "--split", "none"), 1, "no split 'none'"),
+        (("classify", "--dataset", "demo", "--split", "none"), 1, "no split 'none'"),
+        (("train", "--dataset", "none"), 1, "no dataset 'none'"),
+        (("evaluate", "fite-mini", "--dataset", "none"), 1, "no dataset 'none'"),
         (("export", "fite-mini", "--output", "x"), 1, "no checkpoint"),
         (("show", "nobody"), 1, "no tweet 'nobody'"),
         (("classify", "--dataset", "none"), 1, "no dataset 'none'"),
@@ -173,7 +181,7 @@ def test_a_failed_picture_stays_in_its_line(fite: Shell) -> None:
         result = fite("classify", source, code=3)
         reason = json.loads(result.stdout)["failed_pictures"]["missing.jpg"]
         assert "the file was not found" in reason
-        assert "1 pictures could not be read" in result.stderr
+        assert "1 picture could not be read" in result.stderr
 
 
 def test_stats(filled: Shell) -> None:
@@ -234,6 +242,12 @@ def test_classify_writes_a_line_for_each_line(fite: Shell) -> None:
     assert result.stdout == ""
     assert len(output.read_text().splitlines()) == 2
     assert "2 lines in" in result.stderr
+    before = output.read_bytes()
+    for words, code in ((("none.jsonl",), 1), ((source, "--format", "csv"), 1), ((source,), 3)):
+        fite("classify", *words, "--output", str(output), code=code)
+        assert output.read_bytes() == before
+    assert "overwritten" in fite("classify", source, "--output", source, code=2).stderr
+    assert {path.name for path in fite.folder.iterdir() if path.suffix == ".part"} == set()
     bad = fite("classify", source, "--output", str(fite.folder / "none" / "x"), code=1)
     assert "cannot be written" in bad.stderr
     assert "Would classify" in fite("classify", source, "--dry-run").stderr
@@ -370,14 +384,41 @@ def test_an_interruption_exits_with_130(fite: Shell) -> None:
         [*command, "--output", str(output)], cwd=ROOT, stderr=subprocess.PIPE, env=environment
     )
     until = time.monotonic() + 60
-    while time.monotonic() < until and not (output.exists() and output.stat().st_size > 50_000):
+    part = fite.folder / "out.jsonl.part"
+    while time.monotonic() < until and not (part.exists() and part.stat().st_size > 50_000):
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     _, talk = process.communicate(timeout=60)
     assert process.returncode == 130, talk
     assert b"interrupted; finished batches are kept" in talk
-    lines = output.read_text().splitlines()
+    assert not output.exists()
+    assert f"The lines so far are in {part}".encode() in talk
+    lines = part.read_text().splitlines()
     assert 100 < len(lines) < 30_000
     assert all(json.loads(line)["aspects"] for line in lines)
     kept = json.loads(fite("sql", "select count(*) as n from predictions", "--json").stdout)
     assert kept[0]["n"] >= len(lines)
+
+
+def run(shell: Shell, *words: str, stdout: Any) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "fitecli", "--db", str(shell.db), *words]
+    return subprocess.run(command, cwd=ROOT, stdout=stdout, stderr=subprocess.PIPE, check=False)
+
+
+@pytest.mark.parametrize(
+    "words", [("stats",), ("sql", "select 1", "--format", "csv"), ("classify", "--dataset", "demo")]
+)
+def test_a_full_disk_behind_stdout_is_told(words: tuple[str, ...], filled: Shell) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = run(filled, *words, stdout=full)
+    assert done.returncode == 1, done.stderr
+    assert b"cannot be written: No space left on device" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_reader_that_goes_away_is_no_mistake(filled: Shell) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as closed:
+        done = run(filled, "sql", "select * from tweet_aspects", "--format", "csv", stdout=closed)
+    assert (done.returncode, done.stderr) == (141, b"")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -110,11 +111,23 @@ def test_the_pseudo_face_is_dropped(analyser: DeepFaceAnalyser) -> None:
     assert analyser.analyse([grey]) == [()]
 
 
-def test_warnings_are_left_as_they_were(analyser: DeepFaceAnalyser) -> None:
-    assert "deepface" in sys.modules
-    assert warnings.filters[0][0] != "ignore" or warnings.filters[0][1] is not None
-    with pytest.warns(UserWarning, match="still heard"):
-        warnings.warn("still heard", UserWarning, stacklevel=1)
+def test_warnings_are_left_as_they_were(home: Path) -> None:
+    code = (
+        "import sys, warnings\n"
+        "before = list(warnings.filters)\n"
+        "from fitecli.faces.deepface import DeepFaceAnalyser\n"
+        "DeepFaceAnalyser(detector='dlib', offline=True)\n"
+        "assert 'deepface' in sys.modules\n"
+        "silenced = [f for f in warnings.filters if f[:3] == ('ignore', None, Warning)]\n"
+        "assert not silenced, silenced\n"
+        "warnings.warn('still heard')\n"
+    )
+    environment = os.environ | {"DEEPFACE_HOME": str(home)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "still heard" in done.stderr
 
 
 def test_the_worker_names_engine_and_weights(analyser: DeepFaceAnalyser) -> None:

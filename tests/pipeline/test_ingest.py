@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,19 @@ def test_a_picture_outside_of_the_folder_is_refused(
     report = ingest(store, lines({"text": "1", "images": [name]}), dataset="d", images=folder)
     assert (report.tweets, report.rejected) == (0, 1)
     assert "outside of --images" in str(ask(store, "select reason from reject"))
+
+
+def test_pipes_and_links_in_circles_stop_nothing(store: Store, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "circle.jpg").symlink_to(tmp_path / "circle.jpg")
+    source = lines(
+        {"text": "1", "images": ["pipe.jpg"]},
+        {"text": "2", "images": ["circle.jpg"]},
+        {"text": "3", "images": ["long" * 100 + ".jpg"]},
+    )
+    report = ingest(store, source, dataset="d", images=tmp_path)
+    assert (report.tweets, report.rejected) == (3, 0) or (report.tweets, report.rejected) == (2, 1)
+    assert ask(store, "select count(*) from image where sha256 is not null") == [(0,)]
 
 
 def test_a_missing_folder_is_told(store: Store, tmp_path: Path) -> None:

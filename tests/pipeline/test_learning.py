@@ -21,7 +21,8 @@ from fitecli.pipeline.learning import (
     plan,
     train,
 )
-from fitecli.pipeline.models import exported_models, locate_model
+from fitecli.pipeline.models import exported_folders, locate_model
+from fitecli.records import FeatureSet, Worker
 from fitecli.settings import Settings
 from fitecli.store import Scope, Store, open_store, run_query
 from tests.conftest import DEMO, labelled_lines
@@ -111,7 +112,7 @@ def test_evaluation_keeps_predictions_and_compares(trained: World) -> None:
 
 def test_models_are_found_by_name(trained: World) -> None:
     assert locate_model("tiny", trained.settings) == trained.folder / "models" / "tiny"
-    names = [folder.name for folder, _ in exported_models(trained.settings)]
+    names = [folder.name for folder in exported_folders(trained.settings)]
     assert "tiny" in names
     with pytest.raises(NotAModel, match="no model 'huge'"):
         locate_model("huge", trained.settings)
@@ -186,6 +187,54 @@ def test_a_dataset_of_the_store_is_classified_with_cached_features(trained: Worl
     assert found[0]["features"] == "bundled+prominence"
 
 
+def test_a_dataset_without_aspects_gets_found_ones(trained: World) -> None:
+    ingest(trained.store, io.BytesIO(b'{"id": "1", "text": "we met Ann"}'), dataset="bare")
+    (line,) = job(trained).dataset("bare", None)
+    assert [aspect["text"] for aspect in line["aspects"]] == ["Ann"]
+    assert trained.ask("select origin from tweet_aspects where dataset = 'bare'") == [("found",)]
+
+
+def test_what_is_predicted_already_is_not_computed_again(trained: World) -> None:
+    source = "\n".join(labelled_lines(6)).encode()
+
+    def once() -> tuple[list[dict[str, Any]], int]:
+        work = job(trained)
+        rows: list[int] = []
+        original = work.predictor.run
+
+        def counted(batch: dict[str, Any]) -> Any:
+            rows.append(len(batch["face_input_ids"]))
+            return original(batch)
+
+        work.predictor.run = counted  # type: ignore[attr-defined]
+        return list(work.file(io.BytesIO(source), name="x", dataset="again")), sum(rows)
+
+    (first, computed), (second, computed_again) = once(), once()
+    assert first == second
+    assert computed > 0
+    assert computed_again == 0
+
+
+def test_named_features_are_made_or_refused(trained: World) -> None:
+    options = ExtractOptions(captioner="none", aligner="prominence", theta=0.9, name="strict")
+    extractor = Extractor(trained.store, options, trained.settings, trained.told.append)
+    extractor.run(Scope("d"), complete=False)
+    line = b'{"id": "1", "text": "we met Ann", "images": ["eileen_collins.jpg"]}'
+    work = job(trained, features="strict")
+    (found,) = work.file(io.BytesIO(line), name="x", dataset="n", images=DEMO / "pictures")
+    assert found["features"] == "strict"
+    default = trained.store.feature_set()
+    assert default is not None
+    assert default.name == "bundled+prominence"  # classify changes no default
+    ids = trained.store.register_worker(Worker("faces", "elsewhere", "1"))
+    made = FeatureSet("foreign", trained.store.worker(ids).fingerprint, None,
+                      extractor.aligner.worker.fingerprint)  # fmt: skip
+    trained.store.register_worker(extractor.aligner.worker)
+    trained.store.register_feature_set(made)
+    with pytest.raises(NoExamples, match="cannot be made here: There is no face analyser"):
+        list(job(trained, features="foreign").file(io.BytesIO(line), name="x", dataset="n"))
+
+
 def test_the_same_file_gives_the_same_answers(trained: World) -> None:
     source = "\n".join(labelled_lines(9)).encode()
     answers = [
@@ -246,8 +295,11 @@ def test_an_interrupted_training_goes_on(world: World) -> None:
 
 def test_nothing_to_evaluate_or_export_on_is_told(trained: World) -> None:
     checkpoint = str(trained.folder / "runs" / "seed-0")
-    with pytest.raises(NoExamples, match="fite stats"):
+    with pytest.raises(NoExamples, match="no dataset 'none'"):
         evaluate(trained.store, EvaluateOptions(checkpoint, "none", None), trained.settings)
+    ingest(trained.store, io.BytesIO(b'{"id": "1", "text": "Ann"}'), dataset="unlabelled")
+    with pytest.raises(NoExamples, match="no complete features of unlabelled"):
+        evaluate(trained.store, EvaluateOptions(checkpoint, "unlabelled", None), trained.settings)
     with pytest.raises(NoExamples, match="--dataset"):
         export_model(
             trained.store, checkpoint, trained.folder / "x", trained.settings,
@@ -258,9 +310,14 @@ def test_nothing_to_evaluate_or_export_on_is_told(trained: World) -> None:
 def test_named_models_are_never_ignored_for_cached_rows(trained: World) -> None:
     with pytest.raises(NoExamples, match="no feature set 'zz'"):
         job(trained, features="zz")
-    assert job(trained, features="bundled+prominence")._preferred is not None
-    assert job(trained)._preferred is not None
-    assert job(trained, fresh=True)._preferred is None
+    for more, computed in (
+        ({}, False),
+        ({"features": "bundled+prominence"}, False),
+        ({"fresh": True}, True),
+    ):
+        work = job(trained, **more)
+        list(work.dataset("d", "dev"))
+        assert (work._extractor is not None) is computed
 
 
 def test_a_repeated_aspect_shares_its_face(trained: World) -> None:

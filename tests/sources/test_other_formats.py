@@ -78,6 +78,24 @@ def test_bad_offsets_and_lists_in_cells() -> None:
     assert "no JSON list" in found[1].reason  # type: ignore[union-attr]
 
 
+def test_a_quote_that_never_closes_costs_its_line_only() -> None:
+    found = records('id,text\n1,"open\n2,fine\n3,fine too\n', "csv")
+    assert isinstance(found[0], Reject)
+    assert found[0].line == 2
+    assert [item.text for item in found[1:] if isinstance(item, Tweet)] == ["fine", "fine too"]
+    assert [item.line for item in found] == [2, 3, 4]
+    many = records('id,text\n1,"open\n' + "2,fine\n" * 200, "csv")
+    assert sum(isinstance(item, Tweet) for item in many) == 1  # neighbours of one id are joined
+    assert isinstance(many[0], Reject)
+
+
+def test_a_table_of_tabs_need_not_quote() -> None:
+    found = tweets('id\ttext\n1\t"So true he said\n2\t"Hi" she said\n3\t"quoted"\n', "tsv")
+    assert [tweet.text for tweet in found] == ['"So true he said', '"Hi" she said', "quoted"]
+    long = tweets('id\ttext\n1\t"' + "x" * 200_000 + "\n2\tfine\n", "tsv")
+    assert [len(tweet.text) for tweet in long] == [200_001, 4]
+
+
 def test_a_table_without_text_is_told() -> None:
     with pytest.raises(UnreadableSource, match="no column 'text'"):
         records("id,body\n1,x\n", "csv")
@@ -136,6 +154,32 @@ def test_x_api_tweets_line_by_line_and_a_bad_one() -> None:
     assert "no numbers" in reasons[1]
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"attachments": {"media_keys": ["1"]}},
+        {"attachments": {"media_keys": [["1"]]}},
+        {"author_id": ["7"]},
+        {"author_id": {"a": 1}},
+    ],
+)
+def test_wrong_types_of_the_x_api_stop_nothing(broken: dict[str, object]) -> None:
+    includes = {
+        "media": [{"media_key": "1", "url": "http://[bad/x.jpg"}, {"media_key": ["1"]}],
+        "users": [{"id": ["7"], "username": "me"}],
+    }
+    data = [{"id": "1", "text": "Hi", **broken}, {"id": "2", "text": "Hi", **broken}, {"text": "a"}]
+    found = records(json.dumps({"data": data, "includes": includes}), "x-api")
+    assert len(found) == 3
+    assert isinstance(found[2], Tweet)
+    rejected = [item for item in found if isinstance(item, Reject)]
+    assert len({(item.line, item.reason) for item in rejected}) == len(rejected)
+
+
+def test_a_page_without_tweets_is_no_mistake() -> None:
+    assert records(json.dumps({"meta": {"result_count": 0}}), "x-api") == []
+
+
 def test_a_long_note_replaces_the_short_text_and_overlaps_count_once() -> None:
     entities = {
         "annotations": [{"start": 0, "end": 8, "normalized_text": "Bob Smith"}],
@@ -172,7 +216,7 @@ def test_inline_tags() -> None:
     [
         (b"The [B-ASP]food was", "not closed"),
         (b"The [B-ASP]food[E-ASP] $LABEL$ good", "label must be"),
-        (b"The [B-ASP]food[E-ASP] $LABEL$ Positive, Negative", "2 labels for 1 tags"),
+        (b"The [B-ASP]food[E-ASP] $LABEL$ Positive, Negative", "1 tags and 2 labels"),
         (b"The [B-ASP] [E-ASP] x", "the tag is empty"),
         (b"\xff [B-ASP]a[E-ASP]", "not UTF-8"),
     ],

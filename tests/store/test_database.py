@@ -179,9 +179,19 @@ def test_what_is_no_database_is_told(content: bytes, tmp_path: Path) -> None:
 def test_somebody_elses_database_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     execute(path, "CREATE TABLE recipes (name)")
+    before = path.read_bytes()
     for act in (open_store, upgrade):
         with pytest.raises(NotAStore, match="recipes"):
             act(path)
+    assert path.read_bytes() == before
+    assert [item.name for item in tmp_path.iterdir()] == ["x.db"]
+
+
+def test_a_place_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
+    with pytest.raises(StoreFull, match="there is no folder"):
+        open_store(tmp_path / "none" / "fite.db")
+    with pytest.raises(StoreFull, match="it is a folder"):
+        open_store(tmp_path)
 
 
 def test_a_missing_or_empty_store_is_told(tmp_path: Path) -> None:
@@ -196,7 +206,10 @@ def test_a_missing_or_empty_store_is_told(tmp_path: Path) -> None:
         upgrade(tmp_path / "empty.db")
 
 
-@pytest.mark.parametrize("url", ["nonsense://", "://x", "mysql+nothing://host/db"])
+@pytest.mark.parametrize(
+    "url",
+    ["nonsense://", "://x", "mysql+nothing://host/db", "mysql://h/db", ":memory:", "sqlite://"],
+)
 def test_a_broken_address_is_told(url: str) -> None:
     with pytest.raises(UsageProblem):
         open_store(url)

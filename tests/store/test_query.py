@@ -86,6 +86,13 @@ def test_reading_goes_on_while_another_writes(path: Path) -> None:
         other.execute("ROLLBACK")
 
 
+@pytest.mark.parametrize("content", [b"", b"no database at all" * 99])
+def test_another_file_is_told_by_name(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "other.db").write_bytes(content)
+    with pytest.raises(NotAStore, match=r"other\.db is no fite store"):
+        run_query(tmp_path / "other.db", "select 1")
+
+
 def test_a_missing_store_is_told(tmp_path: Path) -> None:
     with pytest.raises(NotAStore, match="fite ingest FILE"):
         run_query(tmp_path / "none.db", "select 1")

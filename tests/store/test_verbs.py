@@ -210,6 +210,51 @@ def test_a_taken_name_gets_a_number_and_the_last_completed_is_default(store: Sto
     assert store.feature_set("none") is None
 
 
+def test_the_default_describes_the_datasets_asked_for(store: Store) -> None:
+    first = fill(store)
+    second = features(store, thresholds={"theta": 0.5})
+    assert store.feature_set() == next(r for r in store.feature_sets() if r.id == second.id)
+    found = store.feature_set(datasets=("d",))
+    assert found is not None
+    assert found.id == first.id
+    assert store.feature_set(datasets=("d", "other")) is None
+
+
+def test_wrong_names_are_told_with_the_known_ones(store: Store) -> None:
+    store.add_tweets("d", [replace(TWEET, split="dev")])
+    store.require("d", "dev")
+    store.require(None, "dev")
+    for words, message in (
+        (("e",), "no dataset 'e' .known: d."),
+        (("d", "test"), "no split 'test' .known: dev."),
+        ((None, "test"), "no split 'test'"),
+    ):
+        with pytest.raises(NoExamples, match=message):
+            store.require(*words)
+
+
+def test_a_picture_that_a_tweet_has_twice_counts_once(store: Store) -> None:
+    other = TweetImage("b.jpg", "/p/b.jpg", "bb")
+    twice = replace(TWEET, images=(*TWEET.images, other, *TWEET.images))
+    (number,) = store.add_tweets("d", [twice]).ids
+    row = features(store)
+    images = store.claim_images(row.face_worker_id, Scope(), limit=9, owner="me")
+    found = {image.id: FacesFound((HAPPY, replace(HAPPY, age=5))) for image in images}
+    store.save_faces(row.face_worker_id, found)
+    store.save_captions(row.caption_worker_id or 0, {image.id: "A man." for image in images})
+    (tweet,) = store.tweet_faces([number or 0], row.face_worker_id)
+    assert (len(tweet.images), len(tweet.faces), tweet.pictures_seen) == (2, 4, 2)
+    parts = tuple((face.face_id, None, f"face {i}") for i, face in enumerate(tweet.faces))
+    store.save_descriptions(row.id, {tweet.tweet_id: DescriptionText("", 4, parts)})
+    assert [a.caption for a in store.stored_aspects(Scope(), row)] == ["A man. A man."] * 2
+    assert ask(store, "select face, picture, sentence from face_descriptions order by face") == [
+        (0, "a.jpg", "face 0"), (1, "a.jpg", "face 1"),
+        (2, "b.jpg", "face 2"), (3, "b.jpg", "face 3"),
+    ]  # fmt: skip
+    chain = store.chain("1", features=row)
+    assert [face["sentence"] for face in chain.faces] == [f"face {i}" for i in range(4)]
+
+
 # claims
 
 
