@@ -7,12 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
+if TYPE_CHECKING:
+    from fitecli.pipeline.classify import ClassifyOptions
+    from fitecli.settings import Settings
+
 from fitecli.cli.console import counted, opened, tell
-from fitecli.cli.options import Device, DryRun, Features, Split, Threads, cores
+from fitecli.cli.options import Device, DryRun, Features, Split, Threads, cores, tweet_source
 
 FLUSH = 32  # lines
 
@@ -73,28 +77,55 @@ def classify(
             device=device,
         ),
     )
+    if dry_run:
+        _tell_work(ctx.obj, options, file, dataset, split, format)
+        return
     with opened(ctx.obj, create=file is not None) as store:
         job = ClassifyJob(store, options, ctx.obj, tell)
-        if dry_run:
-            tell(f"Would classify {file or dataset} with {job.predictor.name}.")
-            return
         if file is None:
             lines = job.dataset(dataset or "", split)
         else:
-            path = Path(file)
-            stdin = file == "-"
+            source = tweet_source(file)
             lines = job.file(
-                sys.stdin.buffer if stdin else path,
-                name="stdin" if stdin else path.name,
-                dataset=dataset or ("stdin" if stdin else dataset_of(path)),
-                format=format,
-                images=images or (None if stdin else path.parent),
+                source, dataset=dataset or dataset_of(source), format=format, images=images
             )
         count = _write(lines, output)
     if output is not None:
         tell(f"{count} lines in {output}")
     if job.failed or job.failed_pictures:
         raise Incomplete(_failures(job.failed, job.failed_pictures))
+
+
+def _tell_work(
+    settings: Settings,
+    options: ClassifyOptions,
+    file: str | None,
+    dataset: str | None,
+    split: str | None,
+    format: str,
+) -> None:
+    from fitecli.evaluation import open_predictor
+    from fitecli.pipeline.estimates import of_dataset, of_file
+    from fitecli.pipeline.models import locate_model
+
+    predictor = open_predictor(
+        locate_model(options.model, settings), threads=options.threads, device=options.device
+    )
+    if file is None:
+        with opened(settings, create=False) as store:
+            work = of_dataset(store, dataset or "", split, predictor)
+    else:
+        work = of_file(
+            tweet_source(file), predictor, format=format, find_aspects=options.find_aspects
+        )
+    parts = (
+        counted(work.aspects, "aspect"),
+        f"of {counted(work.tweets, 'tweet')}",
+        f"with {predictor.name} in about {work.seconds:.0f} s,",
+        f"besides looking at {counted(work.pictures, 'picture')} where that was not done yet;",
+        f"{counted(work.rejected, 'record')} cannot be read.",
+    )
+    tell(f"Would classify {' '.join(parts)}")
 
 
 def _failures(records: int, pictures: int) -> str:

@@ -46,8 +46,8 @@ def extract(
         store.require(dataset, split)
         extractor = Extractor(store, options, ctx.obj, tell)
         if dry_run:
-            pending = extractor.pending(scope, only)
-            print_table("Would compute", ("stage", "items"), list(pending.items()))
+            columns = ("stage", "items", "about seconds")
+            print_table("Would compute", columns, extractor.pending(scope, only))
             return
         reports = extractor.run(scope, only=only, progress=bars)
     if as_json:

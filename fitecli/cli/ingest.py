@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from fitecli.cli.console import counted, counts, opened, print_json, tell
+from fitecli.cli.options import tweet_source
 
 
 def ingest(
@@ -39,11 +39,11 @@ def ingest(
     with opened(ctx.obj) as store:
         try:
             for name in files:
-                stdin = name == "-"
+                source = tweet_source(name)
                 report += run(
                     store,
-                    sys.stdin.buffer if stdin else Path(name),
-                    dataset=dataset or ("stdin" if stdin else dataset_of(Path(name))),
+                    source,
+                    dataset=dataset or dataset_of(source),
                     format=format,
                     images=images,
                     split=split,

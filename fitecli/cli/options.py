@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from pathlib import Path
+from typing import Annotated, BinaryIO
 
 import typer
 
@@ -23,6 +25,11 @@ Threads = Annotated[int, typer.Option(min=0, help="Threads; 0 takes every core."
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
 Dataset = Annotated[str | None, typer.Option(help="Dataset (default: all).")]
 Split = Annotated[str | None, typer.Option(help="Split (default: all).")]
+
+
+def tweet_source(file: str) -> Path | BinaryIO:
+    """A file of tweets, or stdin for `-`."""
+    return sys.stdin.buffer if file == "-" else Path(file)
 
 
 def cores(threads: int) -> int:

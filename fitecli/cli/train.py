@@ -53,7 +53,7 @@ def train(
     )
     with opened(ctx.obj, create=False) as store:
         if dry_run:
-            print_json(plan(store, options, tell=tell))
+            print_json(plan(store, options, ctx.obj, tell=tell))
             return
         models = run(store, options, ctx.obj, tell=tell)
     if ctx.obj.rank:

@@ -26,6 +26,7 @@ from fitecli.weights import torch_device
 
 CHECKPOINTS = "checkpoints"  # of the epochs; removed when the run is done
 RESULT = "training.json"
+TIMED_BATCHES = 4
 POOL = 8  # batches that are sorted by length together
 
 
@@ -231,6 +232,42 @@ def train(
     trainer.remove_callback(_printer(trainer))
     trainer.train(resume_from_checkpoint=_last_checkpoint(output / CHECKPOINTS))
     return _finish(trainer, output, watch.results, seed)
+
+
+def seconds_per_epoch(
+    examples: Sequence[Example],
+    encoders: Sequence[Path],
+    preset: Preset,
+    *,
+    device: str = "auto",
+    threads: int = 0,
+) -> float:
+    """How long one pass over the examples should take, by training on a few batches."""
+    place = torch_device(device, threads)
+    model = build(encoders, preset, seed=0).to(place).train()
+    builder = input_builder(encoders[0], model.config)
+    data = EncodedDataset(builder, examples)
+    lengths = [item.length for item in data.encoded]
+    order = list(LengthGroupedSampler(lengths, preset.batch_size))
+    batches = [
+        order[start : start + preset.batch_size]
+        for start in range(0, len(order), preset.batch_size)
+    ]
+    optimiser = torch.optim.AdamW(model.parameters(), lr=preset.learning_rate, fused=True)
+    half = place.type == "cuda" or _cpu_multiplies_bf16()
+    began = time.perf_counter()
+    for number, indices in enumerate(batches[: 1 + TIMED_BATCHES]):
+        if number == 1:
+            began = time.perf_counter()  # the first batch allocates
+        batch = _Collator(builder)([data[index] for index in indices])
+        with torch.autocast(place.type, torch.bfloat16, enabled=half):
+            loss = model(**{name: array.to(place) for name, array in batch.items()}).loss
+        loss.backward()
+        optimiser.step()
+        optimiser.zero_grad()
+        loss.item()  # waits for a GPU
+    timed = min(TIMED_BATCHES, len(batches) - 1) or 1
+    return (time.perf_counter() - began) * len(batches) / timed
 
 
 def _printer(trainer: Trainer) -> Any:

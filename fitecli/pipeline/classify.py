@@ -86,12 +86,17 @@ class ClassifyJob:
         self,
         source: Path | BinaryIO,
         *,
-        name: str,
         dataset: str,
+        name: str = "stdin",
         format: str = "auto",
         images: Path | None = None,
     ) -> Iterator[dict[str, Any]]:
-        """Classify a file of tweets: one dict per input record, in order."""
+        """Classify a file of tweets: one dict per input record, in order.
+
+        images: the folder of the pictures, by default that of the file.
+        """
+        if isinstance(source, Path):
+            name, images = source.name, images or source.parent
         self._begin(dataset)
         pictures = PictureFolder(images, threads=self.options.extract.threads)
         records = iter(sources.read(source, format, name=name))

@@ -12,12 +12,14 @@ from fitecli.alignment.prominence import ProminenceAligner
 from fitecli.captions import open_captioner
 from fitecli.errors import UsageProblem
 from fitecli.faces import open_analyser
+from fitecli.pipeline.estimates import of_stage
 from fitecli.pipeline.local import Progress, Stage, StageReport, run_stage
 from fitecli.pipeline.stages import (
     CaptionsStage,
     ClipStage,
     DescriptionsStage,
     FacesStage,
+    ImageStage,
     ProminenceStage,
 )
 from fitecli.records import FeatureSet, Worker
@@ -138,9 +140,19 @@ class Extractor:
             self.store.complete_feature_set(self.features.id)
         return reports
 
-    def pending(self, scope: Scope, only: str | None = None) -> dict[str, int]:
-        """How many items each stage lacks now (later stages also wait for earlier ones)."""
-        return {stage.name: stage.count() for stage in self.stages(scope, only)}
+    def pending(self, scope: Scope, only: str | None = None) -> list[tuple[str, int, float | None]]:
+        """Each stage, how many items it lacks now and the seconds they should take.
+
+        Later stages also wait for earlier ones; only stages that look at pictures are timed.
+        """
+        return [
+            (
+                stage.name,
+                stage.count(),
+                of_stage(stage) if isinstance(stage, ImageStage) else None,
+            )
+            for stage in self.stages(scope, only)
+        ]
 
 
 def options_of(store: Store, features: FeatureSetRow, base: ExtractOptions) -> ExtractOptions:

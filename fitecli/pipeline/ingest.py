@@ -88,9 +88,10 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def dataset_of(path: Path) -> str:
-    """The name of a dataset that was given none: the file's, without suffixes."""
-    return path.name.removesuffix(".gz").split(".")[0] or "stdin"
+def dataset_of(source: Path | BinaryIO) -> str:
+    """The name of a dataset that was given none: the file's without suffixes, or stdin."""
+    name = source.name.removesuffix(".gz").split(".")[0] if isinstance(source, Path) else ""
+    return name or "stdin"
 
 
 def ingest(

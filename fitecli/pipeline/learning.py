@@ -107,6 +107,17 @@ class _Plan:
         features = choose_features(store, options.features, tell, datasets)
         return cls(preset, datasets, features, *training_examples(store, datasets, features, tell))
 
+    def encoders(self, settings: Settings) -> list[Path]:
+        """The language models on disk, fetched where they must be; raises MissingWeights."""
+        from fitecli.fusion import presets
+
+        preset = self.preset
+        names = [preset.encoder] + ([preset.scene_encoder] if preset.scene_encoder else [])
+        return [
+            presets.locate_encoder(name, preset.package, settings.models, offline=settings.offline)
+            for name in names
+        ]
+
 
 def train(
     store: Store,
@@ -116,17 +127,10 @@ def train(
     tell: Tell = lambda message: None,
 ) -> list[TrainedModel]:
     """Train one model a seed; what is finished is kept, what was interrupted goes on."""
-    from fitecli.fusion import presets
-
     if settings.processes > 1 and options.output is None:
         raise UsageProblem("Under torchrun all processes need one folder: add --output DIR.")
     made = _Plan.make(store, options, tell)
-    preset = made.preset
-    names = [preset.encoder] + ([preset.scene_encoder] if preset.scene_encoder else [])
-    encoders = [
-        presets.locate_encoder(name, preset.package, settings.models, offline=settings.offline)
-        for name in names
-    ]
+    preset, encoders = made.preset, made.encoders(settings)
     key = fingerprint(
         {
             "preset": preset.to_dict(),
@@ -144,9 +148,18 @@ def train(
     return [job.run(seed, made.train, made.dev) for seed in options.seeds]
 
 
-def plan(store: Store, options: TrainOptions, *, tell: Tell) -> dict[str, Any]:
-    """What `train` would do, without doing it."""
+def plan(store: Store, options: TrainOptions, settings: Settings, *, tell: Tell) -> dict[str, Any]:
+    """What `train` would do and how long it should take, without doing it."""
+    from fitecli.fusion.training import seconds_per_epoch
+
     made = _Plan.make(store, options, tell)
+    seconds = seconds_per_epoch(
+        made.train,
+        made.encoders(settings),
+        made.preset,
+        device=options.device,
+        threads=options.threads,
+    )
     return {
         "preset": made.preset.to_dict(),
         "datasets": list(made.datasets),
@@ -154,6 +167,7 @@ def plan(store: Store, options: TrainOptions, *, tell: Tell) -> dict[str, Any]:
         "seeds": list(options.seeds),
         "train": len(made.train),
         "dev": len(made.dev),
+        "about_seconds": round(seconds * made.preset.epochs * len(options.seeds)),
     }
 
 

@@ -87,6 +87,10 @@ class Reading(StoreConnection):
         with self._reading() as connection:
             return list(connection.execute(query.order_by(tweet.c.id).limit(limit)).scalars())
 
+    def tweet_count(self, scope: Scope) -> int:
+        """How many tweets a scope has."""
+        return self._count(in_scope(select(tables["tweet"].c.id), scope))
+
     def source_ids(self, tweet_ids: Sequence[int]) -> dict[int, str]:
         """Row id -> the id that the source gave, in ascending order."""
         tweet = tables["tweet"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -166,6 +167,14 @@ def test_extract_says_what_it_took(filled: Shell) -> None:
     assert "faces" in filled("extract").stdout
 
 
+def test_how_long_extract_should_take(fite: Shell) -> None:
+    fite("ingest", str(DEMO / "tweets.jsonl"), "--images", str(DEMO / "pictures"))
+    said = fite("extract", "--dry-run").stdout
+    assert re.search(r"faces +3 +[\d.]+", said), said
+    assert fite.json("sql", "select count(*) as n from analysis") == [{"n": 0}]
+    assert fite.json("sql", "select count(*) as n from lease") == [{"n": 0}]
+
+
 def test_failed_pictures_exit_with_3(fite: Shell) -> None:
     source = fite.file("t.jsonl", '{"text": "Ann", "images": ["missing.jpg"]}')
     fite("ingest", source)
@@ -250,12 +259,19 @@ def test_classify_writes_a_line_for_each_line(fite: Shell) -> None:
     assert {path.name for path in fite.folder.iterdir() if path.suffix == ".part"} == set()
     bad = fite("classify", source, "--output", str(fite.folder / "none" / "x"), code=1)
     assert "cannot be written" in bad.stderr
-    assert "Would classify" in fite("classify", source, "--dry-run").stderr
+    dry = Shell(fite.folder / "dry")
+    said = dry("classify", source, "--dry-run").stderr
+    assert "Would classify 1 aspect of 1 tweet with fite-mini in about 0 s" in said
+    assert "looking at 1 picture where that was not done yet; 1 record cannot be read" in said
+    assert not dry.db.exists()
+    dry("classify", "none.jsonl", "--dry-run", code=1)
 
 
 def test_classify_a_dataset(filled: Shell) -> None:
     lines = filled("classify", "--dataset", "demo").stdout.splitlines()
     assert [json.loads(line)["id"] for line in lines] == [f"demo-{n}" for n in range(1, 8)]
+    said = filled("classify", "--dataset", "demo", "--dry-run").stderr
+    assert "Would classify 14 aspects of 7 tweets with fite-mini" in said
 
 
 def test_evaluate_prints_tables_and_json(filled: Shell) -> None:

@@ -56,7 +56,9 @@ JOINED = {
 def test_the_road_from_picture_to_description(store: Store, tmp_path: Path) -> None:
     add(store, tmp_path, JOINED, {"id": "2", "text": "no picture", "aspects": ["picture"]})
     job, _ = extractor(store, tmp_path)
-    assert job.pending(EVERYTHING)["faces"] == 1
+    name, items, seconds = job.pending(EVERYTHING)[0]
+    assert (name, items) == ("faces", 1)
+    assert seconds is not None
     seen: list[tuple[str, int, int]] = []
     reports = job.run(EVERYTHING, progress=lambda *step: seen.append(step))
     assert [(r.name, r.done, r.failed) for r in reports] == [
@@ -96,7 +98,9 @@ def test_nothing_is_computed_twice(store: Store, tmp_path: Path) -> None:
     add(store, tmp_path, JOINED)
     extractor(store, tmp_path)[0].run(EVERYTHING)
     job, _ = extractor(store, tmp_path)
-    assert job.pending(EVERYTHING) == {"faces": 0, "alignment": 0, "descriptions": 0}
+    assert [part[:2] for part in job.pending(EVERYTHING)] == [
+        ("faces", 0), ("alignment", 0), ("descriptions", 0)
+    ]  # fmt: skip
     assert [r.done for r in job.run(EVERYTHING)] == [0, 0, 0]
 
 

@@ -49,6 +49,10 @@ class World:
         )
         return train(self.store, options, self.settings, tell=self.told.append)
 
+    def plan(self, **more: Any) -> dict[str, Any]:
+        options = TrainOptions(preset=self.preset, device="cpu", **more)
+        return plan(self.store, options, self.settings, tell=self.told.append)
+
     def ask(self, sql: str) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in run_query(self.store.place, sql)[1]]
 
@@ -119,10 +123,11 @@ def test_models_are_found_by_name(trained: World) -> None:
 
 
 def test_the_plan_of_a_training(trained: World) -> None:
-    options = TrainOptions(preset=trained.preset, seeds=(5,), epochs=9)
-    found = plan(trained.store, options, tell=trained.told.append)
+    found = trained.plan(seeds=(5,), epochs=9)
     assert (found["train"], found["dev"], found["seeds"]) == (48, 12, [5])
     assert found["preset"]["epochs"] == 9
+    assert found["about_seconds"] >= 0
+    assert trained.ask("select count(*) from run where seed = 5") == [(0,)]
 
 
 def job(world: World, **more: Any) -> ClassifyJob:
@@ -142,9 +147,7 @@ def test_every_line_gets_its_answer_in_order(trained: World) -> None:
     ]
     source = io.BytesIO("\n".join(map(json.dumps, lines)).encode())
     work = job(trained)
-    found = list(
-        work.file(source, name="x", dataset="new", format="jsonl", images=DEMO / "pictures")
-    )
+    found = list(work.file(source, dataset="new", format="jsonl", images=DEMO / "pictures"))
     assert [line.get("id", line.get("line")) for line in found] == ["a", 2, "c", 4, "d", 6, "f"]
     first = found[0]["aspects"]
     assert [(a["text"], a["start"], a["end"]) for a in first] == [
@@ -170,7 +173,7 @@ def test_every_line_gets_its_answer_in_order(trained: World) -> None:
 def test_only_the_aspects_of_the_line_are_answered(trained: World) -> None:
     def once(*aspects: str) -> list[str]:
         line = json.dumps({"id": "1", "text": "Ann met Bob", "aspects": list(aspects)}).encode()
-        (found,) = job(trained).file(io.BytesIO(line), name="x", dataset="twice", format="jsonl")
+        (found,) = job(trained).file(io.BytesIO(line), dataset="twice", format="jsonl")
         return [aspect["text"] for aspect in found["aspects"]]
 
     assert once("Ann") == ["Ann"]
@@ -207,7 +210,7 @@ def test_what_is_predicted_already_is_not_computed_again(trained: World) -> None
             return original(batch)
 
         work.predictor.run = counted  # type: ignore[attr-defined]
-        return list(work.file(io.BytesIO(source), name="x", dataset="again")), sum(rows)
+        return list(work.file(io.BytesIO(source), dataset="again")), sum(rows)
 
     (first, computed), (second, computed_again) = once(), once()
     assert first == second
@@ -221,7 +224,7 @@ def test_named_features_are_made_or_refused(trained: World) -> None:
     extractor.run(Scope("d"), complete=False)
     line = b'{"id": "1", "text": "we met Ann", "images": ["eileen_collins.jpg"]}'
     work = job(trained, features="strict")
-    (found,) = work.file(io.BytesIO(line), name="x", dataset="n", images=DEMO / "pictures")
+    (found,) = work.file(io.BytesIO(line), dataset="n", images=DEMO / "pictures")
     assert found["features"] == "strict"
     default = trained.store.feature_set()
     assert default is not None
@@ -232,13 +235,13 @@ def test_named_features_are_made_or_refused(trained: World) -> None:
     trained.store.register_worker(extractor.aligner.worker)
     trained.store.register_feature_set(made)
     with pytest.raises(NoExamples, match="cannot be made here: There is no face analyser"):
-        list(job(trained, features="foreign").file(io.BytesIO(line), name="x", dataset="n"))
+        list(job(trained, features="foreign").file(io.BytesIO(line), dataset="n"))
 
 
 def test_the_same_file_gives_the_same_answers(trained: World) -> None:
     source = "\n".join(labelled_lines(9)).encode()
     answers = [
-        list(job(trained, threads=threads).file(io.BytesIO(source), name="x", dataset="same"))
+        list(job(trained, threads=threads).file(io.BytesIO(source), dataset="same"))
         for threads in (1, 2)
     ]
     assert [[a["sentiment"] for a in line["aspects"]] for line in answers[0]] == [
@@ -249,7 +252,7 @@ def test_the_same_file_gives_the_same_answers(trained: World) -> None:
 def test_without_dev_split_some_tweets_are_held_out(world: World) -> None:
     lines = (json.dumps(json.loads(line) | {"split": None}) for line in labelled_lines(90))
     world.ingest("\n".join(lines))
-    found = plan(world.store, TrainOptions(preset=world.preset), tell=world.told.append)
+    found = world.plan()
     assert found["train"] + found["dev"] == 90
     assert 2 <= found["dev"] <= 20
     assert any("held out" in message for message in world.told)
@@ -258,7 +261,7 @@ def test_without_dev_split_some_tweets_are_held_out(world: World) -> None:
 def test_test_splits_are_never_trained_on(world: World) -> None:
     world.ingest("\n".join(labelled_lines(30)))
     world.ingest("\n".join(labelled_lines(30)), dataset="t", split="test")
-    assert plan(world.store, TrainOptions(), tell=world.told.append)["train"] == 24
+    assert world.plan()["train"] == 24
 
 
 def test_too_little_data_is_told(world: World) -> None:
@@ -327,6 +330,6 @@ def test_a_repeated_aspect_shares_its_face(trained: World) -> None:
         "images": ["eileen_collins.jpg"],
     }
     source = io.BytesIO(json.dumps(line).encode())
-    (found,) = job(trained).file(source, name="x", dataset="r", images=DEMO / "pictures")
+    (found,) = job(trained).file(source, dataset="r", images=DEMO / "pictures")
     sentences = [aspect["face"] for aspect in found["aspects"]]
     assert sentences == ["Eileen Collins with a happy expression."] * 2

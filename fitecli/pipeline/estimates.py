@@ -1,0 +1,100 @@
+"""What a long command would do and how long it should take, by trying a little; nothing is saved."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from fitecli import sources
+from fitecli.errors import FiteError
+from fitecli.evaluation import Predictor
+from fitecli.inputs import mark_aspect, tokenise_like_benchmark
+from fitecli.pipeline.local import Stage
+from fitecli.records import Example, Reject
+from fitecli.store import Scope, Store
+
+PAIRS = 64  # of tweets and aspects that are timed
+PICTURES = 4
+
+
+@dataclass(frozen=True)
+class Work:
+    """What `fite classify` would read; seconds are for the pairs, not for looking at pictures."""
+
+    tweets: int
+    aspects: int
+    pictures: int
+    rejected: int
+    seconds: float
+
+
+def of_file(
+    source: Path | BinaryIO, predictor: Predictor, *, format: str, find_aspects: bool
+) -> Work:
+    """Read a file of tweets to its end and time the predictor on its first pairs."""
+    tweets = pictures = rejected = aspects = 0
+    examples: list[Example] = []
+    for record in sources.read(source, format):
+        if isinstance(record, Reject):
+            rejected += 1
+            continue
+        tweets += 1
+        pictures += len(record.images)
+        found = record.aspects
+        if not found and find_aspects:
+            found = sources.find_aspects(record.text)
+        aspects += len(found)
+        for aspect in found[: PAIRS - len(examples)]:
+            text = aspect.source_text or mark_aspect(record.text, aspect.start, aspect.end)
+            examples.append(Example(text, tokenise_like_benchmark(aspect.text)))
+    return Work(tweets, aspects, pictures, rejected, _seconds(predictor, examples, aspects))
+
+
+def of_dataset(store: Store, dataset: str, split: str | None, predictor: Predictor) -> Work:
+    """Count what the store has of a dataset and time the predictor on its first pairs."""
+    store.require(dataset, split)
+    examples: list[Example] = []
+    aspects = pictures = 0
+    tweets = store.tweet_count(Scope(dataset, split))
+    for part in [split] if split else store.splits(dataset):
+        pictures += store.picture_counts(dataset, part, None)[0]
+        for text, aspect, source_text, _ in store.texts(dataset, part):
+            aspects += 1
+            if len(examples) < PAIRS:
+                marked = source_text or tokenise_like_benchmark(text)
+                examples.append(Example(marked, tokenise_like_benchmark(aspect)))
+    return Work(tweets, aspects, pictures, 0, _seconds(predictor, examples, aspects))
+
+
+def _seconds(predictor: Predictor, examples: Sequence[Example], total: int) -> float:
+    if not examples:
+        return 0.0
+    predictor.predict_hashed(examples[:1])  # the first run allocates
+    began = time.perf_counter()
+    predictor.predict_hashed(examples)
+    return (time.perf_counter() - began) * total / len(examples)
+
+
+def of_stage(stage: Stage) -> float:
+    """Seconds for all that a stage lacks, by its first few items; they stay pending."""
+    total = stage.count()
+    try:
+        items = stage.claim(PICTURES) if total else ()
+        began = time.perf_counter()
+        prepared = list(_prepared(stage, items))
+        if prepared:
+            stage.compute(prepared)
+        return (time.perf_counter() - began) * total / max(1, len(items))
+    finally:
+        stage.release()
+
+
+def _prepared(stage: Stage, items: Iterable[Any]) -> Iterator[Any]:
+    for item in items:
+        try:
+            yield stage.prepare(item)
+        except FiteError:
+            continue  # told when it is really looked at
