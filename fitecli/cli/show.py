@@ -58,7 +58,7 @@ def _print(chain: TweetChain, features: str) -> None:
         print_table("Predictions (label is the gold one)", PREDICTIONS, read)
     else:
         aspects = ", ".join(aspect["text"] for aspect in chain.aspects) or "none"
-        typer.echo(f"Aspects: {aspects}. No predictions yet: `fite classify` makes them.")
+        typer.echo(f"Aspects: {aspects}. No predictions yet with these features: `fite classify`.")
 
 
 FACES = (

@@ -68,6 +68,7 @@ class ClassifyJob:
         )
         self._folder = folder
         self._model_id: int | None = None
+        self._sets_default = False  # whether new features become the dataset's default
         self.failed = 0  # records
         self.failed_pictures = 0  # of the tweets classified, however long ago they failed
         self._extractor: Extractor | None = None
@@ -78,8 +79,10 @@ class ClassifyJob:
 
     def _begin(self, dataset: str) -> None:
         """Choose the features, unless they or their models are named; make the model a row."""
+        default = self.store.feature_set(datasets=(dataset,))
+        self._sets_default = default is None
         if self.options.features is None and not self.options.fresh:
-            self._preferred = self.store.feature_set(datasets=(dataset,))
+            self._preferred = default
         self._model_id = register(self.store, self._folder, self.predictor)
 
     def file(
@@ -149,7 +152,8 @@ class ClassifyJob:
             after = ids[-1]
             bare = self.store.without_aspects(ids)
             found = [tweet for tweet in map(self._complete, bare) if tweet.aspects]
-            self.store.add_tweets(dataset, found)
+            if found:
+                self.store.add_tweets(dataset, found)
             results = self._predict(ids)
             for number, source_id in self.store.source_ids(ids).items():
                 yield self._line(source_id, results[number], None)
@@ -164,8 +168,7 @@ class ClassifyJob:
         rest = [number for number in ids if number not in cached]
         if rest:
             extractor = self._extract()
-            others = self._preferred is not None  # the dataset's own features stay the default
-            extractor.run(Scope(tweet_ids=tuple(rest)), complete=not others)
+            extractor.run(Scope(tweet_ids=tuple(rest)), complete=self._sets_default)
             answers |= self._predict_with(extractor.features, rest)
         return answers
 

@@ -76,7 +76,7 @@ def decode(item: PendingImage) -> Picture:
     """Open a picture of the store; raises UnreadableImage where the file is not known or broken."""
     if item.path is None:
         raise UnreadableImage(
-            f"{item.name}: the file was not found; ingest again with `--images DIR`."
+            f"{item.name}: the file was not found; name its folder with `--images DIR`."
         )
     return open_picture(Path(item.path))
 
