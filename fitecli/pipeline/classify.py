@@ -168,7 +168,8 @@ class ClassifyJob:
         rest = [number for number in ids if number not in cached]
         if rest:
             extractor = self._extract()
-            extractor.run(Scope(tweet_ids=tuple(rest)), complete=self._sets_default)
+            new = extractor.features.completed_at is None
+            extractor.run(Scope(tweet_ids=tuple(rest)), complete=new and self._sets_default)
             answers |= self._predict_with(extractor.features, rest)
         return answers
 

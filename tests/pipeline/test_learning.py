@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -221,12 +222,14 @@ def test_what_is_predicted_already_is_not_computed_again(trained: World) -> None
 def test_named_features_are_made_or_refused(trained: World) -> None:
     options = ExtractOptions(captioner="none", aligner="prominence", theta=0.9, name="strict")
     extractor = Extractor(trained.store, options, trained.settings, trained.told.append)
-    extractor.run(Scope("d"), complete=False)
+    extractor.run(Scope("d"))
+    plain = replace(options, theta=0.4, name=None)
+    Extractor(trained.store, plain, trained.settings, trained.told.append).run(Scope("d"))
     line = b'{"id": "1", "text": "we met Ann", "images": ["eileen_collins.jpg"]}'
     work = job(trained, features="strict")
     (found,) = work.file(io.BytesIO(line), dataset="n", images=DEMO / "pictures")
     assert found["features"] == "strict"
-    default = trained.store.feature_set()
+    default = trained.store.feature_set(datasets=("d",))
     assert default is not None
     assert default.name == "bundled+prominence"  # classify changes no default
     ids = trained.store.register_worker(Worker("faces", "elsewhere", "1"))
