@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
+from fitecli.cli.console import counted, opened, tell
+from fitecli.cli.options import Device, DryRun, Features, Split, Threads, cores, tweet_source
+
 if TYPE_CHECKING:
     from fitecli.pipeline.classify import ClassifyOptions
     from fitecli.settings import Settings
-
-from fitecli.cli.console import counted, opened, tell
-from fitecli.cli.options import Device, DryRun, Features, Split, Threads, cores, tweet_source
 
 FLUSH = 32  # lines
 

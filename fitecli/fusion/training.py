@@ -26,7 +26,7 @@ from fitecli.weights import torch_device
 
 CHECKPOINTS = "checkpoints"  # of the epochs; removed when the run is done
 RESULT = "training.json"
-TIMED_BATCHES = 4
+TIMED_BATCHES = 8
 POOL = 8  # batches that are sorted by length together
 
 
@@ -166,6 +166,8 @@ def build(
     datasets: Sequence[str] = (),
 ) -> FiteModel:
     """Build an untrained network on pretrained encoders (one folder, or face and scene)."""
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
     try:
         return FiteModel.from_encoders(
             str(encoders[0]),
@@ -213,8 +215,6 @@ def train(
     for name, examples in (("train", train_examples), ("dev", dev_examples)):
         if not examples:
             raise NoExamples(f"There are no labelled examples in the {name} part of the data.")
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
     model = build(encoders, preset, seed=seed, features=features, datasets=datasets)
     builder = input_builder(encoders[0], model.config)
     builder.tokeniser.save(_made(output))
@@ -235,18 +235,19 @@ def train(
 
 
 def seconds_per_epoch(
-    examples: Sequence[Example],
+    train_examples: Sequence[Example],
+    dev_examples: Sequence[Example],
     encoders: Sequence[Path],
     preset: Preset,
     *,
     device: str = "auto",
     threads: int = 0,
 ) -> float:
-    """How long one pass over the examples should take, by training on a few batches."""
+    """How long one epoch should take, by training on a few batches; dev costs a third a batch."""
     place = torch_device(device, threads)
     model = build(encoders, preset, seed=0).to(place).train()
     builder = input_builder(encoders[0], model.config)
-    data = EncodedDataset(builder, examples)
+    data = EncodedDataset(builder, train_examples)
     lengths = [item.length for item in data.encoded]
     order = list(LengthGroupedSampler(lengths, preset.batch_size))
     batches = [
@@ -267,7 +268,8 @@ def seconds_per_epoch(
         optimiser.zero_grad()
         loss.item()  # waits for a GPU
     timed = min(TIMED_BATCHES, len(batches) - 1) or 1
-    return (time.perf_counter() - began) * len(batches) / timed
+    both = len(batches) * (1 + len(dev_examples) / len(train_examples) / 3)
+    return (time.perf_counter() - began) * both / timed
 
 
 def _printer(trainer: Trainer) -> Any:

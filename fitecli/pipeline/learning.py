@@ -155,6 +155,7 @@ def plan(store: Store, options: TrainOptions, settings: Settings, *, tell: Tell)
     made = _Plan.make(store, options, tell)
     seconds = seconds_per_epoch(
         made.train,
+        made.dev,
         made.encoders(settings),
         made.preset,
         device=options.device,
