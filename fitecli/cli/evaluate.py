@@ -24,8 +24,8 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Measure a model: accuracy, macro-F1, per class, by number of faces, calibration."""
-    from fitecli.pipeline.learning import EvaluateOptions
-    from fitecli.pipeline.learning import evaluate as run
+    from fitecli.pipeline.evaluating import EvaluateOptions
+    from fitecli.pipeline.evaluating import evaluate as run
 
     options = EvaluateOptions(model, dataset, split, against, features, device, threads)
     with opened(ctx.obj, create=False) as store:

@@ -26,7 +26,7 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Export a checkpoint to ONNX with a model card; fails where it disagrees with torch."""
-    from fitecli.pipeline.learning import export_model
+    from fitecli.pipeline.evaluating import export_model
 
     with opened(ctx.obj, create=False) as store:
         parity = export_model(

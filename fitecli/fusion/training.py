@@ -5,29 +5,29 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Sampler
 from transformers import EvalPrediction, Trainer, TrainerCallback, TrainingArguments, logging
 from transformers.trainer_utils import get_last_checkpoint
 
 from fitecli.errors import MissingWeights, NoExamples
+from fitecli.fusion.batches import Collator, EncodedDataset, LengthGroupedSampler
 from fitecli.fusion.network import FiteModel
 from fitecli.fusion.presets import Preset
-from fitecli.inputs import EncodedExample, InputBuilder, Wording, load_tokeniser
+from fitecli.inputs import InputBuilder, Wording, load_tokeniser
 from fitecli.metrics import accuracy, macro_f1
-from fitecli.records import LABELS, Example
+from fitecli.records import Example
 from fitecli.weights import torch_device
 
 CHECKPOINTS = "checkpoints"  # of the epochs; removed when the run is done
 RESULT = "training.json"
 TIMED_BATCHES = 8
-POOL = 8  # batches that are sorted by length together
 
 
 @dataclass(frozen=True)
@@ -52,45 +52,6 @@ class TrainingResult:
     dev_macro_f1: float
     device: str
     epochs: tuple[EpochResult, ...]
-
-
-class EncodedDataset(Dataset[tuple[EncodedExample, int]]):
-    """Encoded examples with the index of their label."""
-
-    def __init__(self, builder: InputBuilder, examples: Sequence[Example]) -> None:
-        self.encoded = builder.encode(examples)
-        self.labels = [LABELS.index(example.label or "") for example in examples]
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def __getitem__(self, index: int) -> tuple[EncodedExample, int]:
-        return self.encoded[index], self.labels[index]
-
-
-class LengthGroupedSampler(Sampler[int]):
-    """Shuffles, then sorts by length inside pools of a few batches, then shuffles the batches.
-
-    Little is padded, and the order of the batches does not depend on their length: long batches
-    first, as in transformers' own sampler of this kind, teach the model in cycles.
-    """
-
-    def __init__(self, lengths: Sequence[int], batch_size: int) -> None:
-        self._lengths = torch.tensor(lengths)
-        self._batch_size = batch_size
-
-    def __len__(self) -> int:
-        return len(self._lengths)
-
-    def __iter__(self) -> Iterator[int]:
-        order = torch.randperm(len(self._lengths))
-        pools = torch.split(order, POOL * self._batch_size)
-        grouped = [pool[self._lengths[pool].argsort(stable=True)] for pool in pools]
-        batches = list(torch.split(torch.cat(grouped), self._batch_size))
-        last = [batches.pop()] if len(order) % self._batch_size else []  # only it may be short
-        shuffled = [batches[place] for place in torch.randperm(len(batches)).tolist()]
-        for batch in [*shuffled, *last]:
-            yield from batch.tolist()
 
 
 class FiteTrainer(Trainer):
@@ -225,7 +186,7 @@ def train(
         args=arguments,
         train_dataset=EncodedDataset(builder, train_examples),
         eval_dataset=EncodedDataset(builder, dev_examples),
-        data_collator=_Collator(builder),
+        data_collator=Collator(builder),
         compute_metrics=_measure,
         callbacks=[watch],
     )
@@ -260,7 +221,7 @@ def seconds_per_epoch(
     for number, indices in enumerate(batches[: 1 + TIMED_BATCHES]):
         if number == 1:
             began = time.perf_counter()  # the first batch allocates
-        batch = _Collator(builder)([data[index] for index in indices])
+        batch = Collator(builder)([data[index] for index in indices])
         with torch.autocast(place.type, torch.bfloat16, enabled=half):
             loss = model(**{name: array.to(place) for name, array in batch.items()}).loss
         loss.backward()
@@ -335,17 +296,6 @@ def _cpu_multiplies_bf16() -> bool:
     """Whether bfloat16 is faster than float32 here: emulated, it is many times slower."""
     capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
-
-
-@dataclass(frozen=True)
-class _Collator:
-    builder: InputBuilder
-
-    def __call__(self, items: Sequence[tuple[EncodedExample, int]]) -> dict[str, torch.Tensor]:
-        arrays = self.builder.collate([encoded for encoded, _ in items])
-        batch = {name: torch.from_numpy(array) for name, array in arrays.items()}
-        batch["labels"] = torch.tensor([label for _, label in items])
-        return batch
 
 
 def _measure(prediction: EvalPrediction) -> dict[str, float]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, exists, func, or_, select
+from sqlalchemy import Connection, Select, and_, exists, or_, select
 
-from fitecli.errors import NoExamples
-from fitecli.records import Alignment, Aspect, Face, Tweet
-from fitecli.store.connection import StoreConnection, analysed, in_scope, tables
+from fitecli.records import Alignment, Aspect, Face
+from fitecli.store.connection import analysed, in_scope, tables
+from fitecli.store.listing import CHUNK, Listing, first_of_its_kind
 from fitecli.store.rows import (
     FeatureSetRow,
     FoundFace,
@@ -19,114 +19,9 @@ from fitecli.store.rows import (
     TweetFaces,
 )
 
-CHUNK = 1000  # tweets read at once
 
-
-class Reading(StoreConnection):
-    """Verbs that only read."""
-
-    def datasets(self) -> dict[str, int]:
-        """The datasets and how many tweets each has."""
-        tweet = tables["tweet"]
-        query = select(tweet.c.dataset, func.count()).group_by(tweet.c.dataset)
-        with self._reading() as connection:
-            return {row[0]: row[1] for row in connection.execute(query.order_by(tweet.c.dataset))}
-
-    def labelled_datasets(self) -> list[str]:
-        """The datasets that have a labelled aspect."""
-        tweet, aspect = tables["tweet"], tables["aspect"]
-        query = (
-            select(tweet.c.dataset)
-            .join(aspect, aspect.c.tweet_id == tweet.c.id)
-            .where(aspect.c.label.is_not(None))
-            .distinct()
-        )
-        with self._reading() as connection:
-            return sorted(connection.execute(query).scalars())
-
-    def splits(self, dataset: str) -> list[str | None]:
-        """The splits of a dataset; None stands for tweets of no split."""
-        tweet = tables["tweet"]
-        query = select(tweet.c.split).where(tweet.c.dataset == dataset).distinct()
-        with self._reading() as connection:
-            found = set(connection.execute(query).scalars())
-        return sorted(found, key=lambda split: split or "")
-
-    def require(self, dataset: str | None, split: str | None = None) -> None:
-        """Raise NoExamples where there is no such dataset, or no such split of it."""
-        datasets = self.datasets()
-        if dataset is not None and dataset not in datasets:
-            raise NoExamples(
-                f"The store has no dataset {dataset!r} (known: {', '.join(datasets) or 'none'}). "
-                "Add tweets by `fite ingest`, or a benchmark by `fite datasets add`."
-            )
-        if split is None:
-            return
-        within = datasets if dataset is None else (dataset,)
-        splits = {name for known in within for name in self.splits(known) if name}
-        if split not in splits:
-            raise NoExamples(
-                f"{dataset or 'The store'} has no split {split!r} "
-                f"(known: {', '.join(sorted(splits)) or 'none'})."
-            )
-
-    def without_aspects(self, tweet_ids: Sequence[int]) -> list[Tweet]:
-        """Those of the tweets that have no aspect, as ids and texts."""
-        tweet, aspect = tables["tweet"], tables["aspect"]
-        query = select(tweet.c.text, tweet.c.source_id).where(
-            tweet.c.id.in_(tweet_ids),
-            ~exists(select(aspect.c.id).where(aspect.c.tweet_id == tweet.c.id)),
-        )
-        with self._reading() as connection:
-            return [Tweet(row[0], row[1]) for row in connection.execute(query)]
-
-    def tweet_ids(self, scope: Scope, *, after: int = 0, limit: int = CHUNK) -> list[int]:
-        """The next tweets of a scope, in the order they were added."""
-        tweet = tables["tweet"]
-        query = in_scope(select(tweet.c.id).where(tweet.c.id > after), scope)
-        with self._reading() as connection:
-            return list(connection.execute(query.order_by(tweet.c.id).limit(limit)).scalars())
-
-    def tweet_count(self, scope: Scope) -> int:
-        """How many tweets a scope has."""
-        return self._count(in_scope(select(tables["tweet"].c.id), scope))
-
-    def source_ids(self, tweet_ids: Sequence[int]) -> dict[int, str]:
-        """Row id -> the id that the source gave, in ascending order."""
-        tweet = tables["tweet"]
-        query = select(tweet.c.id, tweet.c.source_id).where(tweet.c.id.in_(tweet_ids))
-        with self._reading() as connection:
-            return {row[0]: row[1] for row in connection.execute(query.order_by(tweet.c.id))}
-
-    def described(self, feature_set_id: int, tweet_ids: Sequence[int]) -> set[int]:
-        """Which of these tweets have a description under a feature set."""
-        description = tables["description"]
-        query = select(description.c.tweet_id).where(
-            description.c.feature_set_id == feature_set_id, description.c.tweet_id.in_(tweet_ids)
-        )
-        with self._reading() as connection:
-            return set(connection.execute(query).scalars())
-
-    def failed_pictures(
-        self, tweet_ids: Sequence[int], features: FeatureSetRow
-    ) -> list[tuple[int, str, str]]:
-        """(tweet id, name of the picture, reason) of pictures that the face analyser could not read."""
-        image, link, analysis = tables["image"], tables["tweet_image"], tables["analysis"]
-        query = (
-            select(link.c.tweet_id, image.c.name, analysis.c.error)
-            .join(image, image.c.id == link.c.image_id)
-            .join(analysis, analysis.c.subject_id == image.c.id)
-            .where(
-                link.c.tweet_id.in_(tweet_ids),
-                analysis.c.subject_kind == "image",
-                analysis.c.worker_id == features.face_worker_id,
-                analysis.c.status == "failed",
-                _first_of_its_kind(),
-            )
-            .order_by(link.c.tweet_id, link.c.position)
-        )
-        with self._reading() as connection:
-            return [(row[0], row[1], row[2]) for row in connection.execute(query)]
+class Reading(Listing):
+    """Verbs that read what stages and models work on."""
 
     # what the stages lack
 
@@ -176,17 +71,6 @@ class Reading(StoreConnection):
             for tweet_id, *rest in connection.execute(query):
                 found.setdefault(tweet_id, []).append((rest[0], rest[1], rest[2]))
         return found
-
-    def _count(self, query: Select[Any]) -> int:
-        with self._reading() as connection:
-            counted = select(func.count()).select_from(query.subquery())
-            return int(connection.execute(counted).scalar_one())
-
-    def _next(self, query: Select[Any], after: int, limit: int) -> list[int]:
-        tweet = tables["tweet"]
-        page = query.where(tweet.c.id > after).order_by(tweet.c.id).limit(limit)
-        with self._reading() as connection:
-            return list(connection.execute(page).scalars())
 
     def tweet_faces(self, tweet_ids: Sequence[int], face_worker_id: int) -> list[TweetFaces]:
         """Tweets with their aspects, pictures and pooled faces, ascending by id."""
@@ -287,19 +171,6 @@ def _to_describe(scope: Scope, features: FeatureSetRow) -> Select[Any]:
     return in_scope(query, scope)
 
 
-def _first_of_its_kind() -> Any:
-    """Whether a row of tweet_image is the first of its tweet with that picture."""
-    link = tables["tweet_image"]
-    earlier = link.alias()
-    return ~exists(
-        select(earlier.c.position).where(
-            earlier.c.tweet_id == link.c.tweet_id,
-            earlier.c.image_id == link.c.image_id,
-            earlier.c.position < link.c.position,
-        )
-    )
-
-
 def _aspects(
     connection: Connection, tweet_ids: Sequence[int]
 ) -> dict[int, list[tuple[int, Aspect]]]:
@@ -322,7 +193,7 @@ def _images(
     query = (
         select(link.c.tweet_id, image.c.id, image.c.name, link.c.path, seen)
         .join(image, image.c.id == link.c.image_id)
-        .where(link.c.tweet_id.in_(tweet_ids), _first_of_its_kind())
+        .where(link.c.tweet_id.in_(tweet_ids), first_of_its_kind())
         .order_by(link.c.tweet_id, link.c.position)
     )
     found: dict[int, list[tuple[PendingImage, bool]]] = {}
@@ -338,7 +209,7 @@ def _faces(
     query = (
         select(link.c.tweet_id, face)
         .join(link, link.c.image_id == face.c.image_id)
-        .where(link.c.tweet_id.in_(tweet_ids), face.c.worker_id == worker_id, _first_of_its_kind())
+        .where(link.c.tweet_id.in_(tweet_ids), face.c.worker_id == worker_id, first_of_its_kind())
         .order_by(link.c.tweet_id, link.c.position, face.c.position)
     )
     found: dict[int, list[FoundFace]] = {}
@@ -363,7 +234,7 @@ def _captions(
         select(link.c.tweet_id, caption.c.text)
         .join(caption, caption.c.image_id == link.c.image_id)
         .where(
-            link.c.tweet_id.in_(tweet_ids), caption.c.worker_id == worker_id, _first_of_its_kind()
+            link.c.tweet_id.in_(tweet_ids), caption.c.worker_id == worker_id, first_of_its_kind()
         )
         .order_by(link.c.tweet_id, link.c.position)
     )

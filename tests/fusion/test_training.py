@@ -11,8 +11,9 @@ import torch
 
 from fitecli.errors import MissingWeights, NoExamples
 from fitecli.fusion import presets
+from fitecli.fusion.batches import LengthGroupedSampler
 from fitecli.fusion.checkpoint import CheckpointPredictor
-from fitecli.fusion.training import EpochResult, LengthGroupedSampler, TrainingResult, train
+from fitecli.fusion.training import EpochResult, TrainingResult, train
 from fitecli.records import Example
 
 WORDS = {"positive": "great", "neutral": "old", "negative": "awful"}

@@ -12,16 +12,10 @@ import pytest
 
 from fitecli.errors import NoExamples, NotAModel, UsageProblem
 from fitecli.pipeline.classify import ClassifyJob, ClassifyOptions
+from fitecli.pipeline.evaluating import EvaluateOptions, evaluate, export_model
 from fitecli.pipeline.extract import ExtractOptions, Extractor
 from fitecli.pipeline.ingest import ingest
-from fitecli.pipeline.learning import (
-    EvaluateOptions,
-    TrainOptions,
-    evaluate,
-    export_model,
-    plan,
-    train,
-)
+from fitecli.pipeline.learning import TrainOptions, plan, train
 from fitecli.pipeline.models import exported_folders, locate_model
 from fitecli.records import FeatureSet, Worker
 from fitecli.settings import Settings

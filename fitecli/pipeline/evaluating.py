@@ -1,0 +1,106 @@
+"""Evaluation and export over the store: predictions and exported models become rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fitecli.errors import NoExamples
+from fitecli.evaluation import compare, judge, open_predictor
+from fitecli.evaluation import evaluate as measure
+from fitecli.pipeline.examples import choose_features, read_examples
+from fitecli.pipeline.models import locate_model, register, save
+from fitecli.settings import Settings
+from fitecli.store import Scope, Store
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """What `fite evaluate` is asked for."""
+
+    model: str
+    dataset: str
+    split: str | None
+    against: str | None = None
+    features: str | None = None
+    device: str = "auto"
+    threads: int = 0
+
+
+def evaluate(
+    store: Store,
+    options: EvaluateOptions,
+    settings: Settings,
+    *,
+    tell: Tell = lambda message: None,
+) -> dict[str, Any]:
+    """Measure a model on a split, keep its predictions, compare with another where asked."""
+    folder = locate_model(options.model, settings)
+    predictor = open_predictor(folder, threads=options.threads, device=options.device)
+    store.require(options.dataset, options.split)
+    features = choose_features(store, options.features, tell, (options.dataset,))
+    scope = Scope(options.dataset, options.split)
+    examples = list(read_examples(store, scope, features))
+    if not examples:
+        raise NoExamples(
+            f"There are no labelled examples of {options.dataset}/{options.split or 'all splits'} "
+            f"with the features {features.name}; `fite stats` shows what is there."
+        )
+    if predictor.features not in (None, features.name):
+        tell(f"Trained with the features {predictor.features}, evaluated with {features.name}.")
+    report, pairs = measure(predictor, examples)
+    save(store, register(store, folder, predictor), features, examples, pairs)
+    report["dataset"], report["split"] = options.dataset, options.split
+    report["features"] = features.name
+    if options.against:
+        other = open_predictor(
+            locate_model(options.against, settings), threads=options.threads, device=options.device
+        )
+        theirs = [prediction for prediction, _ in other.predict_hashed(examples)]
+        ours = [prediction for prediction, _ in pairs]
+        second = judge(examples, theirs)
+        report["against"] = {
+            "model": other.name,
+            "accuracy": second["accuracy"],
+            "macro_f1": second["macro_f1"],
+            **compare(examples, ours, theirs),
+        }
+    return report
+
+
+def export_model(
+    store: Store,
+    checkpoint: str,
+    output: Path,
+    settings: Settings,
+    *,
+    precision: str,
+    dataset: str | None = None,
+    split: str = "dev",
+    features: str | None = None,
+    threads: int = 0,
+    tell: Tell = lambda message: None,
+) -> Any:
+    """Export a checkpoint; parity is measured on the dev split of its own run's data."""
+    from fitecli.export import export
+    from fitecli.fusion.checkpoint import load
+
+    folder = locate_model(checkpoint, settings)
+    config = load(folder).config
+    datasets = [dataset] if dataset else config.datasets
+    chosen = choose_features(store, features or config.features, tell, datasets)
+    examples = [
+        example for name in datasets for example in read_examples(store, Scope(name, split), chosen)
+    ]
+    if not examples:
+        raise NoExamples(
+            f"Parity is measured on the {split} split of {', '.join(datasets) or 'no dataset'}, "
+            "and the store has none of it; name other labelled data with --dataset and --split."
+        )
+    parity = export(folder, output, examples, precision=precision, threads=threads, tell=tell)
+    register(store, output, open_predictor(output))
+    return parity
