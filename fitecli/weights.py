@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fitecli.errors import UsageProblem
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Loading:
+    """How models are loaded: CPU threads, device, FITE_MODELS, whether the network is left alone,
+    and who is told what was taken."""
+
+    threads: int = 2
+    device: str = "auto"
+    models: Path | None = None
+    offline: bool = False
+    tell: Tell = lambda message: None
+
 
 FILES = frozenset({".json", ".safetensors", ".txt", ".model", ".onnx", ".codes"})
 

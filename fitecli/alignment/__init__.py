@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fitecli.alignment.prominence import ProminenceAligner
 from fitecli.errors import MissingWeights, UsageProblem
+from fitecli.weights import Loading
 
 if TYPE_CHECKING:
     from fitecli.alignment.open_clip import ClipEncoder
@@ -29,13 +28,7 @@ def similarities(picture: np.ndarray, texts: np.ndarray) -> np.ndarray:
 
 
 def open_aligner(
-    name: str = "auto",
-    *,
-    threads: int = 2,
-    device: str = "auto",
-    models: Path | None = None,
-    offline: bool = False,
-    tell: Callable[[str], None] = lambda message: None,
+    name: str = "auto", loading: Loading = Loading()
 ) -> ClipEncoder | ProminenceAligner:
     """Open an aligner; "auto" takes CLIP where its weights are on disk, else prominence, and says so.
 
@@ -47,17 +40,22 @@ def open_aligner(
         return ProminenceAligner()
     from fitecli.alignment.open_clip import MODEL, ClipEncoder, on_disk
 
-    if name == "auto" and on_disk(models) is None:
-        tell(f"Alignment: prominence, a guess (the weights of CLIP {MODEL} are not on disk).")
+    if name == "auto" and on_disk(loading.models) is None:
+        loading.tell(
+            f"Alignment: prominence, a guess (the weights of CLIP {MODEL} are not on disk)."
+        )
         return ProminenceAligner()
     try:
         encoder = ClipEncoder(
-            threads=threads, device=device, models=models, offline=offline or name == "auto"
+            threads=loading.threads,
+            device=loading.device,
+            models=loading.models,
+            offline=loading.offline or name == "auto",
         )
     except MissingWeights as error:
         if name != "auto":
             raise
-        tell(f"Alignment: prominence, a guess. {error}")
+        loading.tell(f"Alignment: prominence, a guess. {error}")
         return ProminenceAligner()
-    tell(f"Alignment: CLIP {MODEL}.")
+    loading.tell(f"Alignment: CLIP {MODEL}.")
     return encoder

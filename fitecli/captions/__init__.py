@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Protocol
 
 from fitecli.errors import MissingWeights
 from fitecli.pictures import Picture
 from fitecli.records import Worker
+from fitecli.weights import Loading
 
 DEFAULT_MODEL = "Salesforce/blip-image-captioning-base"
 
@@ -22,15 +22,7 @@ class Captioner(Protocol):
         """One sentence for each picture."""
 
 
-def open_captioner(
-    name: str = "auto",
-    *,
-    threads: int = 2,
-    device: str = "auto",
-    models: Path | None = None,
-    offline: bool = False,
-    tell: Callable[[str], None] = lambda message: None,
-) -> Captioner | None:
+def open_captioner(name: str = "auto", loading: Loading = Loading()) -> Captioner | None:
     """Open a captioner: "none", a model's name or folder, or "auto".
 
     "auto" takes BLIP base where it is on disk, else none, and says so; it never downloads. Raises
@@ -40,22 +32,22 @@ def open_captioner(
         return None
     from fitecli.captions.transformers import TransformersCaptioner, on_disk
 
-    if name == "auto" and on_disk(DEFAULT_MODEL, models) is None:
-        tell(f"Captions: none ({DEFAULT_MODEL} is not on disk; name it with --captioner).")
+    if name == "auto" and on_disk(DEFAULT_MODEL, loading.models) is None:
+        loading.tell(f"Captions: none ({DEFAULT_MODEL} is not on disk; name it with --captioner).")
         return None
     try:
         captioner = TransformersCaptioner(
             DEFAULT_MODEL if name == "auto" else name,
-            threads=threads,
-            device=device,
-            models=models,
-            offline=offline or name == "auto",
+            threads=loading.threads,
+            device=loading.device,
+            models=loading.models,
+            offline=loading.offline or name == "auto",
         )
     except MissingWeights as error:
         if name != "auto":
             raise
-        tell(f"Captions: none. {error}")
+        loading.tell(f"Captions: none. {error}")
         return None
     if name == "auto":
-        tell(f"Captions: {DEFAULT_MODEL}.")
+        loading.tell(f"Captions: {DEFAULT_MODEL}.")
     return captioner

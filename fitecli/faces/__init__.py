@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Protocol
 
 from fitecli.errors import MissingWeights, UsageProblem
 from fitecli.pictures import Picture
 from fitecli.records import Face, Worker
+from fitecli.weights import Loading
 
 ANALYSERS = ("auto", "bundled", "deepface")
 
@@ -22,15 +22,7 @@ class FaceAnalyser(Protocol):
         """The faces of each picture, from left to right; boxes in pixels of the original."""
 
 
-def open_analyser(
-    name: str = "auto",
-    *,
-    threads: int = 2,
-    device: str = "auto",
-    models: Path | None = None,
-    offline: bool = False,
-    tell: Callable[[str], None] = lambda message: None,
-) -> FaceAnalyser:
+def open_analyser(name: str = "auto", loading: Loading = Loading()) -> FaceAnalyser:
     """Open an analyser; "auto" takes DeepFace where all its weights are on disk, else bundled.
 
     Raises UsageProblem for an unknown name, MissingWeights where a named one cannot be loaded.
@@ -40,20 +32,20 @@ def open_analyser(
     if name not in ANALYSERS:
         raise UsageProblem(f"There is no face analyser {name!r}; choose {', '.join(ANALYSERS)}.")
     if name == "bundled":
-        return BundledAnalyser(threads=threads)
+        return BundledAnalyser(threads=loading.threads)
     from fitecli.faces.deepface import DeepFaceAnalyser, missing_weights
 
     if name == "deepface":
-        return DeepFaceAnalyser(offline=offline)
+        return DeepFaceAnalyser(offline=loading.offline)
     if missing_weights():
-        tell("Faces: bundled (DeepFace's weights are not on disk; it tells no race).")
-        return BundledAnalyser(threads=threads)
+        loading.tell("Faces: bundled (DeepFace's weights are not on disk; it tells no race).")
+        return BundledAnalyser(threads=loading.threads)
     try:
         analyser = DeepFaceAnalyser(offline=True)
     except MissingWeights as error:
-        tell(f"Faces: bundled. {error}")
-        return BundledAnalyser(threads=threads)
-    tell("Faces: DeepFace.")
+        loading.tell(f"Faces: bundled. {error}")
+        return BundledAnalyser(threads=loading.threads)
+    loading.tell("Faces: DeepFace.")
     return analyser
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from fitecli import describe
 from fitecli.alignment import open_aligner
@@ -25,6 +24,7 @@ from fitecli.pipeline.stages import (
 from fitecli.records import FeatureSet, Worker
 from fitecli.settings import Settings
 from fitecli.store import FeatureSetRow, Scope, Store
+from fitecli.weights import Loading
 
 STAGES = ("faces", "captions", "alignment", "descriptions")
 Tell = Callable[[str], None]
@@ -62,16 +62,10 @@ class Extractor:
             )
         self.store = store
         self.options = options
-        shared: dict[str, Any] = {
-            "threads": options.threads,
-            "device": options.device,
-            "models": settings.models,
-            "offline": settings.offline,
-            "tell": tell,
-        }
-        self.analyser = open_analyser(options.faces, **shared)
-        self.captioner = open_captioner(options.captioner, **shared)
-        self.aligner = open_aligner(options.aligner, **shared)
+        loading = Loading(options.threads, options.device, settings.models, settings.offline, tell)
+        self.analyser = open_analyser(options.faces, loading)
+        self.captioner = open_captioner(options.captioner, loading)
+        self.aligner = open_aligner(options.aligner, loading)
         faces: Worker = self.analyser.worker
         captions: Worker | None = self.captioner.worker if self.captioner else None
         alignment = replace(self.aligner.worker, inputs=(faces.fingerprint,))

@@ -16,6 +16,7 @@ from fitecli.alignment.prominence import ProminenceAligner, is_person_like
 from fitecli.errors import MissingWeights, UsageProblem
 from fitecli.pictures import open_picture
 from fitecli.records import Alignment, Face
+from fitecli.weights import Loading
 from tests.conftest import DEMO
 
 PREPROCESS: dict[str, Any] = {
@@ -77,23 +78,27 @@ def test_the_preprocessing_of_the_model_is_used(models: Path, tmp_path: Path) ->
 
 def test_clip_that_cannot_be_had_is_told(models: Path, tmp_path: Path) -> None:
     with pytest.raises(MissingWeights) as caught:
-        open_aligner("clip", models=tmp_path, offline=True)
+        open_aligner("clip", Loading(models=tmp_path, offline=True))
     for part in (CONFIG, WEIGHTS, str(tmp_path / MODEL), "--aligner prominence"):
         assert part in str(caught.value)
     shutil.copytree(models / MODEL, tmp_path / MODEL)
     (tmp_path / MODEL / WEIGHTS).write_bytes(b"nothing")
     with pytest.raises(MissingWeights, match="no open_clip model"):
-        open_aligner("clip", models=tmp_path, offline=True)
+        open_aligner("clip", Loading(models=tmp_path, offline=True))
     told: list[str] = []
-    assert isinstance(open_aligner("auto", models=tmp_path, tell=told.append), ProminenceAligner)
+    assert isinstance(
+        open_aligner("auto", Loading(models=tmp_path, tell=told.append)), ProminenceAligner
+    )
     assert "a guess" in told[0]
     assert "no open_clip model" in told[0]
 
 
 def test_auto_takes_clip_where_it_is_and_says_so(models: Path, tmp_path: Path) -> None:
     told: list[str] = []
-    assert isinstance(open_aligner("auto", models=tmp_path, tell=told.append), ProminenceAligner)
-    assert isinstance(open_aligner("auto", models=models, tell=told.append), ClipEncoder)
+    assert isinstance(
+        open_aligner("auto", Loading(models=tmp_path, tell=told.append)), ProminenceAligner
+    )
+    assert isinstance(open_aligner("auto", Loading(models=models, tell=told.append)), ClipEncoder)
     assert "a guess" in told[0]
     assert told[1] == "Alignment: CLIP ViT-B-16."
     with pytest.raises(UsageProblem, match="prominence"):

@@ -11,6 +11,7 @@ from fitecli.captions import DEFAULT_MODEL, open_captioner
 from fitecli.captions.transformers import TransformersCaptioner, sentence_of
 from fitecli.errors import MissingWeights
 from fitecli.pictures import open_picture
+from fitecli.weights import Loading
 from tests.conftest import DEMO
 
 
@@ -84,7 +85,7 @@ def test_the_worker_depends_on_weights_and_preprocessing(blip: Path, tmp_path: P
 def test_a_model_in_the_models_folder_is_found(blip: Path, tmp_path: Path) -> None:
     (tmp_path / "org").mkdir()
     (tmp_path / "org" / "blip").symlink_to(blip)
-    captioner = open_captioner("org/blip", models=tmp_path, offline=True)
+    captioner = open_captioner("org/blip", Loading(models=tmp_path, offline=True))
     assert captioner is not None
     assert captioner.worker.name == "org/blip"
 
@@ -92,20 +93,20 @@ def test_a_model_in_the_models_folder_is_found(blip: Path, tmp_path: Path) -> No
 def test_none_auto_and_missing(tmp_path: Path) -> None:
     told: list[str] = []
     assert open_captioner("none") is None
-    assert open_captioner("auto", models=tmp_path, tell=told.append) is None
+    assert open_captioner("auto", Loading(models=tmp_path, tell=told.append)) is None
     assert told[0].startswith("Captions: none (Salesforce/blip-image-captioning-base")
     with pytest.raises(MissingWeights, match=r"org/none.*--captioner none"):
-        open_captioner("org/none", models=tmp_path, offline=True)
+        open_captioner("org/none", Loading(models=tmp_path, offline=True))
     broken = tmp_path / DEFAULT_MODEL
     broken.mkdir(parents=True)
     (broken / "config.json").write_text("{}")
     (broken / "model.safetensors").write_bytes(b"nothing")
     with pytest.raises(MissingWeights):
-        open_captioner(DEFAULT_MODEL, models=tmp_path)
-    assert open_captioner("auto", models=tmp_path, tell=told.append) is None
+        open_captioner(DEFAULT_MODEL, Loading(models=tmp_path))
+    assert open_captioner("auto", Loading(models=tmp_path, tell=told.append)) is None
     assert told[1].startswith("Captions: none. The captioner")
     with pytest.raises(MissingWeights):
-        open_captioner("no//name", models=tmp_path, offline=True)
+        open_captioner("no//name", Loading(models=tmp_path, offline=True))
 
 
 @pytest.mark.parametrize(

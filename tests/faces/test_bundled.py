@@ -15,6 +15,7 @@ from fitecli.faces.bundled import BundledAnalyser, expression_chip
 from fitecli.faces.deepface import missing_weights, weights_folder
 from fitecli.pictures import Picture, open_picture
 from fitecli.records import EMOTIONS, Face
+from fitecli.weights import Loading
 from tests.conftest import DEMO
 
 NAMES = ("grace_hopper.jpg", "eileen_collins.jpg", "joined.jpg")
@@ -143,7 +144,7 @@ def test_faces_are_read_from_left_to_right() -> None:
 
 def test_auto_says_what_it_took() -> None:
     told: list[str] = []
-    assert isinstance(open_analyser("auto", tell=told.append), BundledAnalyser)
+    assert isinstance(open_analyser("auto", Loading(tell=told.append)), BundledAnalyser)
     assert told == ["Faces: bundled (DeepFace's weights are not on disk; it tells no race)."]
     with pytest.raises(UsageProblem, match="auto, bundled, deepface"):
         open_analyser("eyes")

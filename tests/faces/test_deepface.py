@@ -19,6 +19,7 @@ from fitecli.faces import open_analyser
 from fitecli.faces.bundled import _package_folder
 from fitecli.faces.deepface import WEIGHTS, DeepFaceAnalyser, weights_folder
 from fitecli.pictures import Picture, open_picture
+from fitecli.weights import Loading
 from tests.conftest import DEMO, ROOT
 
 SHAPES = {"Age": (224, 3, 101), "Gender": (224, 3, 2), "Race": (224, 3, 6), "Emotion": (48, 1, 7)}
@@ -142,8 +143,9 @@ def test_broken_weights_are_told_and_auto_falls_back(own_home: Path) -> None:
         (weights / name).write_bytes(b"nothing")
     code = (
         "from fitecli.faces import open_analyser\n"
+        "from fitecli.weights import Loading\n"
         "told = []\n"
-        "print(open_analyser('auto', tell=told.append).worker.name, told)"
+        "print(open_analyser('auto', Loading(tell=told.append)).worker.name, told)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
@@ -154,7 +156,7 @@ def test_broken_weights_are_told_and_auto_falls_back(own_home: Path) -> None:
 
 def test_missing_weights_are_named(own_home: Path) -> None:
     with pytest.raises(MissingWeights) as caught:
-        open_analyser("deepface", offline=True)
+        open_analyser("deepface", Loading(offline=True))
     message = str(caught.value)
     assert str(weights_folder()) in message
     for name in WEIGHTS.values():
