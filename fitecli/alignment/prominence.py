@@ -19,7 +19,8 @@ _NOT_PEOPLE = frozenset(
     stadium state states station street studio team theatre times tour tower town union united
     university valley village west world""".split()
 )
-_PARTICLES = frozenset("al bin da de del della den der di do dos du el la le ten van von".split())
+_INITIALS = re.compile(r"(?:[^\W\d_]\.)+")
+_PARTICLES = frozenset("al bin den der ten van von".split())
 
 
 class ProminenceAligner:
@@ -42,7 +43,8 @@ class ProminenceAligner:
 def is_person_like(text: str) -> bool:
     """Whether an aspect may be a person: a mention, or one to four capitalised words.
 
-    Initials ("J.K. Rowling") and small words inside a name ("Ludwig van Beethoven") are allowed.
+    Initials before a name ("J.R.R. Tolkien") and small words inside one ("Ludwig van Beethoven")
+    are allowed; "U.S." and "Washington D.C." are no people.
     Hashtags, words in capitals throughout, digits and words such as "University" are none; neither
     are names in scripts without capitals, for nothing there tells a person from a place.
     """
@@ -52,12 +54,15 @@ def is_person_like(text: str) -> bool:
     words = re.findall(r"[\w'’.-]+", text)
     if text.startswith("#") or not 1 <= len(words) <= 4:
         return False
-    inside = [word for word in words[1:-1] if word.lower() not in _PARTICLES]
-    return all(map(_name_like, {words[0], words[-1], *inside}))
+    *first, last = words
+    if _INITIALS.fullmatch(last):
+        return False
+    inside = [word for word in first[1:] if word.lower() not in _PARTICLES]
+    return all(map(_name_like, [*first[:1], *inside, last]))
 
 
 def _name_like(word: str) -> bool:
-    acronym = word.isupper() and len(word.replace(".", "")) > 2
+    acronym = word.isupper() and len(word) > 2 and not _INITIALS.fullmatch(word)
     return (
         word[0].isupper()
         and not acronym

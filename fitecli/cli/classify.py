@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO
 
@@ -60,7 +61,7 @@ def classify(
         raise UsageProblem("Give a file of tweets, or --dataset NAME to classify one of the store.")
     if file is not None and split is not None:
         raise UsageProblem("--split chooses tweets of the store; a file is classified whole.")
-    if output is not None and file not in (None, "-") and output.resolve() == Path(file).resolve():
+    if output and file and Path(file).resolve() in (output.resolve(), _part(output.resolve())):
         raise UsageProblem("--output is the file to read; it would be overwritten.")
     if images is not None and not images.is_dir():
         raise UnreadableSource(f"The folder of pictures {images} does not exist.")
@@ -147,22 +148,29 @@ def _write(lines: Iterator[dict[str, object]], output: Path | None) -> int:
     """
     if output is None:
         return _write_to(sys.stdout.buffer, lines, "The output")
-    if output.exists() and not output.is_file():  # a device or a pipe
-        with output.open("wb") as stream:
+    if output.is_relative_to("/dev") or (output.exists() and not output.is_file()):
+        with _writing(output):
+            stream = output.open("wb")
+        with stream:
             return _write_to(stream, lines, str(output))
-    part = output.with_name(f"{output.name}.part")
+    output = output.resolve()  # the file behind a link
+    first = next(lines, None)  # what cannot begin touches no file
+    part = _part(output)
     with _writing(output):
         stream = part.open("wb")
     try:
         with stream:
-            count = _write_to(stream, lines, str(output))
-        part.replace(output)
+            count = _write_to(stream, chain([] if first is None else [first], lines), str(output))
+        with _writing(output):
+            part.replace(output)
     finally:
-        if part.exists() and not part.stat().st_size:
-            part.unlink()
-        elif part.exists():
+        if part.exists():
             tell(f"The lines so far are in {part}.")
     return count
+
+
+def _part(output: Path) -> Path:
+    return output.with_name(f"{output.name}.part")
 
 
 def _write_to(stream: BinaryIO, lines: Iterator[dict[str, object]], name: str) -> int:

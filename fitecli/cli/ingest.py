@@ -51,7 +51,8 @@ def ingest(
                     strict=strict,
                 )
         except FiteError:
-            tell(f"Stopped at {name}; kept of the files before it: {counts(vars(report))}.")
+            if any(vars(report).values()):
+                tell(f"Stopped at {name}; kept of the files before it: {counts(vars(report))}.")
             raise
         if as_json:
             print_json(vars(report))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fitecli.cli.console import opened, print_json, print_table
+from fitecli.cli.console import as_typed, opened, print_json, print_table, tell
 from fitecli.cli.options import Features, Json
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ def show(
         print_json(_plain(chain, chosen.name if chosen else None))
     else:
         _print(chain, chosen.name if chosen else "none")
+        if not chain.predictions:
+            tell(as_typed(ctx, "No predictions yet with these features: `fite classify`."))
 
 
 def _plain(chain: TweetChain, features: str | None) -> dict[str, Any]:
@@ -58,7 +60,7 @@ def _print(chain: TweetChain, features: str) -> None:
         print_table("Predictions (label is the gold one)", PREDICTIONS, read)
     else:
         aspects = ", ".join(aspect["text"] for aspect in chain.aspects) or "none"
-        typer.echo(f"Aspects: {aspects}. No predictions yet with these features: `fite classify`.")
+        typer.echo(f"Aspects: {aspects}.")
 
 
 FACES = (

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from fitecli.classifier import CONFIG, FORMAT, MODEL, Classifier, is_exported, sha256_of
-from fitecli.errors import NoExamples, ParityFailure, UsageProblem
+from fitecli.classifier import CONFIG, FORMAT, MODEL, Classifier, ExportedConfig, sha256_of
+from fitecli.errors import NoExamples, NotAModel, ParityFailure, UsageProblem
 from fitecli.records import LABELS, Example, Prediction
 
 PRECISIONS = ("fp32", "fp16", "int8")
@@ -74,7 +74,7 @@ def export(
         raise NoExamples(
             "Parity needs examples; name labelled data with `--dataset` and `--split`."
         )
-    if output.exists() and not is_exported(output) and not _empty(output):
+    if output.exists() and not _ours(output):
         raise UsageProblem(
             f"{output} exists and is no exported model; it is left alone. Choose another --output."
         )
@@ -225,8 +225,12 @@ def _write_json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, indent=2) + "\n", "utf-8")
 
 
-def _empty(path: Path) -> bool:
-    return path.is_dir() and not any(path.iterdir())
+def _ours(path: Path) -> bool:
+    """Whether a folder may be replaced: it is empty, or an exported model."""
+    try:
+        return not any(path.iterdir()) or bool(ExportedConfig.read(path))
+    except (NotAModel, OSError):
+        return False
 
 
 def _move(folder: Path, output: Path) -> None:

@@ -56,7 +56,7 @@ def _document(document: bytes, number: int) -> Iterator[Tweet | Reject]:
     except InvalidRecord as exc:
         yield Reject(number, str(exc))
         return
-    if "text" not in response and "data" not in response and "meta" in response:
+    if not {"id", "text", "data"} & set(response) and "meta" in response:
         return  # a page without tweets
     data = response.get("data", response)
     includes = response.get("includes")
@@ -76,7 +76,7 @@ def _tweet(item: Any, includes: dict[str, Any], number: int) -> Tweet:
     long = note if isinstance(note, dict) and isinstance(note.get("text"), str) else item
     text = text_of(long.get("text"), "text")
     images = _images(item, includes)
-    users = {str(u.get("id")): u.get("username") for u in _objects(includes.get("users"))}
+    users = {str(u["id"]): u.get("username") for u in _objects(includes.get("users")) if "id" in u}
     author = users.get(str(item.get("author_id"))) or item.get("author_id")
     return Tweet(
         text=text,
@@ -110,7 +110,7 @@ def _aspects(entities: Any, text: str) -> list[Aspect]:
 def _images(item: dict[str, Any], includes: dict[str, Any]) -> tuple[TweetImage, ...]:
     attachments = item.get("attachments")
     keys = attachments.get("media_keys", []) if isinstance(attachments, dict) else []
-    media = {str(m.get("media_key")): m for m in _objects(includes.get("media"))}
+    media = {str(m["media_key"]): m for m in _objects(includes.get("media")) if "media_key" in m}
     names = []
     for key in keys if isinstance(keys, list) else []:
         known = media.get(str(key), {})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -146,12 +146,13 @@ def revision_of(engine: Engine) -> str | None:
     """
     with engine.connect().execution_options(reading=True) as connection:
         tables = set(inspect(connection).get_table_names())
+        others = tables - {"alembic_version"}
+        if others and not {"alembic_version", "tweet", "feature_set"} <= tables:
+            raise NotAStore(
+                f"{shown(engine.url)} is a database of something else (it has the table "
+                f"{min(others)!r}). Choose another file with --db."
+            )
         if "alembic_version" not in tables:
-            if tables:
-                raise NotAStore(
-                    f"{shown(engine.url)} is a database of something else (it has the table "
-                    f"{min(tables)!r}). Choose another file with --db."
-                )
             return None
         row = connection.exec_driver_sql("SELECT version_num FROM alembic_version").first()
         return None if row is None else str(row[0])
@@ -173,7 +174,7 @@ def check(engine: Engine, *, create: bool, config: Config | None = None) -> None
         if revision in known:
             raise StoreOutdated(
                 f"{place} was written by an older version of fite (schema {revision}, now "
-                f"{head(config)}). Upgrade it, with a backup first: `fite --db {place} store upgrade`"
+                f"{head(config)}). Upgrade it, with a backup first: `fite store upgrade`"
             )
         raise StoreTooNew(
             f"{place} was written by a newer version of fite (schema {revision}, this one knows "
@@ -185,8 +186,11 @@ def check(engine: Engine, *, create: bool, config: Config | None = None) -> None
 def _use_wal(engine: Engine) -> None:
     """Let readers read while one process writes; only a store of ours is ever switched."""
     if engine.dialect.name == "sqlite":
-        with translated(engine.url), closing(engine.raw_connection()) as connection:
-            connection.cursor().execute("PRAGMA journal_mode = WAL")
+        with closing(engine.raw_connection()) as connection:
+            cursor = connection.cursor()
+            if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                with suppress(sqlite3.OperationalError):  # busy or read-only: next time
+                    cursor.execute("PRAGMA journal_mode = WAL")
 
 
 def migrate(url: URL, target: str = "head", config: Config | None = None) -> None:

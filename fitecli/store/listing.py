@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import Any
 
 from sqlalchemy import Select, exists, func, select
@@ -106,7 +107,7 @@ class Listing(StoreConnection):
         """(tweet id, name of the picture, reason) of pictures that the face analyser could not read."""
         image, link, analysis = tables["image"], tables["tweet_image"], tables["analysis"]
         query = (
-            select(link.c.tweet_id, image.c.name, analysis.c.error)
+            select(link.c.tweet_id, link.c.path, image.c.name, analysis.c.error)
             .join(image, image.c.id == link.c.image_id)
             .join(analysis, analysis.c.subject_id == image.c.id)
             .where(
@@ -119,7 +120,10 @@ class Listing(StoreConnection):
             .order_by(link.c.tweet_id, link.c.position)
         )
         with self._reading() as connection:
-            return [(row[0], row[1], row[2]) for row in connection.execute(query)]
+            return [
+                (number, PurePath(path).name if path else name, reason)
+                for number, path, name, reason in connection.execute(query)
+            ]
 
     def _count(self, query: Select[Any]) -> int:
         with self._reading() as connection:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from fitecli.errors import NotAStore, QueryRefused
+from fitecli.errors import NotAStore, QueryRefused, StoreBusy, StoreError
 from fitecli.store.database import make_engine, shown, store_url
 
 VIEWS = ("face_descriptions", "tweet_aspects", "predictions")
@@ -43,10 +43,10 @@ def _sqlite(path: Path, sql: str) -> tuple[list[str], Rows]:
     address = f"file:{quote(str(path.resolve()))}?mode=ro"
     connection = sqlite3.connect(address, uri=True, isolation_level=None)
     try:
-        connection.execute("SELECT version_num FROM alembic_version")
-    except sqlite3.DatabaseError as exc:
+        connection.execute("SELECT version_num FROM alembic_version, feature_set LIMIT 0")
+    except sqlite3.Error as exc:
         connection.close()
-        raise NotAStore(f"{path} is no fite store ({exc}). Choose another file with --db.") from exc
+        raise _unreadable(path, exc) from exc
     refused: list[str] = []
     connection.set_authorizer(lambda *action: _authorise(action, refused))
     try:
@@ -56,6 +56,15 @@ def _sqlite(path: Path, sql: str) -> tuple[list[str], Rows]:
         raise _refusal(exc, refused) from exc
     columns = [column[0] for column in cursor.description or ()]
     return columns, _rows(connection, cursor, refused)
+
+
+def _unreadable(path: Path, exc: sqlite3.Error) -> StoreError:
+    name = str(getattr(exc, "sqlite_errorname", ""))
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return StoreBusy(f"{path}: another process holds its lock; try again when it is done.")
+    if name in ("SQLITE_ERROR", "SQLITE_NOTADB", "SQLITE_CORRUPT"):
+        return NotAStore(f"{path} is no fite store ({exc}). Choose another file with --db.")
+    return StoreError(f"{path} cannot be read: {exc}.")
 
 
 def _rows(connection: sqlite3.Connection, cursor: sqlite3.Cursor, refused: list[str]) -> Rows:

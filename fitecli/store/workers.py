@@ -95,25 +95,29 @@ class Workers(StoreConnection):
     def feature_set(
         self, name: str | None = None, *, datasets: Sequence[str] = ()
     ) -> FeatureSetRow | None:
-        """The feature set of that name, or the last completed one; None where there is none.
+        """The feature set of that name, or the default one; None where there is none.
 
-        datasets: of each of them the last completed one must describe a tweet.
+        The default is the last completed one; of datasets, the completed one that describes the
+        most of their tweets, the last of equals.
         """
         rows = self.feature_sets()
         if name is not None:
             return next((row for row in rows if row.name == name), None)
-        for row in reversed(rows):
-            if row.completed_at is not None and all(self._describes(row, d) for d in datasets):
-                return row
-        return None
+        complete = [row for row in reversed(rows) if row.completed_at is not None]
+        if datasets:
+            counts = [self._described(dataset) for dataset in datasets]
+            complete = [row for row in complete if all(row.id in known for known in counts)]
+            complete.sort(key=lambda row: -sum(known[row.id] for known in counts))
+        return complete[0] if complete else None
 
-    def _describes(self, features: FeatureSetRow, dataset: str) -> bool:
+    def _described(self, dataset: str) -> dict[int, int]:
+        """Feature set -> how many tweets of the dataset it describes."""
         tweet, description = tables["tweet"], tables["description"]
         query = (
-            select(description.c.id)
+            select(description.c.feature_set_id, func.count())
             .join(tweet, tweet.c.id == description.c.tweet_id)
-            .where(description.c.feature_set_id == features.id, tweet.c.dataset == dataset)
-            .limit(1)
+            .where(tweet.c.dataset == dataset)
+            .group_by(description.c.feature_set_id)
         )
         with self._reading() as connection:
-            return connection.execute(query).first() is not None
+            return {row[0]: row[1] for row in connection.execute(query)}

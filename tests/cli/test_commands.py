@@ -230,7 +230,7 @@ def test_show_is_the_whole_chain(filled: Shell) -> None:
 
 def test_show_before_anything_was_computed(fite: Shell) -> None:
     fite("ingest", "-", stdin='{"id": "1", "text": "Hello Ann", "aspects": ["Ann"]}\n')
-    assert "No predictions yet" in fite("show", "1").stdout
+    assert "No predictions yet" in fite("show", "1").stderr
     assert "Table 3 needs faces" in fite("stats").stderr
 
 
@@ -257,6 +257,17 @@ def test_classify_writes_a_line_for_each_line(fite: Shell) -> None:
         assert output.read_bytes() == before
     assert "overwritten" in fite("classify", source, "--output", source, code=2).stderr
     assert {path.name for path in fite.folder.iterdir() if path.suffix == ".part"} == set()
+    part = fite.file("out.jsonl.part", '{"text": "Ann"}')
+    assert "overwritten" in fite("classify", part, "--output", str(output), code=2).stderr
+    fite("classify", "none.jsonl", "--output", str(output), code=1)
+    assert Path(part).read_text() == '{"text": "Ann"}\n'
+    link = fite.folder / "link.jsonl"
+    link.symlink_to(output)
+    fite("classify", source, "--output", str(link), code=3)
+    assert link.is_symlink()
+    assert output.read_bytes() == before
+    folder = fite("classify", source, "--output", str(fite.folder), code=1)
+    assert "cannot be written: Is a directory" in folder.stderr
     bad = fite("classify", source, "--output", str(fite.folder / "none" / "x"), code=1)
     assert "cannot be written" in bad.stderr
     dry = Shell(fite.folder / "dry")

@@ -155,7 +155,7 @@ def test_old_and_upgraded_with_a_next_revision(tmp_path: Path) -> None:
         store.add_tweets("d", tweets(0, 4))
     config = two_revisions(tmp_path / "migrations", _recreate())
     engine = make_engine(store_url(path))
-    with pytest.raises(StoreOutdated, match=r"fite --db .*fite\.db store upgrade"):
+    with pytest.raises(StoreOutdated, match="`fite store upgrade`"):
         database.check(engine, create=True, config=config)
     engine.dispose()
     before, after, saved = upgrade(path, config)

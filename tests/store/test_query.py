@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fitecli.errors import NotAStore, QueryRefused
+from fitecli.errors import NotAStore, QueryRefused, StoreError
 from fitecli.records import Tweet
 from fitecli.store import open_store, run_query
 
@@ -91,6 +91,23 @@ def test_another_file_is_told_by_name(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "other.db").write_bytes(content)
     with pytest.raises(NotAStore, match=r"other\.db is no fite store"):
         run_query(tmp_path / "other.db", "select 1")
+
+
+def test_a_locked_or_foreign_database_is_told(path: Path, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        other.execute("DELETE FROM tweet")
+        with pytest.raises(StoreError) as caught:
+            run_query(path, "select 1")
+        assert not isinstance(caught.value, NotAStore)
+    with closing(sqlite3.connect(tmp_path / "other.db")) as foreign, foreign:
+        foreign.execute("CREATE TABLE alembic_version (version_num)")
+        foreign.execute("CREATE TABLE recipes (name)")
+    with pytest.raises(NotAStore, match="no fite store"):
+        run_query(tmp_path / "other.db", "select * from recipes")
+    with pytest.raises(NotAStore, match="recipes"):
+        open_store(tmp_path / "other.db")
 
 
 def test_a_missing_store_is_told(tmp_path: Path) -> None:

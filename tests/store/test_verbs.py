@@ -218,6 +218,10 @@ def test_the_default_describes_the_datasets_asked_for(store: Store) -> None:
     assert found is not None
     assert found.id == first.id
     assert store.feature_set(datasets=("d", "other")) is None
+    store.add_tweets("d", [Tweet("more", "2")])
+    store.save_descriptions(first.id, {2: DescriptionText("", 0)})
+    store.save_descriptions(second.id, {2: DescriptionText("", 0)})  # one of two tweets
+    assert store.feature_set(datasets=("d",)) == found
 
 
 def test_wrong_names_are_told_with_the_known_ones(store: Store) -> None:
