@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fitecli.errors import NotAModel, UsageProblem
-from fitecli.inputs import InputBuilder, Wording, length_grouped, load_tokeniser
+from fitecli.inputs import InputBuilder, InputFormat, length_grouped, load_tokeniser
 from fitecli.records import LABELS, Example, Prediction
 
 FORMAT = "fite-onnx/1"
@@ -27,9 +27,8 @@ class ExportedConfig:
 
     name: str
     precision: str
-    max_tokens: int
+    input: InputFormat
     segments: bool
-    wording: Wording
     preset: str | None
     features: str | None
     sha256: str
@@ -54,14 +53,13 @@ class ExportedConfig:
             return cls(
                 name=values["name"],
                 precision=values["precision"],
-                max_tokens=values["max_tokens"],
+                input=InputFormat.of(values["input"]),
                 segments=values["segments"],
-                wording=Wording(**values["wording"]),
                 preset=values.get("preset"),
                 features=values.get("features"),
                 sha256=values["files"][MODEL],
             )
-        except (KeyError, TypeError) as exc:
+        except (KeyError, TypeError, ValueError) as exc:
             raise NotAModel(f"{path} is incomplete: {exc}.") from exc
 
 
@@ -89,14 +87,10 @@ class Classifier:
         self.config = ExportedConfig.read(folder)
         if verify and sha256_of(folder / MODEL) != self.config.sha256:
             raise NotAModel(f"{folder / MODEL} was changed after its export; export it again.")
-        self.builder = InputBuilder(
-            load_tokeniser(folder),
-            self.config.max_tokens,
-            segments=self.config.segments,
-            wording=self.config.wording,
-        )
+        self.builder = InputBuilder(load_tokeniser(folder), self.config.input, self.config.segments)
         self._session = _session(folder / MODEL, threads, device)
         self._inputs = {item.name for item in self._session.get_inputs()}
+        self._outputs = [item.name for item in self._session.get_outputs()]
 
     @property
     def name(self) -> str:
@@ -136,20 +130,22 @@ class Classifier:
         first = {digest: place for place, digest in reversed(list(enumerate(hashes)))}
         found = dict(known or {})
         places = [place for digest, place in first.items() if digest not in found]
-        lengths = [max(len(encoded[p].face[0]), len(encoded[p].scene[0])) for p in places]
+        lengths = [encoded[place].longest for place in places]
         for group in length_grouped(lengths, TOKENS_PER_BATCH):
             rows = [places[index] for index in group]
             batch = self.builder.collate([encoded[row] for row in rows])
             probabilities, gates = self.run(batch)
-            for row, scores, gate in zip(rows, probabilities, gates, strict=True):
+            weights = [None] * len(rows) if gates is None else gates
+            for row, scores, gate in zip(rows, probabilities, weights, strict=True):
                 found[hashes[row]] = Prediction.from_scores(scores, gate)
         return [(found[digest], digest) for digest in hashes]
 
-    def run(self, batch: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Run one padded batch: probabilities (B, 3) and gates (B,), float32."""
+    def run(self, batch: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray | None]:
+        """Run one padded batch: probabilities (B, 3) and gates (B,), float32; None without a gate."""
         feed = {name: array for name, array in batch.items() if name in self._inputs}
-        probabilities, gate = self._session.run(["probabilities", "gate"], feed)
-        return np.asarray(probabilities, np.float32), np.asarray(gate, np.float32)
+        probabilities, *gates = self._session.run(self._outputs, feed)
+        gate = np.asarray(gates[0], np.float32) if gates else None
+        return np.asarray(probabilities, np.float32), gate
 
 
 def sha256_of(path: Path) -> str:

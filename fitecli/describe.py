@@ -7,8 +7,9 @@ the paper's text is template "paper". Where the two differ is told in docs/fidel
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from fitecli.records import Alignment, Face, FaceSentence
 
@@ -44,48 +45,82 @@ TEMPLATES = {
         lower_gender=True,
     ),
 }
+ATTRIBUTES = ("age", "race", "gender", "emotion")  # in the order in which a sentence tells them
 
 
-def sentence(
-    face: Face, *, aspect: str | None = None, template: str = "published", theta: float = THETA
-) -> str:
+@dataclass(frozen=True)
+class Rules:
+    """How descriptions are written.
+
+    template: one of TEMPLATES. theta: attributes that the template filters are left out below it.
+    without: what an ablation leaves out, of ATTRIBUTES, "alignment" (no face is given to an
+    aspect) and "pattern" (the attributes alone, all of them, without words between). single_face:
+    tell only of the face whose emotion is surest. Source of the ablations: FITE, section 4.4.
+    """
+
+    template: str = "published"
+    theta: float = THETA
+    without: frozenset[str] = frozenset()
+    single_face: bool = False
+
+    @property
+    def words(self) -> Template:
+        """The template itself."""
+        return TEMPLATES[self.template]
+
+    def told(self, face: Face, attribute: str) -> str | int | None:
+        """An attribute's value as the sentence tells it, or None where it is left out."""
+        value: str | int | None = getattr(face, attribute)
+        score: float | None = getattr(face, f"{attribute}_score")
+        if attribute in self.without:
+            return None
+        filtered = attribute in self.words.gated and "pattern" not in self.without
+        if filtered and score is not None and score < self.theta:
+            return None
+        return value
+
+    def to_dict(self) -> dict[str, Any]:
+        """The rules as plain values."""
+        return {**asdict(self), "without": sorted(self.without)}
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Rules:
+        """Rebuild rules from `to_dict`."""
+        return cls(**{**values, "without": frozenset(values.get("without", ()))})
+
+
+def sentence(face: Face, *, aspect: str | None = None, rules: Rules = Rules()) -> str:
     """Write one face as a sentence that ends in ". ".
 
     Without an aspect: `a 28-year-old white Man with a sad expression. `. The face that was chosen
     for an aspect keeps only its emotion: `Lydia with a neutral expression. `; where the emotion is
-    not sure it keeps the rest: `zendaya, a 20-year-old asian Woman. `. Source: FITE, Table 1 and
-    appendix A.1, worded as in the published descriptions.
+    not sure it keeps the rest: `zendaya, a 20-year-old asian Woman. `. Without the pattern:
+    `28 white Man sad. ` and `Lydia neutral. `. Source: FITE, Table 1 and appendix A.1, worded as
+    in the published descriptions.
     """
-    words = TEMPLATES[template]
-    emotion = _sure(face.emotion, face.emotion_score, "emotion", words, theta)
-    expression = words.expression.format(emotion=emotion) if emotion else ""
+    emotion = rules.told(face, "emotion")
+    if "pattern" in rules.without:
+        values = [rules.told(face, name) for name in ATTRIBUTES]
+        kept = [aspect, emotion] if aspect is not None and emotion else [aspect, *values]
+        return " ".join(str(value) for value in kept if value is not None) + ". "
+    expression = rules.words.expression.format(emotion=emotion) if emotion else ""
     if aspect is None:
-        return f"{_person(face, words, theta)}{expression}. "
+        return f"{_person(face, rules)}{expression}. "
     if expression:
         return f"{aspect}{expression}. "
-    return f"{aspect}, {_person(face, words, theta)}. "
+    return f"{aspect}, {_person(face, rules)}. "
 
 
-def _person(face: Face, words: Template, theta: float) -> str:
-    age = _sure(face.age, face.age_score, "age", words, theta)
-    race = _sure(face.race, face.race_score, "race", words, theta)
-    gender = _sure(face.gender, face.gender_score, "gender", words, theta) or "person"
+def _person(face: Face, rules: Rules) -> str:
+    age, race = rules.told(face, "age"), rules.told(face, "race")
+    gender = str(rules.told(face, "gender") or "person")
     parts = [
-        words.article,
+        rules.words.article,
         f"{age}-year-old" if age is not None else None,
         str(race) if race else None,
-        str(gender).lower() if words.lower_gender else str(gender),
+        gender.lower() if rules.words.lower_gender else gender,
     ]
     return " ".join(part for part in parts if part)
-
-
-def _sure(
-    value: str | int | None, score: float | None, attribute: str, words: Template, theta: float
-) -> str | int | None:
-    """The value, or None where the template filters this attribute and it is not sure enough."""
-    if value is None or attribute not in words.gated or score is None or score >= theta:
-        return value
-    return None
 
 
 def assign(aspects: Sequence[str], faces: int, alignments: Sequence[Alignment]) -> dict[int, int]:
@@ -135,15 +170,12 @@ def describe(
     faces: Sequence[Face],
     aspects: Sequence[str],
     alignments: Sequence[Alignment] = (),
-    *,
-    template: str = "published",
-    theta: float = THETA,
+    rules: Rules = Rules(),
 ) -> tuple[str, tuple[FaceSentence, ...]]:
     """Write the description of a tweet's pictures and tell which face each part is about.
 
     faces: pooled over the pictures, in order. aspects: the tweet's aspects; equal texts count
-    once. alignments: indices into both. Returns `There are N people in the picture. ` followed by
-    one sentence a face, and those sentences with their face and aspect.
+    once. alignments: indices into both. Returns what `write` returns.
     """
     first = {text: aspects.index(text) for text in aspects}
     distinct = list(first)
@@ -154,30 +186,45 @@ def describe(
         if item.aspect in position
     ]
     chosen = assign(distinct, len(faces), known)
+    return write(faces, aspects, {face: first[distinct[a]] for face, a in chosen.items()}, rules)
+
+
+def write(
+    faces: Sequence[Face],
+    aspects: Sequence[str],
+    chosen: Mapping[int, int],
+    rules: Rules = Rules(),
+) -> tuple[str, tuple[FaceSentence, ...]]:
+    """Write the description where it is known which aspect each face was given to.
+
+    chosen: index of a face -> index of its aspect. Returns `There are N people in the picture. `
+    followed by one sentence a face, and those sentences with their face and aspect.
+    """
+    if "alignment" in rules.without:
+        chosen = {}
+    told = list(range(len(faces)))
+    if rules.single_face and faces:
+        told = [max(told, key=lambda index: (faces[index].emotion_score or 0.0, -index))]
     sentences = []
-    for index, face in enumerate(faces):
+    for index in told:
         aspect = chosen.get(index)
-        name = None if aspect is None else distinct[aspect]
+        name = None if aspect is None else aspects[aspect]
         sentences.append(
-            FaceSentence(
-                face=index,
-                aspect=None if name is None else first[name],
-                text=sentence(face, aspect=name, template=template, theta=theta),
-            )
+            FaceSentence(index, aspect, sentence(faces[index], aspect=name, rules=rules))
         )
-    text = TEMPLATES[template].count.format(n=len(faces))
-    return text + "".join(item.text for item in sentences), tuple(sentences)
+    count = "" if "pattern" in rules.without else rules.words.count.format(n=len(told))
+    return count + "".join(item.text for item in sentences), tuple(sentences)
 
 
 def match(
-    description: str, faces: Sequence[Face], aspects: Sequence[str], *, theta: float = THETA
+    description: str, faces: Sequence[Face], aspects: Sequence[str], rules: Rules = Rules()
 ) -> tuple[FaceSentence, ...] | None:
     """Recover from a published description which aspect each face was given to.
 
     Returns None where the text cannot be rebuilt sentence by sentence from these faces and
     aspects. aspect is the index of the first aspect with that text.
     """
-    rest = description.removeprefix(TEMPLATES["published"].count.format(n=len(faces)))
+    rest = description.removeprefix(rules.words.count.format(n=len(faces)))
     if rest == description:
         return None
     found = []
@@ -185,7 +232,7 @@ def match(
         candidates: list[int | None] = [None, *range(len(aspects))]
         for aspect in candidates:
             name = None if aspect is None else aspects[aspect]
-            text = sentence(face, aspect=name, theta=theta)
+            text = sentence(face, aspect=name, rules=rules)
             if rest.startswith(text):
                 found.append(FaceSentence(index, aspect, text))
                 rest = rest[len(text) :]

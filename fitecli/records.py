@@ -116,7 +116,9 @@ class FaceSentence:
 @dataclass(frozen=True, slots=True)
 class Example:
     """What the two encoders read for one aspect. text holds the literal `$T$` where the aspect
-    stood; faces is the number of faces in the tweet's pictures."""
+    stood; faces is the number of faces in the tweet's pictures; face is what the description says
+    of the face that was given to the aspect; source_line is the row in a benchmark file; visual is
+    an embedding of the picture or of the aspect's face, where the model reads one."""
 
     text: str
     aspect: str
@@ -125,22 +127,26 @@ class Example:
     label: str | None = None
     faces: int = 0
     aspect_id: int | None = None
+    face: str | None = None
+    source_line: int | None = None
+    visual: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """scores are the probabilities of LABELS; gate in 0..1 is the mean weight of the face sentence."""
+    """scores are the probabilities of LABELS; gate in 0..1 is the mean weight of the face sentence,
+    None where the network has no gate."""
 
     label: str
     scores: tuple[float, float, float]
-    gate: float
+    gate: float | None
 
     @classmethod
-    def from_scores(cls, scores: Iterable[float], gate: float) -> Prediction:
+    def from_scores(cls, scores: Iterable[float], gate: float | None) -> Prediction:
         """The label is that of the highest score, the first of equal ones."""
         negative, neutral, positive = (float(score) for score in scores)
         found = (negative, neutral, positive)
-        return cls(LABELS[found.index(max(found))], found, float(gate))
+        return cls(LABELS[found.index(max(found))], found, None if gate is None else float(gate))
 
 
 @dataclass(frozen=True)
@@ -171,7 +177,11 @@ class Worker:
 
 @dataclass(frozen=True)
 class FeatureSet:
-    """Which rows a reading uses: the workers' fingerprints, the template and the thresholds."""
+    """Which rows a reading uses: the workers' fingerprints, the template and the thresholds.
+
+    base is the fingerprint of the feature set whose descriptions are written anew, and ablation
+    what the new ones leave out, where this one is derived from another.
+    """
 
     name: str
     faces: str
@@ -180,10 +190,13 @@ class FeatureSet:
     template: str = "published"
     template_version: str = "1"
     thresholds: Mapping[str, float] = field(default_factory=dict)
+    base: str | None = None
+    ablation: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def fingerprint(self) -> str:
         """sha256 over everything but the name."""
+        derived = {"base": self.base, "ablation": dict(self.ablation)} if self.base else {}
         return fingerprint(
             {
                 "faces": self.faces,
@@ -192,6 +205,7 @@ class FeatureSet:
                 "template": self.template,
                 "template_version": self.template_version,
                 "thresholds": dict(self.thresholds),
+                **derived,
             }
         )
 

@@ -64,6 +64,7 @@ def make_encoder(
     tokenizer.post_processor = processors.BertProcessing(
         ("[SEP]", vocabulary["[SEP]"]), ("[CLS]", vocabulary["[CLS]"])
     )
+    tokenizer.add_special_tokens(words[:5])
     tokenizer.save(str(folder / "tokenizer.json"))
     torch.manual_seed(0)
     config = BertConfig(
@@ -88,7 +89,7 @@ def tiny_preset(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) ->
     path = tmp_path_factory.mktemp("preset") / "tiny.toml"
     path.write_text(
         f'encoder = "{tiny_encoder}"\nlearning_rate = 5e-3\nbatch_size = 8\nepochs = 2\n'
-        "max_tokens = 48\nshare_word_embeddings = true\nfreeze_word_embeddings = true\n"
+        "share_word_embeddings = true\nfreeze_word_embeddings = true\n[input]\nmax_tokens = 48\n"
     )
     return path
 

@@ -61,7 +61,7 @@ def test_a_face_becomes_the_published_sentence(
     ],
 )
 def test_the_papers_wording_filters_every_attribute(face: Face, expected: str) -> None:
-    assert describe.sentence(face, template="paper") == expected
+    assert describe.sentence(face, rules=describe.Rules("paper")) == expected
 
 
 def test_a_description_counts_and_keeps_the_order_of_faces() -> None:
@@ -77,7 +77,7 @@ def test_a_description_counts_and_keeps_the_order_of_faces() -> None:
 
 def test_no_face_and_one_face_one_aspect() -> None:
     assert describe.describe([], ["x"]) == ("There are 0 people in the picture. ", ())
-    text, _ = describe.describe([SAD], ["Pedro"], template="paper")
+    text, _ = describe.describe([SAD], ["Pedro"], rules=describe.Rules("paper"))
     assert text == "There are 1 people in the image. Pedro with a sad expression. "
 
 

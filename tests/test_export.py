@@ -18,6 +18,7 @@ from fitecli.export import Parity, compare, export
 from fitecli.fusion import presets
 from fitecli.fusion.checkpoint import CheckpointPredictor
 from fitecli.fusion.training import build, input_builder
+from fitecli.inputs import InputFormat
 from fitecli.records import Example, Prediction
 from tests.conftest import make_encoder
 
@@ -37,7 +38,9 @@ EXAMPLES = [
 def checkpoint(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An untrained network of the real class, on disk."""
     folder = tmp_path_factory.mktemp("checkpoint")
-    preset = presets.Preset("tiny", str(tiny_encoder), max_tokens=48, share_word_embeddings=True)
+    preset = presets.Preset(
+        "tiny", str(tiny_encoder), share_word_embeddings=True, input=InputFormat(max_tokens=48)
+    )
     model = build([tiny_encoder], preset, seed=3, features="f", datasets=["d"])
     with torch.no_grad():
         model.classifier.weight.mul_(40)  # sure of itself, so that labels do not sway
@@ -76,6 +79,31 @@ def test_onnx_equals_torch_at_any_batch_and_length(
     assert np.abs(gates - output.gate.numpy()).max() < 1e-5
 
 
+@pytest.mark.parametrize(
+    ("gate", "kind"),
+    [
+        ("paper", InputFormat(("scene",), max_tokens=48)),
+        ("paper", InputFormat(("face",), max_tokens=48, visual="face", visual_size=3)),
+        ("none", InputFormat(max_tokens=48)),
+        ("released", InputFormat(max_tokens=48, face_mask="scene", token_types=False)),
+    ],
+)
+def test_every_system_is_exported(
+    tiny_encoder: Path, tmp_path: Path, gate: str, kind: InputFormat
+) -> None:
+    preset = presets.Preset("tiny", str(tiny_encoder), gate=gate, input=kind)
+    model = build([tiny_encoder], preset, seed=3)
+    model.save_pretrained(tmp_path / "checkpoint")
+    input_builder(tiny_encoder, model.config).tokeniser.save(tmp_path / "checkpoint")
+    examples = [dataclasses.replace(item, visual=(0.1, 0.2, -3.0)) for item in EXAMPLES]
+    parity = export(tmp_path / "checkpoint", tmp_path / "m", examples, precision="fp32")
+    assert parity.max_probability_difference < 1e-5
+    classifier = Classifier(tmp_path / "m")
+    assert classifier.config.input == kind
+    gated = len(kind.branches) == 2 and gate != "none"
+    assert (classifier.predict(examples[:1])[0].gate is not None) == gated
+
+
 def test_the_folder_is_complete_and_checked(exported: Path) -> None:
     names = {path.name for path in exported.iterdir()}
     assert names == {"model.onnx", "config.json", "tokenizer.json", "README.md", "parity.json"}
@@ -104,7 +132,9 @@ def test_large_tables_are_stored_as_int8(tmp_path: Path) -> None:
     encoder = tmp_path / "encoder"
     encoder.mkdir()
     make_encoder(encoder, hidden=64, more_words=1000)
-    preset = presets.Preset("wide", str(encoder), max_tokens=48, share_word_embeddings=True)
+    preset = presets.Preset(
+        "wide", str(encoder), share_word_embeddings=True, input=InputFormat(max_tokens=48)
+    )
     model = build([encoder], preset, seed=1)
     model.save_pretrained(tmp_path / "checkpoint")
     input_builder(encoder, model.config).tokeniser.save(tmp_path / "checkpoint")
@@ -232,7 +262,8 @@ def test_a_changed_model_is_refused(exported: Path, tmp_path: Path) -> None:
     ("change", "expected"),
     [
         ({"format": "other"}, "not of the format"),
-        ({"wording": {"scene": "x", "extra": "y"}}, "incomplete"),
+        ({"input": {"scene": "x", "extra": "y"}}, "incomplete"),
+        ({"input": {"branches": []}}, "incomplete"),
         ({"files": {}}, "incomplete"),
     ],
 )

@@ -22,6 +22,9 @@ def _device(name: str) -> str:
 
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.", callback=_device)]
 Threads = Annotated[int, typer.Option(min=0, help="Threads; 0 takes every core.")]
+Fidelity = Annotated[
+    str, typer.Option(help="ours, paper (as its text tells) or released (as its authors' code).")
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
 Dataset = Annotated[str | None, typer.Option(help="Dataset (default: all).")]
 Split = Annotated[str | None, typer.Option(help="Split (default: all).")]

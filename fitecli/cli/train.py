@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from fitecli.cli.console import as_typed, opened, print_json, print_table, tell
-from fitecli.cli.options import Device, DryRun, Features, Json, Threads
+from fitecli.cli.options import Device, DryRun, Features, Fidelity, Json, Threads
 
 
 def _seeds(text: str) -> tuple[int, ...]:
@@ -31,6 +31,23 @@ def train(
     seeds: Annotated[str, typer.Option(help="Seeds, separated by commas.")] = "0",
     output: Annotated[Path | None, typer.Option(help="Folder (default: runs/TIME).")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs, if not the preset's.")] = None,
+    fidelity: Fidelity = "ours",
+    system: Annotated[
+        str, typer.Option(help="What is read: text, caption, face, or fite (all).")
+    ] = "fite",
+    without: Annotated[
+        str | None,
+        typer.Option(
+            help="Leave out, separated by commas: gate, alignment, caption, pattern, age, race, "
+            "gender, emotion."
+        ),
+    ] = None,
+    single_face: Annotated[
+        bool, typer.Option("--single-face", help="Describe only the face of the surest emotion.")
+    ] = False,
+    visual: Annotated[
+        str | None, typer.Option(help="Join a CLIP embedding: image, or face (the aspect's).")
+    ] = None,
     features: Features = None,
     device: Device = "auto",
     threads: Threads = 0,
@@ -40,10 +57,18 @@ def train(
     """Train the gated network; an interrupted run goes on where it stopped."""
     from fitecli.pipeline.learning import TrainOptions, plan
     from fitecli.pipeline.learning import train as run
+    from fitecli.pipeline.variants import Variant
 
     options = TrainOptions(
         datasets=tuple(dataset.split(",")) if dataset else (),
         preset=preset,
+        variant=Variant(
+            fidelity=fidelity,
+            system=system,
+            without=tuple(without.split(",")) if without else (),
+            single_face=single_face,
+            visual=visual,
+        ),
         seeds=_seeds(seeds),
         output=output,
         features=features,

@@ -133,8 +133,20 @@ def _trace(model: Any, path: Path) -> None:
     """Write the network as fp32 ONNX with dynamic batch and both lengths."""
     import torch
 
-    parts = INPUTS if model.config.segments else INPUTS[:2]
-    names = [f"{encoder}_{part}" for encoder in ("face", "scene") for part in parts]
+    config = model.config
+    arguments: dict[str, Any] = {}
+    shapes: dict[str, Any] = {}
+    batch = torch.export.Dim("batch", min=1, max=65536)
+    for width, branch in enumerate(config.branches, start=7):
+        tokens = torch.export.Dim(f"{branch}_tokens", min=2, max=4096)
+        for part in INPUTS if config.segments else INPUTS[:2]:
+            value = 0 if part == "token_type_ids" else 1
+            arguments[f"{branch}_{part}"] = torch.full((2, width), value)  # a batch of 1 is frozen
+            shapes[f"{branch}_{part}"] = {0: batch, 1: tokens}
+    if config.input["visual"]:
+        arguments["visual"] = torch.zeros((2, config.input["visual_size"]))
+        shapes["visual"] = {0: batch}
+    gated = len(config.branches) > 1 and config.gate != "none"
 
     class Network(torch.nn.Module):
         def __init__(self) -> None:
@@ -142,27 +154,17 @@ def _trace(model: Any, path: Path) -> None:
             self.model = model
 
         def forward(self, *inputs: Any) -> Any:
-            output = self.model(**dict(zip(names, inputs, strict=True)))
-            return torch.softmax(output.logits, dim=-1), output.gate
+            output = self.model(**dict(zip(arguments, inputs, strict=True)))
+            probabilities = torch.softmax(output.logits, dim=-1)
+            return (probabilities, output.gate) if gated else probabilities
 
-    batch = torch.export.Dim("batch", min=1, max=65536)
-    widths = {
-        name: torch.export.Dim(f"{name}_tokens", min=2, max=4096) for name in ("face", "scene")
-    }
-    arguments, shapes = [], []
-    for name in names:
-        encoder = name.split("_")[0]
-        width = 9 if encoder == "face" else 7
-        value = 0 if name.endswith("type_ids") else 1
-        arguments.append(torch.full((2, width), value))  # a batch of 1 would be frozen
-        shapes.append({0: batch, 1: widths[encoder]})
     torch.onnx.export(
         Network().eval(),
-        tuple(arguments),
+        tuple(arguments.values()),
         str(path),
-        input_names=names,
-        output_names=["probabilities", "gate"],
-        dynamic_shapes=(tuple(shapes),),
+        input_names=list(arguments),
+        output_names=["probabilities", "gate"] if gated else ["probabilities"],
+        dynamic_shapes=(tuple(shapes.values()),),
         opset_version=OPSET,
         dynamo=True,
         external_data=False,
@@ -186,7 +188,7 @@ def _optimise(path: Path, precision: str, config: Any) -> None:
 
     from fitecli.export.int8 import quantise
 
-    encoder = config.face_encoder
+    encoder = next(iter(config.encoders.values()))
     model = optimizer.optimize_model(
         str(path),
         model_type="bert",
@@ -202,17 +204,14 @@ def _optimise(path: Path, precision: str, config: Any) -> None:
 
 
 def _write_config(folder: Path, name: str, precision: str, config: Any) -> None:
-    from fitecli.fusion.training import max_tokens_of
-
     files = {path.name: sha256_of(path) for path in sorted(folder.iterdir()) if path.name != CONFIG}
     values = {
         "format": FORMAT,
         "name": name,
         "precision": precision,
         "labels": list(LABELS),
-        "max_tokens": max_tokens_of(config),
+        "input": config.input,
         "segments": config.segments,
-        "wording": config.wording,
         "gate": config.gate,
         "preset": config.preset,
         "features": config.features,
@@ -260,7 +259,7 @@ def model_card(name: str, precision: str, config: Any, parity: Parity, checkpoin
         "",
         f"- Preset `{config.preset}`, gate `{config.gate}`, two encoders ({size}) "
         f"{'with one table of word embeddings' if config.share_word_embeddings else ''}".rstrip(),
-        f"- Precision {precision}; at most {config.max_tokens} tokens a pair",
+        f"- Precision {precision}; at most {config.input['max_tokens']} tokens a pair",
         f"- Trained with the feature set `{config.features}`"
         + (f" on {', '.join(config.datasets)}" if getattr(config, "datasets", None) else ""),
     ]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset, RandomSampler, Sampler, SequentialSampler
 
 from fitecli.inputs import EncodedExample, InputBuilder
 from fitecli.records import LABELS, Example
@@ -51,6 +51,15 @@ class LengthGroupedSampler(Sampler[int]):
         shuffled = [batches[place] for place in torch.randperm(len(batches)).tolist()]
         for batch in [*shuffled, *last]:
             yield from batch.tolist()
+
+
+def sampler(order: str, dataset: EncodedDataset, batch_size: int) -> Sampler[int]:
+    """The order of the training data: "grouped", "shuffled", or "file", as it comes."""
+    if order == "file":
+        return SequentialSampler(dataset)
+    if order == "shuffled":
+        return RandomSampler(dataset)
+    return LengthGroupedSampler([item.length for item in dataset.encoded], batch_size)
 
 
 @dataclass(frozen=True)

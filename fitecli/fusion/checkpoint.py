@@ -89,7 +89,7 @@ class CheckpointPredictor:
         hashes = [item.sha256 for item in encoded]
         found = dict(known or {})
         places = [place for place, digest in enumerate(hashes) if digest not in found]
-        lengths = [max(len(encoded[p].face[0]), len(encoded[p].scene[0])) for p in places]
+        lengths = [encoded[place].longest for place in places]
         for group in length_grouped(lengths, TOKENS_PER_BATCH):
             rows = [places[index] for index in group]
             arrays = self.builder.collate([encoded[row] for row in rows])
@@ -97,6 +97,7 @@ class CheckpointPredictor:
             with torch.inference_mode():
                 output = self.model(**batch)
             scores = torch.softmax(output.logits.float(), dim=-1).cpu().numpy()
-            for row, values, gate in zip(rows, scores, output.gate.tolist(), strict=True):
+            gates = [None] * len(rows) if output.gate is None else output.gate.tolist()
+            for row, values, gate in zip(rows, scores, gates, strict=True):
                 found[hashes[row]] = Prediction.from_scores(values, gate)
         return [(found[digest], digest) for digest in hashes]

@@ -1,4 +1,8 @@
-"""The gated network: two language models read text+faces and text+scene, a gate fuses them."""
+"""The gated network: two language models read text+faces and text+scene, a gate fuses them.
+
+Its ablations are the same class: one branch alone, concatenation in place of the gate, and a visual
+embedding joined to the fused vector.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +15,20 @@ from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedMode
 from transformers.utils import ModelOutput
 
 from fitecli.errors import ShapeMismatch, UsageProblem
+from fitecli.inputs import InputFormat
 from fitecli.records import LABELS
 
-GATES = ("paper", "paper-tanh", "released")
+GATES = ("paper", "paper-tanh", "released", "none")
 
 
 class FiteConfig(PretrainedConfig):
     """Everything that rebuilds a FiteModel.
 
     face_encoder, scene_encoder: configurations of the two language models. gate: "paper" (eq. 9-10
-    with a sigmoid), "paper-tanh" (the same with the tanh that the paper names) or "released".
-    share_word_embeddings: one table of word embeddings for both encoders. max_tokens: tokens of a
-    pair that the model was trained on. wording: the second sentences (inputs.Wording). preset,
-    features, datasets: how it was made, for the record.
+    with a sigmoid), "paper-tanh" (the same with the tanh that the paper names), "released", or
+    "none" (concatenation). share_word_embeddings: one table of word embeddings for both encoders.
+    input: what the network reads (InputFormat.to_dict). preset, features, datasets, recipe: how it
+    was made, for the record.
     """
 
     model_type = "fite"
@@ -36,45 +41,62 @@ class FiteConfig(PretrainedConfig):
         dropout: float = 0.1,
         share_word_embeddings: bool = False,
         freeze_word_embeddings: bool = False,
-        max_tokens: int = 128,
+        input: dict[str, Any] | None = None,
         preset: str | None = None,
         features: str | None = None,
         datasets: list[str] | None = None,
-        wording: dict[str, str] | None = None,
+        recipe: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         self.face_encoder = dict(face_encoder or {})
         self.scene_encoder = dict(scene_encoder or self.face_encoder)
+        self.face_encoder = self.face_encoder or self.scene_encoder
         self.gate = gate
         self.dropout = dropout
         self.share_word_embeddings = share_word_embeddings
         self.freeze_word_embeddings = freeze_word_embeddings
-        self.max_tokens = max_tokens
+        self.input = InputFormat.of(input or {}).to_dict()
         self.preset = preset
         self.features = features
         self.datasets = list(datasets or [])
-        self.wording = dict(wording or {})
-        kwargs.setdefault("tie_word_embeddings", share_word_embeddings)
+        self.recipe = dict(recipe or {})
+        kwargs.setdefault("tie_word_embeddings", self.ties)
         kwargs.setdefault("id2label", dict(enumerate(LABELS)))
         kwargs.setdefault("label2id", {label: index for index, label in enumerate(LABELS)})
         super().__init__(**kwargs)
 
     @property
+    def branches(self) -> tuple[str, ...]:
+        """The sentences that are read, each by an encoder of its own."""
+        return tuple(self.input["branches"])
+
+    @property
+    def ties(self) -> bool:
+        """Whether two encoders share one table of word embeddings."""
+        return self.share_word_embeddings and len(self.branches) > 1
+
+    @property
+    def encoders(self) -> dict[str, dict[str, Any]]:
+        """Branch -> configuration of its language model."""
+        return {branch: getattr(self, f"{branch}_encoder") for branch in self.branches}
+
+    @property
     def segments(self) -> bool:
-        """Whether both encoders know two segments, so that token types are worth making."""
-        return all(
-            int(encoder.get("type_vocab_size", 0) or 0) >= 2
-            for encoder in (self.face_encoder, self.scene_encoder)
+        """Whether all encoders know two segments, so that token types are worth making."""
+        return bool(self.input["token_types"]) and all(
+            int(encoder.get("type_vocab_size", 0) or 0) >= 2 for encoder in self.encoders.values()
         )
 
 
 @dataclass
 class FiteOutput(ModelOutput):
-    """loss: scalar, where labels were given. logits: (B, 3). gate: (B,) mean weight of the faces."""
+    """loss: scalar, where labels were given. logits: (B, 3). gate: (B,) mean weight of the faces,
+    where there is a gate. fused: (B, D) what the classifier reads."""
 
     loss: Tensor | None = None
     logits: Tensor | None = None
     gate: Tensor | None = None
+    fused: Tensor | None = None
 
 
 class PaperGate(nn.Module):
@@ -111,8 +133,18 @@ class ReleasedGate(nn.Module):
         return weight * projected_scene + (1 - weight) * projected_face, 1 - weight
 
 
+class Concatenation(nn.Module):
+    """h = [h_D; h_C]: the ablation without a gate. Source: FITE, section 4.4."""
+
+    def forward(self, face: Tensor, scene: Tensor) -> tuple[Tensor, None]:
+        """face, scene: (B, H). Returns (B, 2H), and no weight."""
+        return torch.cat([face, scene], dim=-1), None
+
+
 def make_gate(name: str, hidden: int) -> nn.Module:
     """Build the gate by its name; raises UsageProblem for a name that is not in GATES."""
+    if name == "none":
+        return Concatenation()
     if name == "paper":
         return PaperGate(hidden)
     if name == "paper-tanh":
@@ -126,6 +158,13 @@ def _encoder(config: dict[str, Any], attention: str | None) -> PreTrainedModel:
     settings = dict(config)
     rebuilt = AutoConfig.for_model(settings.pop("model_type"), **settings)
     return cast(PreTrainedModel, AutoModel.from_config(rebuilt, attn_implementation=attention))
+
+
+def positions_of(encoder: dict[str, Any]) -> int:
+    """Tokens that an encoder has positions for; RoBERTa-type ones (BERTweet) start counting after
+    the padding id."""
+    offset = encoder["pad_token_id"] + 1 if "roberta" in encoder["model_type"] else 0
+    return int(encoder["max_position_embeddings"]) - offset
 
 
 class FiteModel(PreTrainedModel):
@@ -144,25 +183,37 @@ class FiteModel(PreTrainedModel):
     def __init__(self, config: FiteConfig) -> None:
         super().__init__(config)
         attention = config._attn_implementation
-        self.face_encoder = _encoder(config.face_encoder, attention)
-        self.scene_encoder = _encoder(config.scene_encoder, attention)
-        hidden = int(self.face_encoder.config.hidden_size)
-        if int(self.scene_encoder.config.hidden_size) != hidden:
+        for branch, encoder in config.encoders.items():
+            setattr(self, f"{branch}_encoder", _encoder(encoder, attention))
+        sizes = {name: int(encoder.config.hidden_size) for name, encoder in self.encoders.items()}
+        hidden = next(iter(sizes.values()))
+        if set(sizes.values()) != {hidden}:
             raise ShapeMismatch(
-                f"The two encoders differ in hidden size ({hidden} and "
-                f"{self.scene_encoder.config.hidden_size}); the gate needs them equal."
+                f"The two encoders differ in hidden size ({sizes['face']} and {sizes['scene']}); "
+                "the gate needs them equal."
             )
-        self.gate = make_gate(config.gate, hidden)
+        both = len(sizes) > 1
+        if both:
+            self.gate = make_gate(config.gate, hidden)
+        width = 2 * hidden if both and config.gate == "none" else hidden
+        if config.input["visual"]:
+            self.visual = nn.Linear(config.input["visual_size"], hidden)
+            width += hidden
         self.dropout = nn.Dropout(config.dropout)
-        self.classifier = nn.Linear(hidden, len(LABELS))
-        if not config.share_word_embeddings:
+        self.classifier = nn.Linear(width, len(LABELS))
+        if not config.ties:
             self._tied_weights_keys = {}
         self.post_init()
         self._freeze()
 
+    @property
+    def encoders(self) -> dict[str, PreTrainedModel]:
+        """Branch -> its language model."""
+        return {branch: getattr(self, f"{branch}_encoder") for branch in self.config.branches}
+
     def _freeze(self) -> None:
         if self.config.freeze_word_embeddings:
-            for encoder in (self.face_encoder, self.scene_encoder):
+            for encoder in self.encoders.values():
                 encoder.get_input_embeddings().weight.requires_grad_(False)
 
     def _init_weights(self, module: nn.Module) -> None:
@@ -179,52 +230,66 @@ class FiteModel(PreTrainedModel):
     ) -> FiteModel:
         """Build a model on pretrained language models, each a folder or a hub name.
 
-        The gate and the classifier start from the seed. settings go to FiteConfig. Raises OSError
-        (from transformers) where a language model cannot be loaded; training translates it.
+        The gate and the classifier start from the seed. settings go to FiteConfig; input.max_tokens
+        is lowered to what the encoders have positions for. Raises OSError (from transformers)
+        where a language model cannot be loaded; training translates it.
         """
-        face_encoder = AutoModel.from_pretrained(face, dtype=torch.float32)
-        scene_encoder = AutoModel.from_pretrained(scene or face, dtype=torch.float32)
+        read = InputFormat.of(settings.get("input") or {}).branches
+        folders = {"face": face, "scene": scene or face}
+        pretrained = {
+            branch: AutoModel.from_pretrained(folders[branch], dtype=torch.float32)
+            for branch in read
+        }
         torch.manual_seed(seed)
+        known = {name: model.config.to_dict() for name, model in pretrained.items()}
         config = FiteConfig(
-            face_encoder=face_encoder.config.to_dict(),
-            scene_encoder=scene_encoder.config.to_dict(),
-            **settings,
+            **{f"{name}_encoder": value for name, value in known.items()}, **settings
         )
+        positions = [positions_of(encoder) for encoder in known.values()]
+        config.input["max_tokens"] = min(config.input["max_tokens"], *positions)
         model = cls(config)
-        model.face_encoder.load_state_dict(face_encoder.state_dict())
-        model.scene_encoder.load_state_dict(scene_encoder.state_dict())
+        for branch, encoder in model.encoders.items():
+            encoder.load_state_dict(pretrained[branch].state_dict())
         model.tie_weights()
         model._freeze()
         return model
 
     def forward(
         self,
-        face_input_ids: Tensor,
-        face_attention_mask: Tensor,
-        scene_input_ids: Tensor,
-        scene_attention_mask: Tensor,
+        face_input_ids: Tensor | None = None,
+        face_attention_mask: Tensor | None = None,
+        scene_input_ids: Tensor | None = None,
+        scene_attention_mask: Tensor | None = None,
         face_token_type_ids: Tensor | None = None,
         scene_token_type_ids: Tensor | None = None,
+        visual: Tensor | None = None,
         labels: Tensor | None = None,
         **_: Any,
     ) -> FiteOutput:
-        """Read both sentences, fuse, classify.
+        """Read the sentences, fuse, classify.
 
-        *_input_ids, *_attention_mask, *_token_type_ids: (B, T), T may differ between face and
-        scene; each encoder has the mask of its own sentence. labels: (B,) indices into LABELS.
-        Source: FITE, section 3.5.
+        *_input_ids, *_attention_mask, *_token_type_ids: (B, T) of each branch that the model has;
+        T may differ between them, and each encoder has a mask of its own. visual: (B, D), where
+        the model reads one. labels: (B,) indices into LABELS. Source: FITE, section 3.5.
         """
-        face = _pooled(self.face_encoder, face_input_ids, face_attention_mask, face_token_type_ids)
-        scene = _pooled(
-            self.scene_encoder, scene_input_ids, scene_attention_mask, scene_token_type_ids
-        )
-        fused, weight = self.gate(face, scene)  # (B, H)
+        inputs = {
+            "face": (face_input_ids, face_attention_mask, face_token_type_ids),
+            "scene": (scene_input_ids, scene_attention_mask, scene_token_type_ids),
+        }
+        pooled = [_pooled(encoder, *inputs[name]) for name, encoder in self.encoders.items()]
+        weight = None
+        fused = pooled[0]  # (B, H)
+        if len(pooled) > 1:
+            fused, weight = self.gate(*pooled)
+        if self.config.input["visual"]:
+            fused = torch.cat([fused, torch.tanh(self.visual(visual))], dim=-1)
         logits = self.classifier(self.dropout(fused))  # (B, 3)
         loss = None if labels is None else nn.functional.cross_entropy(logits.float(), labels)
-        return FiteOutput(loss=loss, logits=logits, gate=weight.mean(dim=-1))
+        gate = None if weight is None else weight.mean(dim=-1)
+        return FiteOutput(loss=loss, logits=logits, gate=gate, fused=fused)
 
 
-def _pooled(encoder: Any, ids: Tensor, mask: Tensor, segments: Tensor | None) -> Tensor:
+def _pooled(encoder: Any, ids: Any, mask: Any, segments: Tensor | None) -> Tensor:
     more = {} if segments is None else {"token_type_ids": segments}
     output = encoder(input_ids=ids, attention_mask=mask, **more)
     return cast(Tensor, output.pooler_output)  # (B, H)

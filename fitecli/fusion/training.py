@@ -17,10 +17,10 @@ from transformers import EvalPrediction, Trainer, TrainerCallback, TrainingArgum
 from transformers.trainer_utils import get_last_checkpoint
 
 from fitecli.errors import MissingWeights, NoExamples
-from fitecli.fusion.batches import Collator, EncodedDataset, LengthGroupedSampler
+from fitecli.fusion.batches import Collator, EncodedDataset, sampler
 from fitecli.fusion.network import FiteModel
 from fitecli.fusion.presets import Preset
-from fitecli.inputs import InputBuilder, Wording, load_tokeniser
+from fitecli.inputs import InputBuilder, InputFormat, load_tokeniser
 from fitecli.metrics import accuracy, macro_f1
 from fitecli.records import Example
 from fitecli.weights import torch_device
@@ -44,7 +44,7 @@ class EpochResult:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """A finished run; best_epoch is the first with the best dev accuracy."""
+    """A finished run; best_epoch is the first with the best dev score (the preset's selection)."""
 
     seed: int
     best_epoch: int
@@ -55,12 +55,15 @@ class TrainingResult:
 
 
 class FiteTrainer(Trainer):
-    """Trainer whose batches hold examples of similar length, in an order that the seed fixes."""
+    """Trainer whose examples come in the preset's order."""
+
+    def __init__(self, *, order: str, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._order = order
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         dataset = self.train_dataset if train_dataset is None else train_dataset
-        lengths = [item.length for item in dataset.encoded]
-        return LengthGroupedSampler(lengths, self.args.train_batch_size)
+        return sampler(self._order, dataset, self.args.train_batch_size)
 
 
 class _EpochWatch(TrainerCallback):
@@ -97,25 +100,8 @@ class _EpochWatch(TrainerCallback):
 
 
 def input_builder(folder: Path, config: Any) -> InputBuilder:
-    """The input builder that belongs to a model: length = min(preset, what its positions hold)."""
-    return InputBuilder(
-        load_tokeniser(folder),
-        max_tokens_of(config),
-        segments=config.segments,
-        wording=Wording(**config.wording),
-    )
-
-
-def max_tokens_of(config: Any) -> int:
-    """Tokens of a pair that both encoders have positions for, at most the preset's length.
-
-    RoBERTa-type encoders (BERTweet) start counting positions after the padding id.
-    """
-    limits = [config.max_tokens]
-    for encoder in (config.face_encoder, config.scene_encoder):
-        offset = encoder["pad_token_id"] + 1 if "roberta" in encoder["model_type"] else 0
-        limits.append(encoder["max_position_embeddings"] - offset)
-    return int(min(limits))
+    """The input builder that belongs to a model, with the tokeniser of a folder."""
+    return InputBuilder(load_tokeniser(folder), InputFormat.of(config.input), config.segments)
 
 
 def build(
@@ -138,11 +124,11 @@ def build(
             dropout=preset.dropout,
             share_word_embeddings=preset.share_word_embeddings,
             freeze_word_embeddings=preset.freeze_word_embeddings,
-            max_tokens=preset.max_tokens,
+            input=preset.input.to_dict(),
             preset=preset.name,
             features=features,
             datasets=list(datasets),
-            wording=asdict(Wording()),
+            recipe=preset.to_dict(),
         )
     except (OSError, ValueError) as exc:
         raise MissingWeights(
@@ -182,6 +168,7 @@ def train(
     arguments = _arguments(output / CHECKPOINTS, preset, seed, torch_device(device, threads))
     watch = _EpochWatch(_known_epochs(output / CHECKPOINTS), on_epoch)
     trainer = FiteTrainer(
+        order=preset.order,
         model=model,
         args=arguments,
         train_dataset=EncodedDataset(builder, train_examples),
@@ -192,7 +179,7 @@ def train(
     )
     trainer.remove_callback(_printer(trainer))
     trainer.train(resume_from_checkpoint=_last_checkpoint(output / CHECKPOINTS))
-    return _finish(trainer, output, watch.results, seed)
+    return _finish(trainer, output, watch.results, seed, preset.selection)
 
 
 def seconds_per_epoch(
@@ -209,8 +196,7 @@ def seconds_per_epoch(
     model = build(encoders, preset, seed=0).to(place).train()
     builder = input_builder(encoders[0], model.config)
     data = EncodedDataset(builder, train_examples)
-    lengths = [item.length for item in data.encoded]
-    order = list(LengthGroupedSampler(lengths, preset.batch_size))
+    order = list(sampler(preset.order, data, preset.batch_size))
     batches = [
         order[start : start + preset.batch_size]
         for start in range(0, len(order), preset.batch_size)
@@ -241,9 +227,13 @@ def _printer(trainer: Trainer) -> Any:
 
 
 def _finish(
-    trainer: FiteTrainer, output: Path, epochs: Sequence[EpochResult], seed: int
+    trainer: FiteTrainer,
+    output: Path,
+    epochs: Sequence[EpochResult],
+    seed: int,
+    selection: str,
 ) -> TrainingResult:
-    best = max(epochs, key=lambda result: (result.dev_accuracy, -result.number))
+    best = max(epochs, key=lambda epoch: (getattr(epoch, f"dev_{selection}"), -epoch.number))
     result = TrainingResult(
         seed=seed,
         best_epoch=best.number,
@@ -277,7 +267,7 @@ def _arguments(folder: Path, preset: Preset, seed: int, device: torch.device) ->
         logging_strategy="epoch",
         save_total_limit=2,
         load_best_model_at_end=True,
-        metric_for_best_model="accuracy",
+        metric_for_best_model=preset.selection,
         greater_is_better=True,
         seed=seed,
         data_seed=seed,

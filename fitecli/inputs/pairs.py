@@ -1,55 +1,110 @@
-"""Text pairs, token ids, masks and batches for the two encoders; numpy only."""
+"""Text pairs, token ids, masks and batches for the encoders; numpy only."""
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
-from fitecli.inputs.tokenisers import Tokeniser, TokenPair
+from fitecli.inputs.benchmark_text import PLACEHOLDER
+from fitecli.inputs.tokenisers import TRUNCATIONS, Tokeniser, TokenPair
 from fitecli.records import Example
 
 Batch = Mapping[str, np.ndarray]
+BRANCHES = ("face", "scene")
+FACE_MASKS = ("own", "scene")
+_SLOT = re.compile(r"\{(aspect|caption|description|separator)\}")
 
 
 @dataclass(frozen=True)
-class Wording:
-    """The second sentence of each pair; `{aspect}`, `{caption}`, `{description}` are filled in.
+class InputFormat:
+    """How an example becomes token ids and masks; every model records the one it was trained with.
 
-    As in the authors' released code; the description is lower-cased there.
+    branches: the sentences that are read, each by an encoder of its own. face, scene: the second
+    sentence of each pair, with the slots {aspect}, {caption}, {description} and {separator} (the
+    tokeniser's own mark between sentences); the description is lower-cased, as in the authors'
+    released code. aspect_in_text: put the aspect back where the text holds `$T$`. max_tokens: of a
+    pair, special tokens included. token_types: make them where the encoders know two segments.
+    face_mask: "own", or "scene": the released code masks the face sentence as though it had the
+    length of the scene sentence. truncation: see tokenisers. visual: None, "image" or "face": the
+    embedding that joins the fused vector, of visual_size numbers.
     """
 
-    scene: str = "{aspect}.{caption}"
+    branches: tuple[str, ...] = BRANCHES
     face: str = "{aspect}. The picture show that {description}"
+    scene: str = "{aspect}.{caption}"
+    aspect_in_text: bool = False
+    max_tokens: int = 128
+    token_types: bool = True
+    face_mask: str = "own"
+    truncation: str = "second"
+    visual: str | None = None
+    visual_size: int = 0
 
-    def pairs(self, example: Example) -> tuple[tuple[str, str], tuple[str, str]]:
-        """Return the pair of the face encoder and that of the scene encoder."""
-        description = example.description.strip().lower()
-        face = self.face.replace("{aspect}", example.aspect).replace("{description}", description)
-        scene = self.scene.replace("{aspect}", example.aspect).replace("{caption}", example.caption)
-        return (example.text, face), (example.text, scene)
+    def __post_init__(self) -> None:
+        known = set(BRANCHES)
+        if not self.branches or not known.issuperset(self.branches):
+            raise ValueError(f"branches must be some of {', '.join(BRANCHES)}")
+        if self.face_mask not in FACE_MASKS:
+            raise ValueError(f"face_mask must be one of {', '.join(FACE_MASKS)}")
+        if self.face_mask == "scene" and len(self.branches) < len(BRANCHES):
+            raise ValueError("face_mask 'scene' needs both branches")
+        if self.truncation not in TRUNCATIONS:
+            raise ValueError(f"truncation must be one of {', '.join(TRUNCATIONS)}")
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> InputFormat:
+        """Rebuild a format from `to_dict`; raises TypeError or ValueError for what is no format."""
+        return cls(**{**values, "branches": tuple(values.get("branches", BRANCHES))})
+
+    def to_dict(self) -> dict[str, Any]:
+        """The format as plain values."""
+        return {**asdict(self), "branches": list(self.branches)}
+
+    def pair(self, branch: str, example: Example, separator: str) -> tuple[str, str]:
+        """The two texts that a branch reads."""
+        slots = {
+            "aspect": example.aspect,
+            "caption": example.caption,
+            "description": example.description.strip().lower(),
+            "separator": separator,
+        }
+        second = _SLOT.sub(lambda slot: slots[slot[1]], getattr(self, branch))
+        text = example.text
+        if self.aspect_in_text:
+            text = text.replace(PLACEHOLDER, example.aspect)
+        return text, second
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedExample:
-    """Token and segment ids of both pairs, not yet padded."""
+    """Token and segment ids of each branch's pair, not yet padded; the visual embedding, if read."""
 
-    face: TokenPair
-    scene: TokenPair
+    pairs: tuple[TokenPair, ...]
+    visual: np.ndarray | None = None  # (visual_size,) float32
 
     @property
     def length(self) -> int:
-        """Tokens that the two encoders read together."""
-        return len(self.face[0]) + len(self.scene[0])
+        """Tokens that the encoders read together."""
+        return sum(len(ids) for ids, _ in self.pairs)
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest pair."""
+        return max(len(ids) for ids, _ in self.pairs)
 
     @property
     def sha256(self) -> str:
         """What makes two inputs the same to a model."""
         digest = hashlib.sha256()
-        for ids, segments in (self.face, self.scene):
+        for ids, segments in self.pairs:
             digest.update(np.asarray([len(ids), *ids, *segments], dtype="<i4").tobytes())
+        if self.visual is not None:
+            digest.update(self.visual.astype("<f4").tobytes())
         return digest.hexdigest()
 
 
@@ -57,44 +112,73 @@ class EncodedExample:
 class InputBuilder:
     """Turns examples into batches for one model.
 
-    max_length: tokens of a pair, special tokens included. segments: whether the encoders know two
-    segments; where they do not, no token types are made.
+    segments: whether the encoders know two segments; where they do not, no token types are made.
     """
 
     tokeniser: Tokeniser
-    max_length: int
-    segments: bool
-    wording: Wording = Wording()
+    format: InputFormat = InputFormat()
+    segments: bool = True
 
     def encode(self, examples: Sequence[Example]) -> list[EncodedExample]:
-        """Tokenise both pairs of every example."""
-        pairs = [self.wording.pairs(example) for example in examples]
-        faces = self.tokeniser.encode_pairs([pair[0] for pair in pairs], self.max_length)
-        scenes = self.tokeniser.encode_pairs([pair[1] for pair in pairs], self.max_length)
-        return [EncodedExample(*both) for both in zip(faces, scenes, strict=True)]
+        """Tokenise the pairs of every example."""
+        kind = self.format
+        columns = [
+            self.tokeniser.encode_pairs(
+                [kind.pair(branch, example, self.tokeniser.separator) for example in examples],
+                kind.max_tokens,
+                kind.truncation,
+            )
+            for branch in kind.branches
+        ]
+        rows = zip(*columns, strict=True)
+        return [
+            EncodedExample(pairs, self._visual(example))
+            for example, pairs in zip(examples, rows, strict=True)
+        ]
+
+    def _visual(self, example: Example) -> np.ndarray | None:
+        """The embedding that the model joins to the fused vector; zeros where there is none."""
+        if self.format.visual is None:
+            return None
+        if example.visual is None:
+            return np.zeros(self.format.visual_size, np.float32)
+        return np.asarray(example.visual, np.float32)
 
     def collate(self, encoded: Sequence[EncodedExample]) -> dict[str, np.ndarray]:
         """Pad to the longest of the batch; each encoder gets the mask of its own sentence.
 
-        Returns int64 arrays: face_input_ids, face_attention_mask (B, T_face), scene_input_ids,
-        scene_attention_mask (B, T_scene), and the two token_type_ids where the model has segments.
+        Returns int64 arrays BRANCH_input_ids and BRANCH_attention_mask (B, T_branch) for each
+        branch, with BRANCH_token_type_ids where the model has segments, and visual (B, D) float32
+        where it reads one. With face_mask "scene" the face sentence is brought to the scene's width
+        and gets the scene's mask.
         """
         batch: dict[str, np.ndarray] = {}
-        for name in ("face", "scene"):
-            rows: list[TokenPair] = [getattr(item, name) for item in encoded]
-            width = max(len(ids) for ids, _ in rows)
-            tokens = np.full((len(rows), width), self.tokeniser.pad_id, dtype=np.int64)
-            mask = np.zeros((len(rows), width), dtype=np.int64)
-            types = np.zeros((len(rows), width), dtype=np.int64)
-            for row, (ids, segments) in enumerate(rows):
-                tokens[row, : len(ids)] = ids
-                mask[row, : len(ids)] = 1
-                types[row, : len(ids)] = segments
-            batch[f"{name}_input_ids"] = tokens  # (B, T)
-            batch[f"{name}_attention_mask"] = mask  # (B, T)
-            if self.segments:
-                batch[f"{name}_token_type_ids"] = types  # (B, T)
+        for place, branch in enumerate(self.format.branches):
+            rows = [item.pairs[place] for item in encoded]
+            batch |= self._padded(branch, rows, max(len(ids) for ids, _ in rows))
+        if self.format.face_mask == "scene":
+            mask = batch["scene_attention_mask"]
+            place = self.format.branches.index("face")
+            rows = [item.pairs[place] for item in encoded]
+            batch |= self._padded("face", rows, mask.shape[1])
+            batch["face_attention_mask"] = mask.copy()
+        if self.format.visual is not None:
+            batch["visual"] = np.stack([item.visual for item in encoded if item.visual is not None])
         return batch
+
+    def _padded(self, branch: str, rows: Sequence[TokenPair], width: int) -> dict[str, np.ndarray]:
+        tokens = np.full((len(rows), width), self.tokeniser.pad_id, dtype=np.int64)
+        mask = np.zeros((len(rows), width), dtype=np.int64)
+        types = np.zeros((len(rows), width), dtype=np.int64)
+        for row, (ids, segments) in enumerate(rows):
+            length = min(len(ids), width)
+            tokens[row, :length] = ids[:length]
+            mask[row, :length] = 1
+            types[row, :length] = segments[:length]
+        made = {f"{branch}_input_ids": tokens, f"{branch}_attention_mask": mask}  # (B, T)
+        if self.segments and self.format.token_types:
+            made[f"{branch}_token_type_ids"] = types  # (B, T)
+        return made
 
 
 def length_grouped(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:

@@ -14,6 +14,8 @@ from fitecli.errors import NotAModel
 from fitecli.inputs.tweet_words import normalise_tweet
 
 TokenPair = tuple[list[int], list[int]]  # token ids and segment ids, with special tokens
+TRUNCATIONS = ("second", "longest")
+SECOND_KEEPS = 4  # the second text keeps a quarter of the room before the first is cut
 
 
 class Tokeniser(Protocol):
@@ -21,9 +23,16 @@ class Tokeniser(Protocol):
 
     pad_id: int
     vocabulary_size: int
+    separator: str  # what is written into a text to set its sentences apart
 
-    def encode_pairs(self, pairs: Sequence[tuple[str, str]], max_length: int) -> list[TokenPair]:
-        """Encode pairs of texts, the longer one cut first where a pair exceeds max_length."""
+    def encode_pairs(
+        self, pairs: Sequence[tuple[str, str]], max_length: int, truncation: str = "second"
+    ) -> list[TokenPair]:
+        """Encode pairs of texts; where one exceeds max_length, tokens are cut at the end.
+
+        truncation: "second" cuts the second text (down to a quarter of the room) before the first;
+        "longest" always the longer one, the second where both are equal.
+        """
 
     def save(self, folder: Path) -> None:
         """Write what `load_tokeniser` reads."""
@@ -37,7 +46,7 @@ class FastTokeniser:
 
         self._tokenizer = Tokenizer.from_file(str(path))
         self._tokenizer.no_padding()
-        self._truncation: int | None = None
+        self._tokenizer.no_truncation()
         token = pad_token or next(
             (word for word in ("[PAD]", "<pad>") if self._tokenizer.token_to_id(word) is not None),
             None,
@@ -47,20 +56,34 @@ class FastTokeniser:
             raise NotAModel(f"{path} names no padding token ([PAD] or <pad>).")
         self.pad_id: int = pad_id
         self.vocabulary_size: int = self._tokenizer.get_vocab_size(with_added_tokens=True)
+        self.separator = next(
+            (w for w in ("[SEP]", "</s>") if self._tokenizer.token_to_id(w) is not None), " "
+        )
 
-    def encode_pairs(self, pairs: Sequence[tuple[str, str]], max_length: int) -> list[TokenPair]:
+    def encode_pairs(
+        self, pairs: Sequence[tuple[str, str]], max_length: int, truncation: str = "second"
+    ) -> list[TokenPair]:
         """See Tokeniser."""
-        if self._truncation != max_length:
-            self._tokenizer.enable_truncation(max_length, strategy="longest_first")
-            self._truncation = max_length
-        return [
-            (item.ids, item.type_ids) for item in self._tokenizer.encode_batch_fast(list(pairs))
-        ]
+        whole = self._tokenizer.encode_batch_fast(list(pairs))
+        cut = {
+            place: self._cut(*pair, len(item.ids), max_length, truncation)
+            for place, (pair, item) in enumerate(zip(pairs, whole, strict=True))
+            if len(item.ids) > max_length
+        }
+        encoded = [cut.get(place, item) for place, item in enumerate(whole)]
+        return [(item.ids, item.type_ids) for item in encoded]
+
+    def _cut(self, first: str, second: str, tokens: int, max_length: int, truncation: str) -> Any:
+        left = self._tokenizer.encode(first, add_special_tokens=False)
+        right = self._tokenizer.encode(second, add_special_tokens=False)
+        special = tokens - len(left.ids) - len(right.ids)
+        kept = _kept(len(left.ids), len(right.ids), max_length - special, truncation)
+        left.truncate(kept[0])
+        right.truncate(kept[1])
+        return self._tokenizer.post_process(left, right)
 
     def save(self, folder: Path) -> None:
         """See Tokeniser."""
-        self._tokenizer.no_truncation()
-        self._truncation = None
         self._tokenizer.save(str(folder / "tokenizer.json"))
 
 
@@ -82,6 +105,7 @@ class BertweetTokeniser:
     """
 
     special = _SpecialTokens()
+    separator = "\ue000"  # a character of no language: the text `</s>` stays ordinary text
 
     def __init__(self, vocabulary: Path, merges: Path, *, normalise: bool = False) -> None:
         self._files = (vocabulary, merges)
@@ -98,18 +122,29 @@ class BertweetTokeniser:
         self.pad_id = self.special.pad
         self.vocabulary_size = len(self._ids) + 1  # <mask> is added last
 
-    def encode_pairs(self, pairs: Sequence[tuple[str, str]], max_length: int) -> list[TokenPair]:
+    def encode_pairs(
+        self, pairs: Sequence[tuple[str, str]], max_length: int, truncation: str = "second"
+    ) -> list[TokenPair]:
         """See Tokeniser."""
+        special = self.special
         encoded = []
         for first, second in pairs:
-            left, right = _cut(self.ids(first), self.ids(second), max_length - 4)
-            special = self.special
+            left, right = self.ids(first), self.ids(second)
+            kept = _kept(len(left), len(right), max_length - 4, truncation)
+            left, right = left[: kept[0]], right[: kept[1]]
             row = [special.begin, *left, special.end, special.end, *right, special.end]
             encoded.append((row, [0] * len(row)))
         return encoded
 
     def ids(self, text: str) -> list[int]:
-        """Encode one text without special tokens."""
+        """Encode one text without special tokens; the separator becomes `</s></s>`."""
+        first, *more = text.split(self.separator)
+        encoded = self._sentence(first)
+        for sentence in more:
+            encoded += [self.special.end, self.special.end, *self._sentence(sentence)]
+        return encoded
+
+    def _sentence(self, text: str) -> list[int]:
         if self._normalise:
             text = normalise_tweet(text)
         return [token for word in re.findall(r"\S+\n?", text) for token in self._word(word)]
@@ -159,15 +194,17 @@ def _join(symbols: list[str], pair: tuple[str, str]) -> list[str]:
     return joined
 
 
-def _cut(first: list[int], second: list[int], room: int) -> tuple[list[int], list[int]]:
-    """Drop tokens at the end of the longer text (the second, where equal) until both fit."""
-    left, right = len(first), len(second)
+def _kept(left: int, right: int, room: int, truncation: str) -> tuple[int, int]:
+    """How many tokens of two texts stay where only room are left; see Tokeniser.encode_pairs."""
+    if truncation == "second":
+        right = max(min(right, room - left), min(right, room // SECOND_KEEPS))
+        return max(min(left, room - right), 0), right
     while left + right > room:
         if left > right:
             left -= 1
         else:
             right -= 1
-    return first[:left], second[:right]
+    return left, right
 
 
 def load_tokeniser(folder: Path) -> Tokeniser:

@@ -246,6 +246,6 @@ def aspect_line(row: StoredAspect, prediction: Prediction) -> dict[str, Any]:
         "scores": {
             label: round(score, 6) for label, score in zip(LABELS, prediction.scores, strict=True)
         },
-        "gate": round(prediction.gate, 6),
+        "gate": None if prediction.gate is None else round(prediction.gate, 6),
         "face": row.face.strip() if row.face else None,
     }

@@ -25,6 +25,8 @@ def example_of(row: StoredAspect) -> Example:
         label=row.label,
         faces=row.faces,
         aspect_id=row.aspect_id,
+        face=row.face,
+        source_line=row.source_line,
     )
 
 

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from fitecli.errors import NoExamples, UsageProblem
 from fitecli.evaluation import open_predictor
+from fitecli.pipeline.derived import derive_features, rules_of
 from fitecli.pipeline.examples import choose_features, read_examples
 from fitecli.pipeline.models import register
+from fitecli.pipeline.variants import Variant
 from fitecli.records import Example, fingerprint
 from fitecli.settings import Settings
 from fitecli.store import EpochRow, FeatureSetRow, Scope, Store
@@ -30,6 +32,7 @@ class TrainOptions:
 
     datasets: tuple[str, ...] = ()
     preset: str = "fite-mini"
+    variant: Variant = Variant()
     seeds: tuple[int, ...] = (0,)
     output: Path | None = None
     features: str | None = None
@@ -95,16 +98,19 @@ class _Plan:
     @classmethod
     def make(cls, store: Store, options: TrainOptions, tell: Tell) -> _Plan:
         """Raises UsageProblem for a wrong preset, NoExamples where data or features are missing."""
-        from fitecli.fusion import presets
-
-        preset = presets.load(options.preset)
+        preset = options.variant.preset(options.preset)
         if options.epochs is not None:
             preset = replace(preset, epochs=options.epochs)
         for dataset in options.datasets:
             store.require(dataset)
         datasets = options.datasets or tuple(store.labelled_datasets())
-        features = choose_features(store, options.features, tell, datasets)
-        return cls(preset, datasets, features, *training_examples(store, datasets, features, tell))
+        base = choose_features(store, options.features, tell, datasets)
+        rules = options.variant.rules(rules_of(base))
+        features = derive_features(store, base, rules, datasets, tell)
+        train, dev = training_examples(store, datasets, features, tell)
+        if preset.order == "file":
+            train.sort(key=lambda example: example.source_line or 0)
+        return cls(preset, datasets, features, train, dev)
 
     def encoders(self, settings: Settings) -> list[Path]:
         """The language models on disk, fetched where they must be; raises MissingWeights."""
@@ -132,7 +138,7 @@ def train(
     preset, encoders = made.preset, made.encoders(settings)
     key = fingerprint(
         {
-            "preset": preset.to_dict(),
+            "preset": {**preset.to_dict(), "name": None},  # a name changes no result
             "features": made.features.fingerprint,
             "examples": _digest([*made.train, *made.dev]),
         }

@@ -13,6 +13,7 @@ from fitecli.alignment import pair_text, similarities
 from fitecli.errors import FiteError, UnreadableImage
 from fitecli.inputs import tokenise_like_benchmark
 from fitecli.pictures import Picture, open_picture
+from fitecli.pipeline.derived import rules_of
 from fitecli.records import Alignment
 from fitecli.store import (
     DescriptionText,
@@ -301,7 +302,7 @@ class DescriptionsStage(TweetStage):
         self, prepared: Sequence[tuple[TweetFaces, Sequence[Alignment]]]
     ) -> Sequence[DescriptionText]:
         """See Stage."""
-        theta = self._features.thresholds.get("theta", describe.THETA)
+        rules = rules_of(self._features)
         results = []
         for tweet, alignments in prepared:
             if not tweet.pictures_seen:
@@ -311,8 +312,7 @@ class DescriptionsStage(TweetStage):
                 [found.face for found in tweet.faces],
                 [_aspect(aspect.text) for _, aspect in tweet.aspects],
                 alignments,
-                template=self._features.template,
-                theta=theta,
+                rules,
             )
             parts = tuple(
                 (

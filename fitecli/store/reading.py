@@ -11,6 +11,7 @@ from fitecli.records import Alignment, Aspect, Face
 from fitecli.store.connection import analysed, in_scope, tables
 from fitecli.store.listing import CHUNK, Listing, first_of_its_kind
 from fitecli.store.rows import (
+    DescriptionText,
     FeatureSetRow,
     FoundFace,
     PendingImage,
@@ -48,6 +49,39 @@ class Reading(Listing):
         tweets = self.tweet_faces(ids, features.face_worker_id)
         found = self.alignments(ids, features.alignment_worker_id)
         return [(tweet, indexed(tweet, found.get(tweet.tweet_id, []))) for tweet in tweets]
+
+    def to_derive(
+        self, base_id: int, features_id: int, scope: Scope, *, after: int, limit: int
+    ) -> list[int]:
+        """The next tweets (id > after) that one feature set describes and another does not."""
+        tweet = tables["tweet"]
+        query = select(tweet.c.id).where(_described(base_id), ~_described(features_id))
+        return self._next(in_scope(query, scope), after, limit)
+
+    def descriptions(
+        self, features_id: int, tweet_ids: Sequence[int]
+    ) -> dict[int, DescriptionText]:
+        """Tweet id -> its description under a feature set, with the sentence of each face."""
+        description, sentence = tables["description"], tables["face_sentence"]
+        mine = (description.c.feature_set_id == features_id, description.c.tweet_id.in_(tweet_ids))
+        told = (
+            select(
+                description.c.tweet_id, sentence.c.face_id, sentence.c.aspect_id, sentence.c.text
+            )
+            .join(sentence, sentence.c.description_id == description.c.id)
+            .where(*mine)
+            .order_by(sentence.c.position)
+        )
+        sentences: dict[int, list[tuple[int, int | None, str]]] = {}
+        with self._reading() as connection:
+            for tweet_id, *rest in connection.execute(told):
+                sentences.setdefault(tweet_id, []).append((rest[0], rest[1], rest[2]))
+            return {
+                row.tweet_id: DescriptionText(
+                    row.text, row.faces, tuple(sentences.get(row.tweet_id, ()))
+                )
+                for row in connection.execute(select(description).where(*mine))
+            }
 
     def alignments(
         self, tweet_ids: Sequence[int], worker_id: int | None
@@ -99,14 +133,7 @@ class Reading(Listing):
     ) -> Iterator[StoredAspect]:
         """Stream the aspects of described tweets, by tweet and place; labelled ones only if asked."""
         after = 0
-        described = tables["description"]
-        tweet = tables["tweet"]
-        has = exists(
-            select(described.c.id).where(
-                described.c.tweet_id == tweet.c.id, described.c.feature_set_id == features.id
-            )
-        )
-        query = in_scope(select(tweet.c.id).where(has), scope)
+        query = in_scope(select(tables["tweet"].c.id).where(_described(features.id)), scope)
         while ids := self._next(query, after, CHUNK):
             after = ids[-1]
             with self._reading() as connection:
@@ -136,6 +163,16 @@ def _has_face(face_worker_id: int) -> Any:
     )
 
 
+def _described(features_id: int) -> Any:
+    """Whether a feature set describes the tweet of the query around."""
+    tweet, description = tables["tweet"], tables["description"]
+    return exists(
+        select(description.c.id).where(
+            description.c.tweet_id == tweet.c.id, description.c.feature_set_id == features_id
+        )
+    )
+
+
 def _unseen_picture(worker_id: int) -> Any:
     tweet, link = tables["tweet"], tables["tweet_image"]
     return exists(
@@ -158,13 +195,10 @@ def _to_align(scope: Scope, worker_id: int, face_worker_id: int) -> Select[Any]:
 
 def _to_describe(scope: Scope, features: FeatureSetRow) -> Select[Any]:
     """Tweets whose pictures are all looked at and whose faces are aligned, with no description."""
-    tweet, description = tables["tweet"], tables["description"]
-    done = exists(
-        select(description.c.id).where(
-            description.c.tweet_id == tweet.c.id, description.c.feature_set_id == features.id
-        )
+    tweet = tables["tweet"]
+    query = select(tweet.c.id).where(
+        ~_described(features.id), ~_unseen_picture(features.face_worker_id)
     )
-    query = select(tweet.c.id).where(~done, ~_unseen_picture(features.face_worker_id))
     if features.alignment_worker_id is not None:
         aligned = analysed("tweet", tweet.c.id, features.alignment_worker_id)
         query = query.where(or_(aligned, ~_has_face(features.face_worker_id)))
@@ -260,6 +294,7 @@ def _stored(ids: Sequence[int], features: FeatureSetRow, labelled: bool) -> Sele
             aspect.c.text.label("aspect"),
             aspect.c.start,
             aspect.c.end,
+            aspect.c.source_line,
             aspect.c.source_text,
             aspect.c.label,
             description.c.text.label("description"),

@@ -100,6 +100,8 @@ class FeatureSetRow:
     template: str
     template_version: str
     thresholds: Mapping[str, float]
+    base_id: int | None
+    ablation: Mapping[str, Any]
     fingerprint: str
     completed_at: str | None
 
@@ -121,6 +123,7 @@ class StoredAspect:
     aspect: str
     start: int | None
     end: int | None
+    source_line: int | None
     source_text: str | None
     label: str | None
     description: str

@@ -218,7 +218,10 @@ class Alignment(SQLModel, table=True):
 
 
 class FeatureSet(SQLModel, table=True):
-    """Which rows a reading uses: workers, template and thresholds."""
+    """Which rows a reading uses: workers, template and thresholds.
+
+    A derived one (base_id) rewrites the descriptions of another, keeping its faces and alignment.
+    """
 
     __tablename__ = "feature_set"
     __table_args__ = (UniqueConstraint("name"), UniqueConstraint("fingerprint"))
@@ -230,6 +233,11 @@ class FeatureSet(SQLModel, table=True):
     template: str
     template_version: str
     thresholds: dict[str, float] = _json()
+    base_id: int | None = _parent("feature_set.id", required=False)
+    ablation: dict[str, Any] = Field(
+        default_factory=dict,
+        sa_column=Column(JSON, nullable=False, server_default=text("'{}'")),
+    )  # what the sentences leave out
     fingerprint: str
     created_at: str
     completed_at: str | None = None
@@ -322,7 +330,7 @@ class Prediction(SQLModel, table=True):
     negative: float
     neutral: float
     positive: float
-    gate: float
+    gate: float | None = None  # null where the network has no gate
     created_at: str
 
 

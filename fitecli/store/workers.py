@@ -61,6 +61,8 @@ class Workers(StoreConnection):
                 "template": features.template,
                 "template_version": features.template_version,
                 "thresholds": dict(features.thresholds),
+                "base_id": self._feature_set_id(connection, features.base),
+                "ablation": dict(features.ablation),
                 "fingerprint": features.fingerprint,
                 "created_at": now(),
             }
@@ -69,6 +71,11 @@ class Workers(StoreConnection):
 
     def _worker_id(self, connection: Connection, fingerprint: str | None) -> int | None:
         table = tables["worker"]
+        query = select(table.c.id).where(table.c.fingerprint == fingerprint)
+        return None if fingerprint is None else int(connection.execute(query).scalar_one())
+
+    def _feature_set_id(self, connection: Connection, fingerprint: str | None) -> int | None:
+        table = tables["feature_set"]
         query = select(table.c.id).where(table.c.fingerprint == fingerprint)
         return None if fingerprint is None else int(connection.execute(query).scalar_one())
 
@@ -98,12 +105,14 @@ class Workers(StoreConnection):
         """The feature set of that name, or the default one; None where there is none.
 
         The default is the last completed one; of datasets, the completed one that describes the
-        most of their tweets, the last of equals.
+        most of their tweets, the last of equals. One that is derived from another is no default.
         """
         rows = self.feature_sets()
         if name is not None:
             return next((row for row in rows if row.name == name), None)
-        complete = [row for row in reversed(rows) if row.completed_at is not None]
+        complete = [
+            row for row in reversed(rows) if row.completed_at is not None and row.base_id is None
+        ]
         if datasets:
             counts = [self._described(dataset) for dataset in datasets]
             complete = [row for row in complete if all(row.id in known for known in counts)]

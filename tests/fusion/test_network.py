@@ -10,8 +10,14 @@ from transformers import AutoConfig, AutoModel
 
 from fitecli.errors import NotAModel, ShapeMismatch, UsageProblem
 from fitecli.fusion.checkpoint import load
-from fitecli.fusion.network import FiteConfig, FiteModel, PaperGate, ReleasedGate, make_gate
-from fitecli.fusion.training import max_tokens_of
+from fitecli.fusion.network import (
+    FiteConfig,
+    FiteModel,
+    PaperGate,
+    ReleasedGate,
+    make_gate,
+    positions_of,
+)
 from tests.conftest import make_encoder
 
 
@@ -68,7 +74,46 @@ def test_the_released_gate_weighs_the_scene() -> None:
 
 def test_an_unknown_gate_is_told() -> None:
     with pytest.raises(UsageProblem, match="paper-tanh"):
-        make_gate("none", 2)
+        make_gate("open", 2)
+
+
+def test_a_branch_alone_has_one_encoder_and_no_gate(tiny_encoder: Path, tmp_path: Path) -> None:
+    one = {"branches": ["scene"]}
+    model = FiteModel.from_encoders(str(tiny_encoder), share_word_embeddings=True, input=one).eval()
+    names = {name.split(".")[0] for name, _ in model.named_parameters()}
+    assert names == {"scene_encoder", "classifier"}
+    scene = ids(2, 6)
+    output = model(scene_input_ids=scene, scene_attention_mask=torch.ones_like(scene))
+    assert output.gate is None
+    assert output.fused.shape == (2, 16)
+    model.save_pretrained(tmp_path)
+    again = load(tmp_path)(scene_input_ids=scene, scene_attention_mask=torch.ones_like(scene))
+    assert torch.equal(again.logits, output.logits)
+
+
+def test_without_gate_both_sentences_are_concatenated(tiny_encoder: Path) -> None:
+    model = FiteModel.from_encoders(str(tiny_encoder), gate="none").eval()
+    face, scene = ids(2, 7), ids(2, 6)
+    output = model(face, torch.ones_like(face), scene, torch.ones_like(scene))
+    assert output.gate is None
+    assert output.fused.shape == (2, 32)
+    assert model.classifier.in_features == 32
+
+
+def test_a_visual_embedding_joins_the_fused_vector(tiny_encoder: Path) -> None:
+    kind = {"visual": "image", "visual_size": 4}
+    model = FiteModel.from_encoders(str(tiny_encoder), input=kind).eval()
+    face, scene = ids(1, 7), ids(1, 6)
+    logits = [
+        model(face, torch.ones_like(face), scene, torch.ones_like(scene), visual=visual).logits
+        for visual in (torch.zeros(1, 4), torch.ones(1, 4))
+    ]
+    assert not torch.allclose(*logits, atol=1e-4)
+
+
+def test_the_length_is_lowered_to_the_positions(tiny_encoder: Path) -> None:
+    model = FiteModel.from_encoders(str(tiny_encoder), input={"max_tokens": 128})
+    assert model.config.input["max_tokens"] == 64
 
 
 def test_each_encoder_has_the_mask_of_its_own_sentence(model: FiteModel) -> None:
@@ -127,7 +172,7 @@ def test_the_length_is_what_preset_and_positions_allow(
     kind: str, positions: int, expected: int
 ) -> None:
     encoder = {"model_type": kind, "pad_token_id": 1, "max_position_embeddings": positions}
-    assert max_tokens_of(FiteConfig(face_encoder=encoder, max_tokens=128)) == expected
+    assert min(128, positions_of(encoder)) == expected
 
 
 def test_segments_need_two_types() -> None:

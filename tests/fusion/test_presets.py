@@ -13,7 +13,12 @@ from fitecli.fusion import presets
 def test_the_presets_of_the_paper_ship() -> None:
     assert presets.names() == ["fite", "fite-de", "fite-de-large", "fite-mini"]
     mini = presets.load("fite-mini")
-    assert (mini.learning_rate, mini.batch_size, mini.epochs, mini.max_tokens) == (5e-5, 16, 6, 128)
+    assert (mini.learning_rate, mini.batch_size, mini.epochs, mini.input.max_tokens) == (
+        5e-5,
+        16,
+        6,
+        128,
+    )
     assert presets.load("fite-de").encoder == "vinai/bertweet-base"
 
 
@@ -26,6 +31,11 @@ def test_the_presets_of_the_paper_ship() -> None:
         ('encoder = "x"\nepochs = true', "epochs must be of type int"),
         ('encoder = "x"\nname = "y"', "no setting 'name'"),
         ("encoder = ", "not valid TOML"),
+        ('encoder = "x"\norder = "random"', "order must be one of grouped, shuffled, file"),
+        ('encoder = "x"\nselection = "loss"', "selection must be one of"),
+        ('encoder = "x"\ninput = 3', "input must be of type"),
+        ('encoder = "x"\n[input]\nface_mask = "no"', "face_mask must be one of own, scene"),
+        ('encoder = "x"\n[input]\nmask = "own"', "no setting 'mask'"),
     ],
 )
 def test_a_broken_preset_is_told(content: str, expected: str, tmp_path: Path) -> None:
@@ -33,6 +43,19 @@ def test_a_broken_preset_is_told(content: str, expected: str, tmp_path: Path) ->
     path.write_text(content)
     with pytest.raises(UsageProblem, match=expected):
         presets.load(str(path))
+
+
+def test_a_fidelity_settles_all_that_its_source_tells() -> None:
+    ours, paper, released = (presets.load("fite-mini", name) for name in presets.FIDELITIES)
+    assert ours == presets.load("fite-mini")
+    assert (paper.gate, released.gate) == ("paper-tanh", "released")
+    assert paper.input.max_tokens == 256
+    assert paper.input.face == "{aspect}{separator}{description}"
+    assert (released.order, released.selection, released.epochs) == ("file", "accuracy", 8)
+    assert (released.input.face_mask, released.input.token_types) == ("scene", False)
+    assert {ours.encoder} == {paper.encoder, released.encoder, ours.encoder}
+    with pytest.raises(UsageProblem, match="ours, paper, released"):
+        presets.load("fite-mini", "exact")
 
 
 def test_an_unknown_preset_lists_the_known() -> None:

@@ -81,7 +81,7 @@ def test_equals_transformers_on_a_thousand_texts(vocabulary: Path, normalise: bo
     unknown = pieces = 0
     for first, second in zip(firsts, seconds, strict=True):
         expected = theirs(first, second, truncation="longest_first", max_length=64)["input_ids"]
-        (ids, segments), *_ = ours.encode_pairs([(first, second)], 64)
+        (ids, segments), *_ = ours.encode_pairs([(first, second)], 64, "longest")
         assert ids == expected, (first, second)
         assert segments == [0] * len(ids)
         unknown, pieces = unknown + ids.count(3), pieces + len(ids)
@@ -107,3 +107,13 @@ def test_a_broken_vocabulary_is_named(tmp_path: Path) -> None:
 def test_a_folder_without_tokeniser_is_named(tmp_path: Path) -> None:
     with pytest.raises(NotAModel, match=r"tokenizer\.json"):
         load_tokeniser(tmp_path)
+
+
+def test_a_separator_sets_sentences_apart(vocabulary: Path) -> None:
+    ours = load_tokeniser(vocabulary)
+    assert isinstance(ours, BertweetTokeniser)
+    first, second = "good", "day"
+    end = ours.special.end
+    text = f"{first}{ours.separator}{second}"
+    assert ours.ids(text) == [*ours.ids(first), end, end, *ours.ids(second)]
+    assert end not in ours.ids("</s>")

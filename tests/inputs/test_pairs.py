@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fitecli.errors import NotAModel
-from fitecli.inputs import FastTokeniser, InputBuilder, Wording, length_grouped, load_tokeniser
+from fitecli.inputs import (
+    BRANCHES,
+    FastTokeniser,
+    InputBuilder,
+    InputFormat,
+    length_grouped,
+    load_tokeniser,
+)
 from fitecli.records import Example
 from tests.conftest import WORDS
 
@@ -24,7 +33,7 @@ EXAMPLES = (
 
 @pytest.fixture
 def builder(tiny_encoder: Path) -> InputBuilder:
-    return InputBuilder(load_tokeniser(tiny_encoder), max_length=32, segments=True)
+    return InputBuilder(load_tokeniser(tiny_encoder), InputFormat(max_tokens=32))
 
 
 def ids(text: str) -> list[int]:
@@ -61,7 +70,7 @@ def test_three_tweets_become_exact_arrays(builder: InputBuilder) -> None:
 
 
 def test_no_token_types_without_segments(builder: InputBuilder) -> None:
-    plain = InputBuilder(builder.tokeniser, 32, segments=False)
+    plain = InputBuilder(builder.tokeniser, builder.format, segments=False)
     assert set(plain.collate(plain.encode(EXAMPLES))) == {
         "face_input_ids",
         "face_attention_mask",
@@ -73,9 +82,9 @@ def test_no_token_types_without_segments(builder: InputBuilder) -> None:
 def test_long_pairs_are_cut_to_the_length(builder: InputBuilder) -> None:
     long = Example("great " * 100, "NASA", "happy " * 100, "sad " * 100)
     (encoded,) = builder.encode([long])
-    assert len(encoded.face[0]) == len(encoded.scene[0]) == 32
-    assert encoded.length == 64
-    assert ids("happy")[0] in encoded.face[0]
+    assert [len(pair[0]) for pair in encoded.pairs] == [32, 32]
+    assert (encoded.length, encoded.longest) == (64, 32)
+    assert ids("happy")[0] in encoded.pairs[0][0]
 
 
 def test_the_hash_tells_inputs_apart(builder: InputBuilder) -> None:
@@ -85,9 +94,74 @@ def test_the_hash_tells_inputs_apart(builder: InputBuilder) -> None:
 
 
 def test_words_that_look_like_slots_are_plain_text() -> None:
-    face, scene = Wording().pairs(Example("$T$", "{caption}", "{aspect}", "{description}"))
+    example = Example("$T$", "{caption}", "{aspect}", "{description}")
+    face, scene = (InputFormat().pair(branch, example, "|") for branch in BRANCHES)
     assert face[1] == "{caption}. The picture show that {aspect}"
-    assert scene[1].startswith("{")
+    assert scene[1] == "{caption}.{description}"
+
+
+def test_an_aspect_can_be_put_back_and_set_apart(builder: InputBuilder) -> None:
+    kind = replace(builder.format, aspect_in_text=True, scene="{aspect}{separator}{caption}")
+    (encoded,) = replace(builder, format=kind).encode(EXAMPLES[:1])
+    assert encoded.pairs[1][0] == ids(
+        "[CLS] grace hopper is great [SEP] grace hopper [SEP] a good day . [SEP]"
+    )
+
+
+@pytest.mark.parametrize(
+    ("truncation", "words", "happy"), [("second", 7, 22), ("second", 40, 7), ("longest", 20, 14)]
+)
+def test_what_is_cut(builder: InputBuilder, truncation: str, words: int, happy: int) -> None:
+    builder = replace(builder, format=replace(builder.format, truncation=truncation))
+    (pair,) = builder.tokeniser.encode_pairs([("great " * words, "happy " * 90)], 32, truncation)
+    assert pair[0].count(IDS["happy"]) == happy
+    assert pair[0].count(IDS["great"]) == 29 - happy
+    assert [pair[0][place] for place in (0, 30 - happy, 31)] == ids("[CLS] [SEP] [SEP]")
+    assert pair[1] == [0] * (31 - happy) + [1] * (happy + 1)
+
+
+def test_the_released_code_masks_the_face_sentence_like_the_scene(builder: InputBuilder) -> None:
+    kind = replace(builder.format, face_mask="scene")
+    encoded = replace(builder, format=kind).encode(EXAMPLES)
+    batch = replace(builder, format=kind).collate(encoded)
+    own = builder.collate(encoded)
+    width = own["scene_input_ids"].shape[1]
+    assert width < own["face_input_ids"].shape[1]  # so the end of the faces is never seen
+    assert np.array_equal(batch["face_attention_mask"], own["scene_attention_mask"])
+    assert np.array_equal(batch["face_input_ids"], own["face_input_ids"][:, :width])
+    assert np.array_equal(batch["scene_input_ids"], own["scene_input_ids"])
+
+
+def test_a_branch_alone_and_a_visual_embedding(builder: InputBuilder) -> None:
+    kind = InputFormat(("scene",), max_tokens=32, visual="image", visual_size=2)
+    single = replace(builder, format=kind)
+    encoded = single.encode([replace(EXAMPLES[0], visual=(0.5, -1.0)), EXAMPLES[0]])
+    batch = single.collate(encoded)
+    assert set(batch) == {
+        "scene_input_ids",
+        "scene_attention_mask",
+        "scene_token_type_ids",
+        "visual",
+    }
+    assert batch["visual"].tolist() == [[0.5, -1.0], [0.0, 0.0]]  # zeros where there is none
+    assert batch["visual"].dtype == np.float32
+    assert encoded[0].sha256 != encoded[1].sha256
+
+
+@pytest.mark.parametrize(
+    ("wrong", "expected"),
+    [
+        ({"branches": ()}, "branches must be"),
+        ({"branches": ("text",)}, "branches must be"),
+        ({"face_mask": "none"}, "face_mask must be"),
+        ({"face_mask": "scene", "branches": ("face",)}, "needs both branches"),
+        ({"truncation": "first"}, "truncation must be"),
+    ],
+)
+def test_a_format_that_cannot_be_is_told(wrong: dict[str, Any], expected: str) -> None:
+    with pytest.raises(ValueError, match=expected):
+        InputFormat(**wrong)
+    assert InputFormat.of(InputFormat().to_dict()) == InputFormat()
 
 
 def test_a_tokeniser_is_saved_whole(builder: InputBuilder, tmp_path: Path) -> None:

@@ -77,12 +77,40 @@ def test_downgrade_leaves_nothing(tmp_path: Path) -> None:
     assert value(path, names) == "alembic_version"
 
 
+def test_old_rows_survive_each_migration(tmp_path: Path) -> None:
+    path = tmp_path / "fite.db"
+    migrate(store_url(path), "0001")
+    rows = (
+        "insert into tweet (id, dataset, source_id, text) values (1, 'd', 'a', 'Ann')",
+        "insert into aspect (id, tweet_id, key, position, text, origin) "
+        "values (1, 1, 'k', 0, 'Ann', 'given')",
+        "insert into worker values (1, 'faces', 'w', '1', '{}', null, '[]', 'f', 't')",
+        "insert into feature_set (id, name, face_worker_id, template, template_version, "
+        "thresholds, fingerprint, created_at) values (1, 'fs', 1, 'published', '1', '{}', 'x', 't')",
+        "insert into description values (1, 1, 1, 'There are 0 people in the picture. ', 0)",
+        "insert into model values (1, 'm', 'p', 's', null, null, '{}', 't')",
+        "insert into prediction values (1, 1, 1, 1, 'h', 'neutral', 0.1, 0.8, 0.1, 0.5, 't')",
+    )
+    for sql in rows:
+        execute(path, sql)
+    before = value(path, "select group_concat(name || sql) from sqlite_master where type = 'view'")
+    migrate(store_url(path))
+    assert value(path, "select group_concat(name || sql) from sqlite_master where type='view'") == (
+        before
+    )
+    assert value(path, "select features || prediction || gate from predictions") == "fsneutral0.5"
+    assert value(path, "select base_id is null and ablation = '{}' from feature_set") == 1
+    execute(path, "update prediction set gate = null")
+    with open_store(path) as store:
+        assert store.feature_set("fs") is not None
+
+
 def two_revisions(folder: Path, body: str) -> Config:
     """Our migrations with one more step."""
     shutil.copytree(resource("migrations"), folder, ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "versions" / "0002_next.py").write_text(
+    (folder / "versions" / "next.py").write_text(
         "import sqlalchemy as sa\nfrom alembic import op\n"
-        'revision = "0002"\ndown_revision = "0001"\nbranch_labels = depends_on = None\n'
+        f'revision = "next"\ndown_revision = "{head()}"\nbranch_labels = depends_on = None\n'
         f"def upgrade():\n{body}\ndef downgrade():\n    raise RuntimeError\n"
     )
     config = Config()
@@ -102,7 +130,7 @@ def test_rows_survive_a_step_that_rebuilds_their_parent(tmp_path: Path) -> None:
         store.add_tweets("d", tweets(0, 5))
     config = two_revisions(tmp_path / "migrations", _recreate())
     migrate(store_url(path), "head", config)
-    assert value(path, "select version_num from alembic_version") == "0002"
+    assert value(path, "select version_num from alembic_version") == "next"
     assert value(path, "select count(*) from aspect join tweet on tweet.id = tweet_id") == 5
     assert value(path, "select count(*) from tweet where language is null") == 5
 
@@ -126,7 +154,7 @@ def test_a_failing_step_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     with pytest.raises(KeyError):
         migrate(store_url(path), "head", config)
     assert value(path, "select group_concat(sql) from sqlite_master") == before
-    assert value(path, "select version_num from alembic_version") == "0001"
+    assert value(path, "select version_num from alembic_version") == head()
     assert value(path, "pragma integrity_check") == "ok"
 
 
@@ -159,9 +187,9 @@ def test_old_and_upgraded_with_a_next_revision(tmp_path: Path) -> None:
         database.check(engine, create=True, config=config)
     engine.dispose()
     before, after, saved = upgrade(path, config)
-    assert (before, after) == ("0001", "0002")
+    assert (before, after) == (head(), "next")
     assert saved is not None
-    assert value(saved, "select version_num from alembic_version") == "0001"
+    assert value(saved, "select version_num from alembic_version") == head()
     assert value(path, "select count(language is null) from tweet") == 4
     with pytest.raises(StoreTooNew, match="pip install --upgrade"):
         open_store(path)

@@ -9,13 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from fitecli.errors import MissingWeights, UsageProblem
+from fitecli.inputs import InputFormat
 
 FOLDER = Path(__file__).parent
+FIDELITIES = ("ours", "paper", "released")
+ORDERS = ("grouped", "shuffled", "file")
+SELECTIONS = ("accuracy", "macro_f1")
 KINDS: dict[str, tuple[type, ...]] = {
     "str": (str,),
     "int": (int,),
     "float": (int, float),
     "bool": (bool,),
+    "tuple[str": (list,),
+    "InputFormat": (dict,),
 }
 WANTED = ("*.json", "*.safetensors", "vocab.txt", "bpe.codes", "merges.txt")
 
@@ -23,7 +29,11 @@ WANTED = ("*.json", "*.safetensors", "vocab.txt", "bpe.codes", "merges.txt")
 @dataclass(frozen=True)
 class Preset:
     """How a model is made. encoder and scene_encoder are hub names or folders (the same where
-    scene_encoder is None); package is a Python package that holds the encoder in "model"."""
+    scene_encoder is None); package is a Python package that holds the encoder in "model".
+
+    order of the training data: "grouped" (shuffled, batches of similar length), "shuffled", or
+    "file". selection: the dev score whose first best epoch is kept. input: what the network reads.
+    """
 
     name: str
     encoder: str
@@ -33,16 +43,24 @@ class Preset:
     learning_rate: float = 5e-5
     batch_size: int = 16
     epochs: int = 8
-    max_tokens: int = 128
     dropout: float = 0.1
     weight_decay: float = 0.0
     gradient_clip: float = 1.0
+    order: str = "grouped"
+    selection: str = "accuracy"
     share_word_embeddings: bool = False
     freeze_word_embeddings: bool = False
+    input: InputFormat = InputFormat()
+
+    def __post_init__(self) -> None:
+        if self.order not in ORDERS:
+            raise ValueError(f"order must be one of {', '.join(ORDERS)}")
+        if self.selection not in SELECTIONS:
+            raise ValueError(f"selection must be one of {', '.join(SELECTIONS)}")
 
     def to_dict(self) -> dict[str, Any]:
         """All settings as plain values."""
-        return asdict(self)
+        return {**asdict(self), "input": self.input.to_dict()}
 
 
 def names() -> list[str]:
@@ -50,30 +68,58 @@ def names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
-def load(name: str) -> Preset:
+def load(name: str, fidelity: str = "ours") -> Preset:
     """Load a preset by its name, or from a TOML file of the same keys.
 
-    Raises UsageProblem where there is none, or where a key or its type is wrong.
+    fidelity: "ours" takes the preset as it is; "paper" and "released" settle everything that the
+    paper's text or its authors' released code tells, and leave the language model. Raises
+    UsageProblem where there is none, or where a key or its type is wrong.
     """
     path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
     if not path.is_file():
         raise UsageProblem(
             f"There is no preset {name!r}; choose one of {', '.join(names())}, or a .toml file."
         )
+    if fidelity not in FIDELITIES:
+        raise UsageProblem(
+            f"There is no fidelity {fidelity!r}; choose one of {', '.join(FIDELITIES)}."
+        )
+    values = _read(path)
+    if fidelity != "ours":
+        values = _over(values, _read(FOLDER.parent / "fidelity" / f"{fidelity}.toml"))
+    if "encoder" not in values:
+        raise UsageProblem(f"{path}: the setting 'encoder' is missing.")
+    try:
+        values["input"] = InputFormat.of(values.get("input", {}))
+        return Preset(name=path.stem, **values)
+    except ValueError as exc:
+        raise UsageProblem(f"{path}: {exc}.") from exc
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Read a preset's file, and check that its keys and their types are a preset's."""
     try:
         values = tomllib.loads(path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise UsageProblem(f"{path} is not valid TOML: {exc}") from exc
-    known = {field.name: field.type for field in fields(Preset)}
+    _check(path, values, Preset)
+    _check(path, values.get("input", {}), InputFormat)
+    return values
+
+
+def _check(path: Path, values: dict[str, Any], cls: type[Preset] | type[InputFormat]) -> None:
+    known = {field.name: str(field.type) for field in fields(cls)}
     for key, value in values.items():
         if key not in known or key == "name":
             raise UsageProblem(f"{path}: there is no setting {key!r}.")
-        kind = str(known[key]).split(" ")[0]
+        kind = known[key].split(" ")[0].split(",")[0]
         if not isinstance(value, KINDS[kind]) or (kind != "bool" and isinstance(value, bool)):
             raise UsageProblem(f"{path}: {key} must be of type {kind}, not {value!r}.")
-    if "encoder" not in values:
-        raise UsageProblem(f"{path}: the setting 'encoder' is missing.")
-    return Preset(name=path.stem, **values)
+
+
+def _over(values: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """The values with more over them, table by table."""
+    return {**values, **more, "input": {**values.get("input", {}), **more.get("input", {})}}
 
 
 def locate_encoder(name: str, package: str | None, models: Path, *, offline: bool) -> Path:
