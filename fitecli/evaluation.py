@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fitecli.errors import NoExamples, NotAModel
 from fitecli.metrics import accuracy, expected_calibration_error, macro_f1, summary
 from fitecli.records import LABELS, Example, Prediction
+from fitecli.significance import mcnemar
 
 
 class Predictor(Protocol):
@@ -73,9 +75,9 @@ def evaluate(
 
 def judge(examples: Sequence[Example], predictions: Sequence[Prediction]) -> dict[str, Any]:
     """Compare predictions with the labels of their examples."""
-    gold = np.array([LABELS.index(example.label or "") for example in examples])
+    gold = indices(example.label or "" for example in examples)
     scores = np.array([prediction.scores for prediction in predictions])
-    predicted = np.array([LABELS.index(prediction.label) for prediction in predictions])
+    predicted = indices(prediction.label for prediction in predictions)
     groups = np.array([min(example.faces, 2) for example in examples])
     report = summary(gold, predicted)
     report["labels"] = list(LABELS)
@@ -98,20 +100,15 @@ def compare(
 
     Returns only_first_right, only_second_right and p_value (two-sided binomial).
     """
-    first = second = 0
-    for example, mine, other in zip(examples, ours, theirs, strict=True):
-        right = (mine.label == example.label, other.label == example.label)
-        first += right == (True, False)
-        second += right == (False, True)
-    return {
-        "only_first_right": first,
-        "only_second_right": second,
-        "p_value": _binomial_two_sided(min(first, second), first + second),
-    }
+    gold = indices(example.label or "" for example in examples)
+    first, second, p_value = mcnemar(
+        gold,
+        indices(prediction.label for prediction in ours),
+        indices(prediction.label for prediction in theirs),
+    )
+    return {"only_first_right": first, "only_second_right": second, "p_value": p_value}
 
 
-def _binomial_two_sided(k: int, n: int) -> float:
-    from math import comb
-
-    tail = sum(comb(n, index) for index in range(k + 1))
-    return min(1.0, float(2 * tail / 2**n))
+def indices(labels: Iterable[str]) -> NDArray[np.int64]:
+    """Labels as indices into LABELS: (N,)."""
+    return np.array([LABELS.index(label) for label in labels], dtype=np.int64)

@@ -127,6 +127,7 @@ class Example:
     label: str | None = None
     faces: int = 0
     aspect_id: int | None = None
+    tweet_id: int | None = None
     face: str | None = None
     source_line: int | None = None
     visual: tuple[float, ...] | None = None

@@ -21,8 +21,8 @@ from fitecli.settings import Settings
 INTERRUPTED = 130
 BROKEN_PIPE = 141  # as the shell reports it of other tools
 COMMANDS = (
-    "ingest", "datasets", "stats", "extract", "train", "evaluate", "export", "classify", "sql",
-    "show", "models", "store", "doctor", "demo",
+    "ingest", "datasets", "stats", "extract", "train", "evaluate", "experiment", "export",
+    "classify", "sql", "show", "models", "store", "doctor", "demo",
 )  # fmt: skip
 
 

@@ -22,6 +22,7 @@ def _device(name: str) -> str:
 
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.", callback=_device)]
 Threads = Annotated[int, typer.Option(min=0, help="Threads; 0 takes every core.")]
+Seeds = Annotated[str, typer.Option(help="Seeds, separated by commas.")]
 Fidelity = Annotated[
     str, typer.Option(help="ours, paper (as its text tells) or released (as its authors' code).")
 ]
@@ -40,3 +41,13 @@ def cores(threads: int) -> int:
     import os
 
     return threads or os.cpu_count() or 1
+
+
+def seeds_of(text: str) -> tuple[int, ...]:
+    """Seeds as typed, each once."""
+    from fitecli.errors import UsageProblem
+
+    try:
+        return tuple(dict.fromkeys(int(part) for part in text.split(",")))
+    except ValueError as exc:
+        raise UsageProblem(f"--seeds takes numbers such as 0,1,2, not {text!r}.") from exc

@@ -17,22 +17,24 @@ TABLE_3 = ("dataset", "split", "with_face", "total", "features")
 
 def stats(
     ctx: typer.Context,
-    dataset: Annotated[str | None, typer.Option(help="One dataset (default: all).")] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="One dataset, or twitter-face (default: all).")
+    ] = None,
     features: Annotated[
         str | None, typer.Option(help="Feature set whose faces are counted.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
     """Count examples as the paper's Tables 2 and 3 do."""
-    from fitecli.pipeline.examples import find_features
+    from fitecli.pipeline.examples import find_features, scopes_of
     from fitecli.reports.statistics import statistics
 
     with opened(ctx.obj, create=False) as store:
-        store.require(dataset)
         rows = []
         for name in [dataset] if dataset else list(store.datasets()):
             chosen = find_features(store, features, (name,))
-            rows += [row.to_dict() for row in statistics(store, name, chosen)]
+            parts = scopes_of(store, name, None, chosen)
+            rows += [row.to_dict() for row in statistics(store, name, chosen, parts)]
     if as_json:
         print_json({"splits": rows})
         return

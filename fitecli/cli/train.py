@@ -8,16 +8,7 @@ from typing import Annotated
 import typer
 
 from fitecli.cli.console import as_typed, opened, print_json, print_table, tell
-from fitecli.cli.options import Device, DryRun, Features, Fidelity, Json, Threads
-
-
-def _seeds(text: str) -> tuple[int, ...]:
-    from fitecli.errors import UsageProblem
-
-    try:
-        return tuple(dict.fromkeys(int(part) for part in text.split(",")))
-    except ValueError as exc:
-        raise UsageProblem(f"--seeds takes numbers such as 0,1,2, not {text!r}.") from exc
+from fitecli.cli.options import Device, DryRun, Features, Fidelity, Json, Seeds, Threads, seeds_of
 
 
 def train(
@@ -28,7 +19,7 @@ def train(
     preset: Annotated[
         str, typer.Option(help="fite-mini, fite, fite-de, fite-de-large, or a TOML file.")
     ] = "fite-mini",
-    seeds: Annotated[str, typer.Option(help="Seeds, separated by commas.")] = "0",
+    seeds: Seeds = "0",
     output: Annotated[Path | None, typer.Option(help="Folder (default: runs/TIME).")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs, if not the preset's.")] = None,
     fidelity: Fidelity = "ours",
@@ -69,7 +60,7 @@ def train(
             single_face=single_face,
             visual=visual,
         ),
-        seeds=_seeds(seeds),
+        seeds=seeds_of(seeds),
         output=output,
         features=features,
         device=device,

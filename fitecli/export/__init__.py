@@ -88,16 +88,16 @@ def export(
         tell(f"Tracing the network, optimising it for {precision} …")
         with _quiet():
             _trace(load(checkpoint, attention="eager"), folder / MODEL)
-            _optimise(folder / MODEL, precision, reference.model.config)
+            _optimise(folder / MODEL, precision, reference.config)
         reference.builder.tokeniser.save(folder)
-        _write_config(folder, output.name, precision, reference.model.config)
+        _write_config(folder, output.name, precision, reference.config)
         tell(f"Comparing with torch on {len(examples)} examples …")
         exported = Classifier(folder, threads=threads)
         parity = compare(reference.predict(examples), exported.predict(examples))
         parity.check(precision)
         _write_json(folder / "parity.json", {"precision": precision, **asdict(parity)})
         (folder / "README.md").write_text(
-            model_card(output.name, precision, reference.model.config, parity, checkpoint), "utf-8"
+            model_card(output.name, precision, reference.config, parity, checkpoint), "utf-8"
         )
         _move(folder, output)
     return parity

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -24,6 +25,21 @@ def is_checkpoint(folder: Path) -> bool:
     return (folder / WEIGHTS).is_file()
 
 
+def read_config(folder: Path) -> FiteConfig:
+    """The configuration of a checkpoint; raises NotAModel with the reason."""
+    if not is_checkpoint(folder):
+        raise NotAModel(
+            f"{folder} holds no {WEIGHTS}: it is no checkpoint. Train one with `fite train`."
+        )
+    try:
+        config: FiteConfig = FiteConfig.from_pretrained(folder)
+    except (OSError, ValueError, TypeError, KeyError) as exc:
+        raise NotAModel(f"{folder} cannot be loaded as a checkpoint: {exc}") from exc
+    if config.model_type != FiteConfig.model_type or not config.face_encoder:
+        raise NotAModel(f"{folder} is a checkpoint of another kind of model, not of fite.")
+    return config
+
+
 def load(folder: Path, *, attention: str = "sdpa") -> FiteModel:
     """Load a checkpoint in evaluation mode, from safetensors only.
 
@@ -33,14 +49,8 @@ def load(folder: Path, *, attention: str = "sdpa") -> FiteModel:
     from transformers import logging
 
     logging.disable_progress_bar()
-    if not is_checkpoint(folder):
-        raise NotAModel(
-            f"{folder} holds no {WEIGHTS}: it is no checkpoint. Train one with `fite train`."
-        )
+    config = read_config(folder)
     try:
-        config = FiteConfig.from_pretrained(folder)
-        if config.model_type != FiteConfig.model_type or not config.face_encoder:
-            raise NotAModel(f"{folder} is a checkpoint of another kind of model, not of fite.")
         model: FiteModel = FiteModel.from_pretrained(
             folder, config=config, attn_implementation=attention, use_safetensors=True
         )
@@ -57,8 +67,15 @@ class CheckpointPredictor:
         """Load a checkpoint. threads: 0 for all cores. device: "cpu", "cuda" or "auto"."""
         self.folder = folder
         self.device = torch_device(device, threads)
-        self.model = load(folder).to(self.device)
-        self.builder = input_builder(folder, self.model.config)
+        self.config = read_config(folder)
+        self.builder = input_builder(folder, self.config)
+
+    @cached_property
+    def model(self) -> FiteModel:
+        """The network, loaded when the first input needs it."""
+        model = load(self.folder)
+        model.to(self.device)
+        return model
 
     @property
     def name(self) -> str:
@@ -74,7 +91,7 @@ class CheckpointPredictor:
     @property
     def features(self) -> str | None:
         """The feature set that the model was trained on."""
-        features: str | None = self.model.config.features
+        features: str | None = self.config.features
         return features
 
     def predict(self, examples: Sequence[Example]) -> list[Prediction]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from fitecli import describe
 from fitecli.describe import Rules
 from fitecli.inputs import tokenise_like_benchmark
+from fitecli.pipeline.examples import present
 from fitecli.records import FeatureSet
 from fitecli.store import DescriptionText, FeatureSetRow, Scope, Store, TweetFaces
 
@@ -38,7 +39,7 @@ def derive_features(
         return base
     features = _register(store, base, rules)
     written = unmatched = 0
-    for dataset in datasets:
+    for dataset in present(store, datasets):
         scope, after = Scope(dataset), 0
         while ids := store.to_derive(base.id, features.id, scope, after=after, limit=BATCH):
             after = ids[-1]

@@ -57,15 +57,15 @@ def of_dataset(store: Store, dataset: str, split: str | None, predictor: Predict
     """Count what the store has of a dataset and time the predictor on its first pairs."""
     store.require(dataset, split)
     examples: list[Example] = []
-    aspects = pictures = 0
-    tweets = store.tweet_count(Scope(dataset, split))
-    for part in [split] if split else store.splits(dataset):
-        pictures += store.picture_counts(dataset, part, None)[0]
-        for text, aspect, source_text, _ in store.texts(dataset, part):
-            aspects += 1
-            if len(examples) < PAIRS:
-                marked = source_text or tokenise_like_benchmark(text)
-                examples.append(Example(marked, tokenise_like_benchmark(aspect)))
+    aspects = 0
+    scope = Scope(dataset, split)
+    pictures = store.picture_counts(scope, None)[0]
+    for text, aspect, source_text, _ in store.texts(scope):
+        aspects += 1
+        if len(examples) < PAIRS:
+            marked = source_text or tokenise_like_benchmark(text)
+            examples.append(Example(marked, tokenise_like_benchmark(aspect)))
+    tweets = store.tweet_count(scope)
     return Work(tweets, aspects, pictures, 0, _seconds(predictor, examples, aspects))
 
 

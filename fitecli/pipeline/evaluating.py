@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fitecli.errors import NoExamples
-from fitecli.evaluation import compare, judge, open_predictor
+from fitecli.evaluation import Predictor, compare, judge, open_predictor
 from fitecli.evaluation import evaluate as measure
-from fitecli.pipeline.examples import choose_features, read_examples
+from fitecli.pipeline.derived import derive_features, rules_of
+from fitecli.pipeline.examples import choose_features, present, read_dataset
 from fitecli.pipeline.models import locate_model, register, save
 from fitecli.settings import Settings
-from fitecli.store import Scope, Store
+from fitecli.store import FeatureSetRow, Store
 
 Tell = Callable[[str], None]
 
@@ -41,17 +42,13 @@ def evaluate(
     """Measure a model on a split, keep its predictions, compare with another where asked."""
     folder = locate_model(options.model, settings)
     predictor = open_predictor(folder, threads=options.threads, device=options.device)
-    store.require(options.dataset, options.split)
-    features = choose_features(store, options.features, tell, (options.dataset,))
-    scope = Scope(options.dataset, options.split)
-    examples = list(read_examples(store, scope, features))
+    features = features_for(store, predictor, options.features, (options.dataset,), tell)
+    examples = list(read_dataset(store, options.dataset, options.split, features))
     if not examples:
         raise NoExamples(
             f"There are no labelled examples of {options.dataset}/{options.split or 'all splits'} "
             f"with the features {features.name}; `fite stats` shows what is there."
         )
-    if predictor.features not in (None, features.name):
-        tell(f"Trained with the features {predictor.features}, evaluated with {features.name}.")
     report, pairs = measure(predictor, examples)
     save(store, register(store, folder, predictor), features, examples, pairs)
     report["dataset"], report["split"] = options.dataset, options.split
@@ -70,6 +67,26 @@ def evaluate(
             **compare(examples, ours, theirs),
         }
     return report
+
+
+def features_for(
+    store: Store, predictor: Predictor, name: str | None, datasets: Sequence[str], tell: Tell
+) -> FeatureSetRow:
+    """The features of that name, or those the model was trained with, or the datasets' default.
+
+    Those that are derived from others are made for the datasets where they are not there yet.
+    """
+    trained = store.feature_set(predictor.features) if predictor.features and not name else None
+    if trained is not None:
+        base = trained
+        if trained.base_id is not None:
+            base = next(row for row in store.feature_sets() if row.id == trained.base_id)
+        if all(store.describes(base.id, dataset) for dataset in present(store, datasets)):
+            return derive_features(store, base, rules_of(trained), datasets, tell)
+    features = choose_features(store, name, tell, datasets)
+    if predictor.features not in (None, features.name):
+        tell(f"Trained with the features {predictor.features}, evaluated with {features.name}.")
+    return features
 
 
 def export_model(
@@ -94,7 +111,7 @@ def export_model(
     datasets = [dataset] if dataset else config.datasets
     chosen = choose_features(store, features or config.features, tell, datasets)
     examples = [
-        example for name in datasets for example in read_examples(store, Scope(name, split), chosen)
+        example for name in datasets for example in read_dataset(store, name, split, chosen)
     ]
     if not examples:
         raise NoExamples(

@@ -7,7 +7,48 @@ from collections.abc import Callable, Iterator, Sequence
 from fitecli.errors import NoExamples
 from fitecli.inputs import mark_aspect, tokenise_like_benchmark
 from fitecli.records import Example
+from fitecli.sources.published import SUBSETS
 from fitecli.store import FeatureSetRow, Scope, Store, StoredAspect
+
+
+def members(dataset: str) -> tuple[str, ...]:
+    """The datasets of the store that a name stands for: `twitter-face` is a part of two."""
+    return SUBSETS.get(dataset, (dataset,))
+
+
+def present(store: Store, datasets: Sequence[str]) -> list[str]:
+    """The datasets of the store that names stand for, each once."""
+    known = store.datasets()
+    wanted = dict.fromkeys(member for name in datasets for member in members(name))
+    return [name for name in wanted if name in known] or list(wanted)
+
+
+def scopes_of(
+    store: Store, dataset: str, split: str | None, features: FeatureSetRow | None
+) -> list[Scope]:
+    """The tweets that a dataset's name stands for under a feature set.
+
+    `twitter-face` has the tweets of its members with a face in a picture. Raises NoExamples where
+    no member has the split, or where the faces of `twitter-face` are not known.
+    """
+    names = present(store, [dataset])
+    if split:
+        names = [name for name in names if split in store.splits(name)] or names[:1]
+    store.require(names[0], split or None)
+    if dataset not in SUBSETS:
+        return [Scope(name, split) for name in names]
+    if features is None:
+        raise NoExamples(f"{dataset} needs the faces of {' and '.join(names)}: `fite extract`.")
+    faces_by = features.face_worker_id
+    return [Scope(name, split, faces_by=faces_by) for name in names]
+
+
+def read_dataset(
+    store: Store, dataset: str, split: str | None, features: FeatureSetRow
+) -> Iterator[Example]:
+    """Stream the labelled examples of a dataset's name under a feature set."""
+    for scope in scopes_of(store, dataset, split, features):
+        yield from read_examples(store, scope, features)
 
 
 def example_of(row: StoredAspect) -> Example:
@@ -25,6 +66,7 @@ def example_of(row: StoredAspect) -> Example:
         label=row.label,
         faces=row.faces,
         aspect_id=row.aspect_id,
+        tweet_id=row.tweet_id,
         face=row.face,
         source_line=row.source_line,
     )
@@ -45,7 +87,7 @@ def find_features(
 
     Raises NoExamples for a name that the store does not know.
     """
-    found = store.feature_set(name, datasets=datasets)
+    found = store.feature_set(name, datasets=present(store, datasets))
     if found is None and name is not None:
         known = ", ".join(row.name for row in store.feature_sets()) or "none yet"
         raise NoExamples(f"The store has no feature set {name!r} (known: {known}).")
@@ -57,8 +99,10 @@ def choose_features(
 ) -> FeatureSetRow:
     """Take the feature set of that name, or the last complete one of the datasets and say so.
 
-    Raises NoExamples where there is none.
+    Raises NoExamples where there is none, or no such dataset.
     """
+    for dataset in present(store, datasets):
+        store.require(dataset)
     found = find_features(store, name, datasets)
     if found is None:
         raise NoExamples(

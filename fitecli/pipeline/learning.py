@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from fitecli.errors import NoExamples, UsageProblem
 from fitecli.evaluation import open_predictor
 from fitecli.pipeline.derived import derive_features, rules_of
-from fitecli.pipeline.examples import choose_features, read_examples
+from fitecli.pipeline.examples import choose_features, present, read_dataset
 from fitecli.pipeline.models import register
 from fitecli.pipeline.variants import Variant
 from fitecli.records import Example, fingerprint
 from fitecli.settings import Settings
-from fitecli.store import EpochRow, FeatureSetRow, Scope, Store
+from fitecli.store import EpochRow, FeatureSetRow, Store
 
 if TYPE_CHECKING:
     from fitecli.fusion.presets import Preset
@@ -35,6 +35,7 @@ class TrainOptions:
     variant: Variant = Variant()
     seeds: tuple[int, ...] = (0,)
     output: Path | None = None
+    folder: Path | None = None  # of new runs, where output is not given: runs/TIME
     features: str | None = None
     device: str = "auto"
     threads: int = 0
@@ -62,10 +63,9 @@ def training_examples(
     train: list[Example] = []
     dev: list[Example] = []
     for dataset in datasets:
-        for split in store.splits(dataset):
-            if split == "test":
-                continue
-            examples = read_examples(store, Scope(dataset, split), features)
+        splits = {split for member in present(store, [dataset]) for split in store.splits(member)}
+        for split in sorted(split or "" for split in splits - {"test"}):
+            examples = read_dataset(store, dataset, split, features)
             (dev if split == "dev" else train).extend(examples)
     if not dev and train:
         tell("No dev split: one tweet in ten is held out to choose the epoch.")
@@ -101,8 +101,6 @@ class _Plan:
         preset = options.variant.preset(options.preset)
         if options.epochs is not None:
             preset = replace(preset, epochs=options.epochs)
-        for dataset in options.datasets:
-            store.require(dataset)
         datasets = options.datasets or tuple(store.labelled_datasets())
         base = choose_features(store, options.features, tell, datasets)
         rules = options.variant.rules(rules_of(base))
@@ -111,6 +109,17 @@ class _Plan:
         if preset.order == "file":
             train.sort(key=lambda example: example.source_line or 0)
         return cls(preset, datasets, features, train, dev)
+
+    @property
+    def key(self) -> str:
+        """What makes two trainings the same but for the seed; a preset's name changes nothing."""
+        return fingerprint(
+            {
+                "preset": {**self.preset.to_dict(), "name": None},
+                "features": self.features.fingerprint,
+                "examples": _digest([*self.train, *self.dev]),
+            }
+        )
 
     def encoders(self, settings: Settings) -> list[Path]:
         """The language models on disk, fetched where they must be; raises MissingWeights."""
@@ -136,21 +145,33 @@ def train(
         raise UsageProblem("Under torchrun all processes need one folder: add --output DIR.")
     made = _Plan.make(store, options, tell)
     preset, encoders = made.preset, made.encoders(settings)
-    key = fingerprint(
-        {
-            "preset": {**preset.to_dict(), "name": None},  # a name changes no result
-            "features": made.features.fingerprint,
-            "examples": _digest([*made.train, *made.dev]),
-        }
-    )
     tell(
         f"Training {preset.name} on {len(made.train)} examples of {', '.join(made.datasets)}, "
         f"choosing the epoch on {len(made.dev)}."
     )
     job = _Job(
-        store, options, preset, made.datasets, made.features, encoders, key, tell, settings.rank
+        store,
+        options,
+        preset,
+        made.datasets,
+        made.features,
+        encoders,
+        made.key,
+        tell,
+        settings.rank,
     )
     return [job.run(seed, made.train, made.dev) for seed in options.seeds]
+
+
+def find_trained(store: Store, options: TrainOptions) -> dict[int, Path]:
+    """Seed -> folder of the finished runs of exactly this training, wherever they lie."""
+    key = _Plan.make(store, options, lambda message: None).key
+    found = {}
+    for seed in options.seeds:
+        run = store.find_run(key, seed, status="done")
+        if run is not None and Path(run.output).is_dir():
+            found[seed] = Path(run.output)
+    return found
 
 
 def plan(store: Store, options: TrainOptions, settings: Settings, *, tell: Tell) -> dict[str, Any]:
@@ -253,7 +274,8 @@ class _Job:
             if known.status != "done":
                 self.tell(f"Going on with seed {seed} in {known.output}.")
             return known.id, Path(known.output)
-        base = output or Path("runs") / datetime.now().strftime("%Y%m%d-%H%M%S")
+        base = output or self.options.folder
+        base = base or Path("runs") / datetime.now().strftime("%Y%m%d-%H%M%S")
         folder = _seed(base, seed)
         run_id = self.store.start_run(
             preset=self.preset.name,

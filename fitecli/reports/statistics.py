@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from fitecli.inputs import tokenise_like_benchmark
 from fitecli.records import LABELS
-from fitecli.store import FeatureSetRow, Store
+from fitecli.store import FeatureSetRow, Scope, Store
 
 ORDER = ("train", "dev", "test")
 
@@ -37,29 +38,42 @@ class SplitStatistics:
         return asdict(self)
 
 
-def statistics(store: Store, dataset: str, features: FeatureSetRow | None) -> list[SplitStatistics]:
+def statistics(
+    store: Store, dataset: str, features: FeatureSetRow | None, parts: Sequence[Scope] | None = None
+) -> list[SplitStatistics]:
     """Count each split of a dataset, in the order train, dev, test.
 
-    features: whose faces Table 3 counts; without them with_face is 0.
+    features: whose faces Table 3 counts; without them with_face is 0. parts: the tweets that the
+    dataset's name stands for, where it is none of the store's own.
     """
-    splits = store.splits(dataset)
+    parts = [Scope(dataset)] if parts is None else parts
+    splits = {split for part in parts for split in store.splits(part.dataset or dataset)}
     known = {split: place for place, split in enumerate(ORDER)}
-    splits.sort(key=lambda split: (known.get(split or "", len(ORDER)), split or ""))
-    return [_split(store, dataset, split, features) for split in splits]
+    order = sorted(splits, key=lambda split: (known.get(split or "", len(ORDER)), split or ""))
+    return [
+        _split(
+            store, dataset, split, [replace(part, split=split or "") for part in parts], features
+        )
+        for split in order
+    ]
 
 
 def _split(
-    store: Store, dataset: str, split: str | None, features: FeatureSetRow | None
+    store: Store,
+    dataset: str,
+    split: str | None,
+    parts: Sequence[Scope],
+    features: FeatureSetRow | None,
 ) -> SplitStatistics:
     counts = dict.fromkeys((*LABELS, None), 0)
-    words = total = 0
-    for text, aspect, source_text, label in store.texts(dataset, split):
-        counts[label] += 1
-        total += 1
-        words += len(_whole(text, aspect, source_text).split())
-    pictures, faces = store.picture_counts(
-        dataset, split, features.face_worker_id if features else None
-    )
+    words = total = pictures = faces = 0
+    for part in parts:
+        for text, aspect, source_text, label in store.texts(part):
+            counts[label] += 1
+            total += 1
+            words += len(_whole(text, aspect, source_text).split())
+        found = store.picture_counts(part, features.face_worker_id if features else None)
+        pictures, faces = pictures + found[0], faces + found[1]
     return SplitStatistics(
         dataset=dataset,
         split=split,

@@ -47,6 +47,7 @@ LAYOUTS = {
         "FITE/generate_face_descriptions/face_attributes/tw17_{split}_face_attributes.json",
     ),
 }
+SUBSETS = {"twitter-face": ("twitter2015", "twitter2017")}  # their tweets with a face; section 4.1
 
 
 @dataclass

@@ -74,10 +74,22 @@ def in_scope(query: Select[Any], scope: Scope) -> Select[Any]:
     if scope.dataset is not None:
         query = query.where(tweet.c.dataset == scope.dataset)
     if scope.split is not None:
-        query = query.where(tweet.c.split == scope.split)
+        query = query.where(tweet.c.split.is_not_distinct_from(scope.split or None))
     if scope.tweet_ids is not None:
         query = query.where(tweet.c.id.in_(scope.tweet_ids))
+    if scope.faces_by is not None:
+        query = query.where(has_face(scope.faces_by))
     return query
+
+
+def has_face(worker_id: int | None) -> Any:
+    """Whether a worker found a face in a picture of the query's tweet, as a condition."""
+    tweet, link, face = tables["tweet"], tables["tweet_image"], tables["face"]
+    return exists(
+        select(face.c.id)
+        .join(link, link.c.image_id == face.c.image_id)
+        .where(link.c.tweet_id == tweet.c.id, face.c.worker_id == worker_id)
+    )
 
 
 def analysed(kind: str, subject: Any, worker_id: Any, *, status: str | None = None) -> Any:

@@ -84,14 +84,23 @@ class Learning(StoreConnection):
             assert key is not None
             return int(key[0])
 
-    def find_run(self, fingerprint: str, seed: int, output: str | None = None) -> RunRow | None:
-        """The last run of this preset, data and seed (and output, where given)."""
+    def find_run(
+        self,
+        fingerprint: str,
+        seed: int,
+        output: str | None = None,
+        *,
+        status: str | None = None,
+    ) -> RunRow | None:
+        """The last run of this preset, data and seed (and output and status, where given)."""
         table = tables["run"]
         query = select(table.c.id, table.c.seed, table.c.status, table.c.output).where(
             table.c.fingerprint == fingerprint, table.c.seed == seed
         )
         if output is not None:
             query = query.where(table.c.output == output)
+        if status is not None:
+            query = query.where(table.c.status == status)
         with self._reading() as connection:
             row = connection.execute(query.order_by(table.c.id.desc())).first()
         return None if row is None else RunRow(*row)

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import exists, func, select, text
+from sqlalchemy import func, select, text
 
 from fitecli.errors import NoExamples
-from fitecli.store.connection import tables
+from fitecli.store.connection import has_face, in_scope, tables
 from fitecli.store.database import revision_of, shown
 from fitecli.store.reading import Reading, indexed
-from fitecli.store.rows import FeatureSetRow, StoreInfo, TweetChain
+from fitecli.store.rows import FeatureSetRow, Scope, StoreInfo, TweetChain
 
 
 class Looking(Reading):
@@ -93,41 +93,28 @@ class Looking(Reading):
             )
         return dict(found)
 
-    def texts(
-        self, dataset: str, split: str | None
-    ) -> Iterator[tuple[str, str, str | None, str | None]]:
-        """Stream tweet text, aspect, source text and label of every aspect of a split."""
+    def texts(self, scope: Scope) -> Iterator[tuple[str, str, str | None, str | None]]:
+        """Stream tweet text, aspect, source text and label of every aspect of a scope."""
         tweet, aspect = tables["tweet"], tables["aspect"]
         columns = (tweet.c.text, aspect.c.text, aspect.c.source_text, aspect.c.label)
         query = select(*columns).join(tweet, tweet.c.id == aspect.c.tweet_id)
-        query = query.where(tweet.c.dataset == dataset, tweet.c.split.is_not_distinct_from(split))
+        query = in_scope(query, scope)
         with self._reading() as connection:
             for row in connection.execution_options(yield_per=10_000).execute(query):
                 yield row[0], row[1], row[2], row[3]
 
-    def picture_counts(
-        self, dataset: str, split: str | None, face_worker_id: int | None
-    ) -> tuple[int, int]:
-        """Pictures of a split's tweets with aspects, and aspects whose tweet's pictures have a face."""
-        tweet, aspect = tables["tweet"], tables["aspect"]
-        link, face = tables["tweet_image"], tables["face"]
-        mine = (tweet.c.dataset == dataset, tweet.c.split.is_not_distinct_from(split))
+    def picture_counts(self, scope: Scope, face_worker_id: int | None) -> tuple[int, int]:
+        """Pictures of a scope's tweets with aspects, and aspects whose tweet's pictures have a face."""
+        tweet, aspect, link = tables["tweet"], tables["aspect"], tables["tweet_image"]
         joined = aspect.join(tweet, tweet.c.id == aspect.c.tweet_id)
-        pictures = (
-            select(func.count(link.c.image_id.distinct()))
-            .select_from(joined.join(link, link.c.tweet_id == tweet.c.id))
-            .where(*mine)
+        pictures = select(func.count(link.c.image_id.distinct())).select_from(
+            joined.join(link, link.c.tweet_id == tweet.c.id)
         )
-        seen = exists(
-            select(face.c.id)
-            .join(link, link.c.image_id == face.c.image_id)
-            .where(link.c.tweet_id == tweet.c.id, face.c.worker_id == face_worker_id)
-        )
-        faces = select(func.count(aspect.c.id)).select_from(joined).where(*mine, seen)
+        faces = select(func.count(aspect.c.id)).select_from(joined).where(has_face(face_worker_id))
         with self._reading() as connection:
             return (
-                int(connection.execute(pictures).scalar_one()),
-                int(connection.execute(faces).scalar_one()),
+                int(connection.execute(in_scope(pictures, scope)).scalar_one()),
+                int(connection.execute(in_scope(faces, scope)).scalar_one()),
             )
 
     def _rows(self, sql: str, **values: Any) -> tuple[Mapping[str, Any], ...]:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, exists, or_, select
 
 from fitecli.records import Alignment, Aspect, Face
-from fitecli.store.connection import analysed, in_scope, tables
+from fitecli.store.connection import analysed, has_face, in_scope, tables
 from fitecli.store.listing import CHUNK, Listing, first_of_its_kind
 from fitecli.store.rows import (
     DescriptionText,
@@ -154,15 +154,6 @@ def indexed(tweet: TweetFaces, rows: Sequence[tuple[int, int | None, float]]) ->
     ]
 
 
-def _has_face(face_worker_id: int) -> Any:
-    tweet, link, face = tables["tweet"], tables["tweet_image"], tables["face"]
-    return exists(
-        select(face.c.id)
-        .join(link, link.c.image_id == face.c.image_id)
-        .where(link.c.tweet_id == tweet.c.id, face.c.worker_id == face_worker_id)
-    )
-
-
 def _described(features_id: int) -> Any:
     """Whether a feature set describes the tweet of the query around."""
     tweet, description = tables["tweet"], tables["description"]
@@ -186,7 +177,7 @@ def _to_align(scope: Scope, worker_id: int, face_worker_id: int) -> Select[Any]:
     """Tweets whose pictures are all looked at, that have a face and no alignment."""
     tweet = tables["tweet"]
     query = select(tweet.c.id).where(
-        _has_face(face_worker_id),
+        has_face(face_worker_id),
         ~_unseen_picture(face_worker_id),
         ~analysed("tweet", tweet.c.id, worker_id),
     )
@@ -201,7 +192,7 @@ def _to_describe(scope: Scope, features: FeatureSetRow) -> Select[Any]:
     )
     if features.alignment_worker_id is not None:
         aligned = analysed("tweet", tweet.c.id, features.alignment_worker_id)
-        query = query.where(or_(aligned, ~_has_face(features.face_worker_id)))
+        query = query.where(or_(aligned, ~has_face(features.face_worker_id)))
     return in_scope(query, scope)
 
 

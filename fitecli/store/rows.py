@@ -11,11 +11,16 @@ from fitecli.records import Alignment, Aspect, Face, Reject
 
 @dataclass(frozen=True)
 class Scope:
-    """Which tweets a verb is about: all, a dataset, a split of it, or these (at most some 10,000)."""
+    """Which tweets a verb is about: all, a dataset, a split of it, or these (at most some 10,000).
+
+    split: None for all, "" for the tweets of no split. faces_by: only tweets in whose pictures this
+    worker found a face.
+    """
 
     dataset: str | None = None
     split: str | None = None
     tweet_ids: tuple[int, ...] | None = None
+    faces_by: int | None = None
 
 
 @dataclass(frozen=True)

@@ -119,6 +119,10 @@ class Workers(StoreConnection):
             complete.sort(key=lambda row: -sum(known[row.id] for known in counts))
         return complete[0] if complete else None
 
+    def describes(self, feature_set_id: int, dataset: str) -> bool:
+        """Whether a feature set describes a tweet of the dataset."""
+        return feature_set_id in self._described(dataset)
+
     def _described(self, dataset: str) -> dict[int, int]:
         """Feature set -> how many tweets of the dataset it describes."""
         tweet, description = tables["tweet"], tables["description"]

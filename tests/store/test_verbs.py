@@ -433,12 +433,12 @@ def test_what_is_in_the_store(store: Store) -> None:
     assert info.bytes
     assert store.splits("d") == [None]
     assert store.source_ids([1]) == {1: "1"}
-    assert list(store.texts("d", None)) == [
+    assert list(store.texts(Scope("d"))) == [
         ("Ann met Bob", "Ann", None, "positive"),
         ("Ann met Bob", "Bob", None, None),
     ]
-    assert store.picture_counts("d", None, 1) == (1, 2)
-    assert store.picture_counts("d", None, None) == (1, 0)
+    assert store.picture_counts(Scope("d"), 1) == (1, 2)
+    assert store.picture_counts(Scope("d"), None) == (1, 0)
 
 
 def test_runs_and_epochs(store: Store) -> None:

@@ -1,0 +1,321 @@
+"""The paper's tables, measured here: what is missing is trained, what is there is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+import numpy as np
+
+from fitecli.errors import MissingWeights, NoExamples, UsageProblem
+from fitecli.evaluation import indices, judge, open_predictor
+from fitecli.pipeline.evaluating import features_for
+from fitecli.pipeline.examples import choose_features, present, read_dataset
+from fitecli.pipeline.learning import TrainOptions, find_trained, train
+from fitecli.pipeline.models import register, save
+from fitecli.pipeline.tables import TABLES, System, Table
+from fitecli.records import Example, Prediction
+from fitecli.settings import Settings
+from fitecli.significance import Ints, accuracies, bootstrap, macro_f1s
+from fitecli.store import FeatureSetRow, Store
+
+Tell = Callable[[str], None]
+SCORES = {"accuracy": accuracies, "macro_f1": macro_f1s}
+PARTS = {"0": (0, 0), "1": (1, 1), "2+": (2, 1_000_000)}  # by the number of faces; appendix A.2
+NOT_RUN = "not run"
+
+
+@dataclass(frozen=True)
+class ExperimentOptions:
+    """What `fite experiment` is asked for.
+
+    dataset: None for those of the table that the store has. split: None for test, or dev where a
+    dataset has no labelled test. against: the row that the others are compared with. known: only
+    read what is there, train nothing.
+    """
+
+    table: str
+    dataset: str | None = None
+    split: str | None = None
+    training: TrainOptions = TrainOptions(seeds=(0, 1, 2))
+    fidelity: str = "ours"
+    against: str | None = None
+    known: bool = False
+
+
+def find_table(options: ExperimentOptions) -> Table:
+    """The table that is asked for, with its baseline; raises UsageProblem for an unknown name."""
+    if options.table not in TABLES:
+        raise UsageProblem(
+            f"There is no table {options.table!r}; choose one of {', '.join(TABLES)}."
+        )
+    table = TABLES[options.table]
+    names = [system.name for system in table.systems]
+    baseline = options.against or table.baseline
+    if baseline not in names:
+        raise UsageProblem(f"{options.table} has no row {baseline!r}: {', '.join(names)}.")
+    return replace(table, baseline=baseline)
+
+
+def run_experiment(
+    store: Store, options: ExperimentOptions, settings: Settings, *, tell: Tell
+) -> dict[str, Any]:
+    """Measure a table: train what is missing, evaluate every seed, compare with the baseline.
+
+    Returns table, title, preset, fidelity, seeds, notes and results: one entry a dataset with its
+    split, the number of examples and the rows. A system that cannot be run (its language model is
+    not there, its pictures are not public) has a note in place of figures.
+    """
+    table = find_table(options)
+    results = [
+        _Measurement(store, options, settings, table, dataset, tell).run()
+        for dataset in _datasets(store, options, table)
+    ]
+    return {
+        "table": options.table,
+        "title": table.title,
+        "preset": options.training.preset,
+        "fidelity": options.fidelity,
+        "seeds": list(options.training.seeds),
+        "notes": list(table.notes),
+        "results": results,
+    }
+
+
+def missing_runs(store: Store, options: ExperimentOptions) -> list[dict[str, Any]]:
+    """The trainings that `run_experiment` would do: dataset, system and seeds of each."""
+    table = find_table(options)
+    found = []
+    for dataset in _datasets(store, options, table):
+        for system in table.systems:
+            if system.variant is None:
+                continue
+            training = _training(options, system, dataset)
+            done = find_trained(store, training)
+            seeds = [seed for seed in training.seeds if seed not in done]
+            if seeds:
+                found.append({"dataset": dataset, "system": system.name, "seeds": seeds})
+    return found
+
+
+def _datasets(store: Store, options: ExperimentOptions, table: Table) -> list[str]:
+    """The dataset that is asked for, or those of the table that the store has."""
+    known = store.datasets()
+    if options.dataset:
+        return [options.dataset]
+    found = [name for name in table.datasets if set(present(store, [name])) & set(known)]
+    if not found:
+        raise NoExamples(
+            f"The store has none of {', '.join(table.datasets)}: add one by `fite datasets add`, "
+            "or name another with --dataset."
+        )
+    return found
+
+
+def _training(options: ExperimentOptions, system: System, dataset: str) -> TrainOptions:
+    assert system.variant is not None
+    base = options.training.folder or Path("runs") / "experiments"
+    variant = replace(system.variant, fidelity=options.fidelity)
+    preset = system.preset or options.training.preset
+    parts = (dataset, Path(preset).stem, variant.name.replace("/", "+") or "fite")
+    return replace(
+        options.training,
+        datasets=(dataset,),
+        preset=preset,
+        variant=variant,
+        folder=base.joinpath(*parts),
+    )
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One seed of a system on the examples that all systems are measured on."""
+
+    seed: int
+    path: Path
+    predictions: list[Prediction]
+
+
+@dataclass(frozen=True)
+class _Measurement:
+    """One table on one dataset."""
+
+    store: Store
+    options: ExperimentOptions
+    settings: Settings
+    table: Table
+    dataset: str
+    tell: Tell
+
+    def run(self) -> dict[str, Any]:
+        split = self._split()
+        features = choose_features(
+            self.store, self.options.training.features, self.tell, (self.dataset,)
+        )
+        examples = self._read(split, features)
+        runs: dict[str, list[_Run]] = {}
+        notes: dict[str, str] = {}
+        for system in self.table.systems:
+            notes[system.name] = system.note
+            if system.variant is None:
+                continue
+            try:
+                runs[system.name] = self._runs(system, examples, split)
+            except (MissingWeights, NoExamples) as exc:
+                notes[system.name] = f"{NOT_RUN}: {exc}"
+                continue
+            if not runs[system.name]:
+                notes[system.name] = NOT_RUN
+        rows = [
+            self._row(system, runs.get(system.name, []), runs, examples)
+            | {"note": notes[system.name]}
+            for system in self.table.systems
+        ]
+        return {
+            "dataset": self.dataset,
+            "split": split,
+            "chosen_on_split": split == "dev",  # dev has chosen the epoch, too
+            "n": len(examples),
+            "against": self.table.baseline,
+            "rows": rows,
+        }
+
+    def _split(self) -> str:
+        if self.options.split:
+            return self.options.split
+        members = present(self.store, [self.dataset])
+        if any("test" in self.store.splits(name) for name in members):
+            for name in members:
+                if "test" not in self.store.splits(name):
+                    self.tell(f"{self.dataset}: {name} has no test split here and is left out.")
+            return "test"
+        self.tell(
+            f"{self.dataset} has no test split here: dev is told, which also chose the epoch."
+        )
+        return "dev"
+
+    def _runs(self, system: System, examples: Sequence[Example], split: str) -> list[_Run]:
+        training = _training(self.options, system, self.dataset)
+        found = find_trained(self.store, training)
+        rest = tuple(seed for seed in training.seeds if seed not in found)
+        if rest and not self.options.known:
+            self.tell(f"{self.dataset}, {system.name}: seeds {', '.join(map(str, rest))}")
+            made = train(self.store, replace(training, seeds=rest), self.settings, tell=self.tell)
+            found |= {model.seed: model.path for model in made}
+        return [
+            _Run(seed, found[seed], self._predict(found[seed], examples, split))
+            for seed in training.seeds
+            if seed in found
+        ]
+
+    def _predict(self, folder: Path, examples: Sequence[Example], split: str) -> list[Prediction]:
+        """What a model predicts under its own features, in the order of the examples.
+
+        Inputs whose prediction the store has are not computed again.
+        """
+        training = self.options.training
+        predictor = open_predictor(folder, threads=training.threads, device=training.device)
+        features = features_for(self.store, predictor, None, (self.dataset,), lambda message: None)
+        own = {item.aspect_id: item for item in self._read(split, features)}
+        missing = [item for item in examples if item.aspect_id not in own]
+        if missing:
+            raise NoExamples(
+                f"the features {features.name} lack {len(missing)} of {len(examples)} aspects"
+            )
+        read = [own[item.aspect_id] for item in examples]
+        model = register(self.store, folder, predictor)
+        ids = [item.aspect_id for item in read if item.aspect_id is not None]
+        known = self.store.known_predictions(model, ids)
+        pairs = predictor.predict_hashed(read, known)
+        save(self.store, model, features, read, pairs)
+        return [prediction for prediction, _ in pairs]
+
+    def _read(self, split: str, features: FeatureSetRow) -> list[Example]:
+        return list(read_dataset(self.store, self.dataset, split, features))
+
+    def _row(
+        self,
+        system: System,
+        runs: Sequence[_Run],
+        all_runs: dict[str, list[_Run]],
+        examples: Sequence[Example],
+    ) -> dict[str, Any]:
+        row: dict[str, Any] = {
+            "name": system.name,
+            "preset": system.preset or self.options.training.preset,
+            "paper": _paper(system, self.dataset),
+            "runs": [],
+        }
+        if not runs:
+            return row
+        row["runs"] = [
+            {"seed": run.seed, "model": str(run.path)} | _scores(examples, run.predictions)
+            for run in runs
+        ]
+        row |= {name: _spread([run[name] for run in row["runs"]]) for name in SCORES}
+        baseline = all_runs.get(self.table.baseline)
+        if baseline and system.name != self.table.baseline:
+            row["difference"] = compare_systems(
+                examples, [r.predictions for r in runs], [r.predictions for r in baseline]
+            )
+        row["by_faces"] = {}
+        for part, (low, high) in PARTS.items():
+            kept = [place for place, item in enumerate(examples) if low <= item.faces <= high]
+            if kept:
+                row["by_faces"][part] = self._part(system, runs, examples, kept, part)
+        return row
+
+    def _part(
+        self,
+        system: System,
+        runs: Sequence[_Run],
+        examples: Sequence[Example],
+        kept: Sequence[int],
+        part: str,
+    ) -> dict[str, Any]:
+        some = [examples[place] for place in kept]
+        scores = [_scores(some, [run.predictions[place] for place in kept]) for run in runs]
+        found: dict[str, Any] = {"n": len(kept), "paper": _paper(system, f"{self.dataset}/{part}")}
+        return found | {name: _spread([score[name] for score in scores]) for name in SCORES}
+
+
+def _paper(system: System, key: str) -> dict[str, float] | None:
+    """The paper's figures as shares."""
+    if key not in system.paper:
+        return None
+    accuracy, f1 = system.paper[key]
+    return {"accuracy": accuracy / 100, "macro_f1": f1 / 100}
+
+
+def _scores(examples: Sequence[Example], predictions: Sequence[Prediction]) -> dict[str, float]:
+    report = judge(examples, predictions)
+    return {name: report[name] for name in (*SCORES, "ece")}
+
+
+def _spread(values: Sequence[float]) -> dict[str, float | None]:
+    """Mean and standard deviation (of the sample) over seeds; one seed has none."""
+    return {"mean": mean(values), "sd": stdev(values) if len(values) > 1 else None}
+
+
+def compare_systems(
+    examples: Sequence[Example],
+    ours: Sequence[Sequence[Prediction]],
+    theirs: Sequence[Sequence[Prediction]],
+) -> dict[str, Any]:
+    """The difference of two systems' means over seeds: a paired bootstrap over tweets, per score."""
+    gold = indices(example.label or "" for example in examples)
+    tweets = np.array([example.tweet_id or -place for place, example in enumerate(examples, 1)])
+    first, second = (
+        [_predicted(predictions) for predictions in system] for system in (ours, theirs)
+    )
+    return {
+        name: asdict(bootstrap(score, gold, first, second, groups=tweets))
+        for name, score in SCORES.items()
+    }
+
+
+def _predicted(predictions: Sequence[Prediction]) -> Ints:
+    return indices(prediction.label for prediction in predictions)

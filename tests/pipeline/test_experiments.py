@@ -1,0 +1,165 @@
+"""Tables of the paper: what is missing is trained once, what cannot be run is told."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fitecli.errors import NoExamples, UsageProblem
+from fitecli.pipeline.experiments import ExperimentOptions, missing_runs, run_experiment
+from fitecli.pipeline.extract import ExtractOptions, Extractor
+from fitecli.pipeline.ingest import ingest
+from fitecli.pipeline.learning import TrainOptions
+from fitecli.pipeline.tables import TABLES
+from fitecli.reports import experiments as report_page
+from fitecli.settings import Settings
+from fitecli.store import Scope, Store, open_store, run_query
+from tests.conftest import DEMO, labelled_lines
+
+
+class Lab:
+    """A store with labelled tweets and a preset that is trained within a second."""
+
+    def __init__(self, folder: Path, preset: Path) -> None:
+        self.settings = Settings(models=folder / "models", offline=True)
+        self.store: Store = open_store(folder / "fite.db")
+        self.told: list[str] = []
+        lines = [json.loads(line) for line in labelled_lines(45)]
+        for number, line in enumerate(lines):
+            line["split"] = ("train", "train", "dev", "test")[number % 4]
+            line["images"] = ["joined.jpg"] if number % 3 else []
+        text = "\n".join(map(json.dumps, lines)).encode()
+        ingest(self.store, io.BytesIO(text), dataset="d", images=DEMO / "pictures")
+        options = ExtractOptions(captioner="none", aligner="prominence")
+        Extractor(self.store, options, self.settings, self.told.append).run(Scope())
+        self.options = ExperimentOptions(
+            "table6",
+            "d",
+            training=TrainOptions(
+                preset=str(preset),
+                seeds=(0, 1),
+                folder=folder / "runs",
+                device="cpu",
+                epochs=1,
+            ),
+        )
+
+    def run(self, **changes: Any) -> dict[str, Any]:
+        options = replace(self.options, **changes)
+        return run_experiment(self.store, options, self.settings, tell=self.told.append)
+
+    def runs(self) -> int:
+        (row,) = run_query(self.store.place, "select count(*) from run")[1]
+        return int(row[0])
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory, tiny_preset: Path) -> Lab:
+    return Lab(tmp_path_factory.mktemp("lab"), tiny_preset)
+
+
+def test_a_table_is_measured_once_and_read_again(lab: Lab) -> None:
+    planned = missing_runs(lab.store, lab.options)
+    assert [(row["system"], row["seeds"]) for row in planned] == [
+        (system.name, [0, 1]) for system in TABLES["table6"].systems
+    ]
+    first = lab.run()
+    (result,) = first["results"]
+    assert (result["split"], result["n"], result["chosen_on_split"]) == ("test", 11, False)
+    for row in result["rows"]:
+        assert [run["seed"] for run in row["runs"]] == [0, 1]
+        scores = [run["accuracy"] for run in row["runs"]]
+        assert row["accuracy"]["mean"] == pytest.approx(sum(scores) / 2)
+        assert row["accuracy"]["sd"] == pytest.approx(abs(scores[0] - scores[1]) / 2**0.5)
+        assert ("difference" in row) == (row["name"] != "FITE")
+        assert sum(part["n"] for part in row["by_faces"].values()) == 11
+        assert row["paper"] is None  # the paper does not know this dataset
+    assert lab.runs() == 8
+    assert missing_runs(lab.store, lab.options) == []
+    assert lab.run() == first
+    assert lab.runs() == 8
+
+
+def test_what_is_not_there_is_trained_only_if_asked(lab: Lab) -> None:
+    lab.run()
+    before = lab.runs()
+    (result,) = lab.run(table="table7", known=True)["results"]
+    notes = {row["name"]: row["note"] for row in result["rows"]}
+    assert notes.pop("FITE") == ""  # the same run as in table 6
+    assert set(notes.values()) == {"not run"}
+    assert lab.runs() == before
+
+
+def test_systems_that_cannot_be_run_are_told(lab: Lab) -> None:
+    (result,) = lab.run(table="table4", known=False)["results"]
+    rows = {row["name"]: row for row in result["rows"]}
+    assert "vinai/bertweet-base" in rows["FITE-DE"]["note"]
+    assert "not public" in rows["Res-Target"]["note"]
+    for name in ("BERT", "CapBERT", "face only", "FITE"):
+        assert len(rows[name]["runs"]) == 2
+
+
+def test_the_split_without_a_test_is_dev_and_says_so(lab: Lab, tiny_preset: Path) -> None:
+    lines = "\n".join(labelled_lines(30)).encode()
+    ingest(lab.store, io.BytesIO(lines), dataset="e")
+    options = ExtractOptions(captioner="none", aligner="prominence")
+    Extractor(lab.store, options, lab.settings, lab.told.append).run(Scope("e"))
+    (result,) = lab.run(dataset="e", known=True)["results"]
+    assert (result["split"], result["chosen_on_split"]) == ("dev", True)
+    assert any("no test split here" in message for message in lab.told)
+
+
+def test_wrong_names_are_told(lab: Lab) -> None:
+    with pytest.raises(UsageProblem, match="table4, table5, table6, table7, table8"):
+        lab.run(table="table9")
+    with pytest.raises(UsageProblem, match=r"no row 'BERT': FITE, w/o gate"):
+        lab.run(against="BERT")
+    with pytest.raises(NoExamples, match="twitter2015, twitter2017"):
+        lab.run(dataset=None)
+
+
+def test_the_paper_and_ours_stand_side_by_side() -> None:
+    spread = {"mean": 0.7522, "sd": 0.0111}
+    row = {
+        "name": "FITE",
+        "paper": {"accuracy": 0.7849, "macro_f1": 0.739},
+        "runs": [1, 2, 3],
+        "accuracy": spread,
+        "macro_f1": spread | {"sd": None},
+        "difference": {
+            name: {"value": 0.01, "low": -0.02, "high": 0.04, "p_value": 0.5}
+            for name in ("accuracy", "macro_f1")
+        },
+        "note": "a|b",
+        "by_faces": {"1": {"n": 7, "paper": None, "accuracy": spread, "macro_f1": spread}},
+    }
+    result = {
+        "dataset": "twitter2015",
+        "split": "test",
+        "n": 1037,
+        "chosen_on_split": False,
+        "against": "BERT",
+        "rows": [row],
+    }
+    report = {
+        "title": "Table 6",
+        "preset": "fite-mini",
+        "fidelity": "ours",
+        "command": "fite experiment table6",
+        "notes": ["A note."],
+        "results": [result],
+    }
+    change = "+1.00 [-2.00, +4.00] p=0.500"
+    assert report_page.cells(result) == [
+        ("FITE", "78.49 / 73.90", "75.22 ± 1.11", "75.22", "3", change, change, "a|b")
+    ]
+    text = report_page.page(report)
+    assert "| FITE | 78.49 / 73.90 | 75.22 ± 1.11 | 75.22 | 3 |" in text
+    assert "a\\|b" in text
+    assert "| FITE | 1 | 7 |  | 75.22 ± 1.11 |" in text
+    assert text.endswith("A note.\n")
