@@ -108,6 +108,11 @@ class Classifier:
         return self.config.features
 
     @property
+    def input(self) -> InputFormat:
+        """What the model reads."""
+        return self.config.input
+
+    @property
     def providers(self) -> list[str]:
         """The execution providers that the session really got."""
         return list(self._session.get_providers())

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fitecli.errors import NoExamples, NotAModel
+from fitecli.inputs import InputFormat
 from fitecli.metrics import accuracy, expected_calibration_error, macro_f1, summary
 from fitecli.records import LABELS, Example, Prediction
 from fitecli.significance import mcnemar
@@ -30,6 +31,10 @@ class Predictor(Protocol):
     @property
     def features(self) -> str | None:
         """The feature set that it was trained on."""
+
+    @property
+    def input(self) -> InputFormat:
+        """What it reads."""
 
     def predict_hashed(
         self, examples: Sequence[Example], known: Mapping[str, Prediction] | None = None

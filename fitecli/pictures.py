@@ -35,6 +35,13 @@ class Picture:
     height: int
     scale: float = 1.0
 
+    def crop(self, box: Box) -> Picture:
+        """The part inside a box of the original, at least one pixel."""
+        left, top, width, height = (round(value / self.scale) for value in box)
+        rows = slice(min(top, len(self.array) - 1), max(top + height, top + 1))
+        columns = slice(min(left, self.array.shape[1] - 1), max(left + width, left + 1))
+        return Picture(self.array[rows, columns], box[2], box[3], self.scale)
+
     def original_box(self, left: float, top: float, width: float, height: float) -> Box:
         """A box of the array as (left, top, width, height) in pixels of the original, cut to it."""
         x0, y0 = max(0, round(left * self.scale)), max(0, round(top * self.scale))

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,6 +82,34 @@ def make_encoder(
     )
     BertModel(config).save_pretrained(folder)
     return folder
+
+
+CLIP_PREPROCESS: dict[str, Any] = {
+    "size": [32, 32], "mode": "RGB", "mean": [0.48, 0.45, 0.4], "std": [0.27, 0.26, 0.27],
+    "interpolation": "bicubic", "resize_mode": "shortest", "fill_color": 0,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def small_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A models folder with a small CLIP of the real class in open_clip's own layout."""
+    import torch
+    from open_clip import CLIP
+    from safetensors.torch import save_file
+
+    from fitecli.alignment.open_clip import CONFIG, MODEL, WEIGHTS
+
+    vision = {"image_size": 32, "layers": 1, "width": 16, "patch_size": 16, "head_width": 8}
+    text = {"context_length": 77, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1}
+    config = {"embed_dim": 8, "vision_cfg": vision, "text_cfg": text}
+    torch.manual_seed(0)
+    model = CLIP(**config)
+    folder = tmp_path_factory.mktemp("models") / MODEL
+    folder.mkdir()
+    save_file(model.state_dict(), str(folder / WEIGHTS))
+    values = {"model_cfg": config, "preprocess_cfg": CLIP_PREPROCESS}
+    (folder / CONFIG).write_text(json.dumps(values))
+    return folder.parent
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,8 @@ def extract(
     dataset: Dataset = None,
     split: Split = None,
     only: Annotated[
-        str | None, typer.Option(help="One stage: faces, captions, alignment, descriptions.")
+        str | None,
+        typer.Option(help="One stage: faces, captions, alignment, descriptions, embeddings."),
     ] = None,
     faces: Annotated[str, typer.Option(help="auto, bundled or deepface.")] = "auto",
     captioner: Annotated[str, typer.Option(help="auto, none, or a model.")] = "auto",

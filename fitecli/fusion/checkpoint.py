@@ -12,7 +12,7 @@ import torch
 from fitecli.errors import NotAModel
 from fitecli.fusion.network import FiteConfig, FiteModel
 from fitecli.fusion.training import input_builder
-from fitecli.inputs import length_grouped
+from fitecli.inputs import InputFormat, length_grouped
 from fitecli.records import Example, Prediction
 from fitecli.weights import torch_device
 
@@ -93,6 +93,11 @@ class CheckpointPredictor:
         """The feature set that the model was trained on."""
         features: str | None = self.config.features
         return features
+
+    @property
+    def input(self) -> InputFormat:
+        """What the model reads."""
+        return self.builder.format
 
     def predict(self, examples: Sequence[Example]) -> list[Prediction]:
         """Predict in the order of the examples."""

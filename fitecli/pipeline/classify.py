@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from fitecli import sources
-from fitecli.errors import FiteError, NoExamples
+from fitecli.errors import FiteError, NoExamples, UsageProblem
 from fitecli.evaluation import Predictor, open_predictor
 from fitecli.pipeline.examples import choose_features, example_of
 from fitecli.pipeline.extract import ExtractOptions, Extractor, options_of
@@ -66,6 +66,11 @@ class ClassifyJob:
         self.predictor: Predictor = open_predictor(
             folder, threads=options.threads, device=options.device
         )
+        if self.predictor.input.visual is not None:
+            raise UsageProblem(
+                f"{self.predictor.name} reads CLIP embeddings of pictures, which `fite classify` "
+                "does not make; measure it with `fite evaluate`."
+            )
         self._folder = folder
         self._model_id: int | None = None
         self._sets_default = False  # whether new features become the dataset's default

@@ -13,6 +13,8 @@ from fitecli.evaluation import evaluate as measure
 from fitecli.pipeline.derived import derive_features, rules_of
 from fitecli.pipeline.examples import choose_features, present, read_dataset
 from fitecli.pipeline.models import locate_model, register, save
+from fitecli.pipeline.visuals import with_visuals
+from fitecli.records import Example
 from fitecli.settings import Settings
 from fitecli.store import FeatureSetRow, Store
 
@@ -43,7 +45,7 @@ def evaluate(
     folder = locate_model(options.model, settings)
     predictor = open_predictor(folder, threads=options.threads, device=options.device)
     features = features_for(store, predictor, options.features, (options.dataset,), tell)
-    examples = list(read_dataset(store, options.dataset, options.split, features))
+    examples = examples_for(store, predictor, features, options.dataset, options.split)
     if not examples:
         raise NoExamples(
             f"There are no labelled examples of {options.dataset}/{options.split or 'all splits'} "
@@ -67,6 +69,16 @@ def evaluate(
             **compare(examples, ours, theirs),
         }
     return report
+
+
+def examples_for(
+    store: Store, predictor: Predictor, features: FeatureSetRow, dataset: str, split: str | None
+) -> list[Example]:
+    """The labelled examples of a dataset with all that a model reads."""
+    examples = list(read_dataset(store, dataset, split, features))
+    if predictor.input.visual is None:
+        return examples
+    return with_visuals(store, examples, features, predictor.input.visual)
 
 
 def features_for(
@@ -104,14 +116,17 @@ def export_model(
 ) -> Any:
     """Export a checkpoint; parity is measured on the dev split of its own run's data."""
     from fitecli.export import export
-    from fitecli.fusion.checkpoint import load
+    from fitecli.fusion.checkpoint import read_config
 
     folder = locate_model(checkpoint, settings)
-    config = load(folder).config
+    config = read_config(folder)
     datasets = [dataset] if dataset else config.datasets
     chosen = choose_features(store, features or config.features, tell, datasets)
+    predictor = open_predictor(folder, device="cpu")
     examples = [
-        example for name in datasets for example in read_dataset(store, name, split, chosen)
+        example
+        for name in datasets
+        for example in examples_for(store, predictor, chosen, name, split)
     ]
     if not examples:
         raise NoExamples(

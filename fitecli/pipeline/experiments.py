@@ -12,7 +12,7 @@ import numpy as np
 
 from fitecli.errors import MissingWeights, NoExamples, UsageProblem
 from fitecli.evaluation import indices, judge, open_predictor
-from fitecli.pipeline.evaluating import features_for
+from fitecli.pipeline.evaluating import examples_for, features_for
 from fitecli.pipeline.examples import choose_features, present, read_dataset
 from fitecli.pipeline.learning import TrainOptions, find_trained, train
 from fitecli.pipeline.models import register, save
@@ -20,7 +20,7 @@ from fitecli.pipeline.tables import TABLES, System, Table
 from fitecli.records import Example, Prediction
 from fitecli.settings import Settings
 from fitecli.significance import Ints, accuracies, bootstrap, macro_f1s
-from fitecli.store import FeatureSetRow, Store
+from fitecli.store import Store
 
 Tell = Callable[[str], None]
 SCORES = {"accuracy": accuracies, "macro_f1": macro_f1s}
@@ -155,7 +155,7 @@ class _Measurement:
         features = choose_features(
             self.store, self.options.training.features, self.tell, (self.dataset,)
         )
-        examples = self._read(split, features)
+        examples = list(read_dataset(self.store, self.dataset, split, features))
         runs: dict[str, list[_Run]] = {}
         notes: dict[str, str] = {}
         for system in self.table.systems:
@@ -219,7 +219,8 @@ class _Measurement:
         training = self.options.training
         predictor = open_predictor(folder, threads=training.threads, device=training.device)
         features = features_for(self.store, predictor, None, (self.dataset,), lambda message: None)
-        own = {item.aspect_id: item for item in self._read(split, features)}
+        found = examples_for(self.store, predictor, features, self.dataset, split)
+        own = {item.aspect_id: item for item in found}
         missing = [item for item in examples if item.aspect_id not in own]
         if missing:
             raise NoExamples(
@@ -232,9 +233,6 @@ class _Measurement:
         pairs = predictor.predict_hashed(read, known)
         save(self.store, model, features, read, pairs)
         return [prediction for prediction, _ in pairs]
-
-    def _read(self, split: str, features: FeatureSetRow) -> list[Example]:
-        return list(read_dataset(self.store, self.dataset, split, features))
 
     def _row(
         self,

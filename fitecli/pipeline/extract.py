@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from fitecli import describe
 from fitecli.alignment import open_aligner
 from fitecli.alignment.prominence import ProminenceAligner
 from fitecli.captions import open_captioner
-from fitecli.errors import UsageProblem
+from fitecli.errors import MissingWeights, UsageProblem
 from fitecli.faces import open_analyser
 from fitecli.pipeline.estimates import of_stage
 from fitecli.pipeline.local import Progress, Stage, StageReport, run_stage
@@ -17,6 +18,7 @@ from fitecli.pipeline.stages import (
     CaptionsStage,
     ClipStage,
     DescriptionsStage,
+    EmbeddingsStage,
     FacesStage,
     ImageStage,
     ProminenceStage,
@@ -26,7 +28,7 @@ from fitecli.settings import Settings
 from fitecli.store import FeatureSetRow, Scope, Store
 from fitecli.weights import Loading
 
-STAGES = ("faces", "captions", "alignment", "descriptions")
+STAGES = ("faces", "captions", "alignment", "descriptions", "embeddings")
 Tell = Callable[[str], None]
 
 
@@ -72,7 +74,16 @@ class Extractor:
         self.face_worker_id = store.register_worker(faces)
         self.caption_worker_id = store.register_worker(captions) if captions else None
         self.alignment_worker_id = store.register_worker(alignment)
+        self.embedding_worker_id: int | None = None
+        if not self.guesses:
+            embeddings = replace(alignment, kind="embeddings")
+            self.embedding_worker_id = store.register_worker(embeddings)
         self.features = self._register(faces, captions, alignment)
+
+    @property
+    def guesses(self) -> bool:
+        """Whether the aligner is a guess, without CLIP."""
+        return isinstance(self.aligner, ProminenceAligner)
 
     def _register(self, faces: Worker, captions: Worker | None, alignment: Worker) -> FeatureSetRow:
         parts = (faces.name, captions.name.split("/")[-1] if captions else None, alignment.name)
@@ -89,12 +100,16 @@ class Extractor:
         return next(row for row in self.store.feature_sets() if row.id == number)
 
     def stages(self, scope: Scope, only: str | None = None) -> list[Stage]:
-        """The stages for a scope, in the order of the flow; only names a single one."""
+        """The stages for a scope, in the order of the flow; only names a single one.
+
+        Embeddings are made only where they are named: no description needs them. Raises
+        MissingWeights where they are named and there is no CLIP.
+        """
         if only is not None and only not in STAGES:
             raise UsageProblem(f"There is no stage {only!r}; choose one of {', '.join(STAGES)}.")
+        if only == "embeddings" and self.embedding_worker_id is None:
+            raise MissingWeights("Embeddings need CLIP: `fite extract --aligner clip` tells more.")
         retry = self.options.retry_failed
-        guess = isinstance(self.aligner, ProminenceAligner)
-        align = ProminenceStage if guess else ClipStage
         stages: list[Stage] = [
             FacesStage(self.store, self.face_worker_id, scope, self.analyser, retry)
         ]
@@ -102,15 +117,20 @@ class Extractor:
             stages.append(
                 CaptionsStage(self.store, self.caption_worker_id, scope, self.captioner, retry)
             )
-        stages.append(
-            align(
-                self.store,
-                scope,
-                worker_id=self.alignment_worker_id,
-                face_worker_id=self.face_worker_id,
-                model=self.aligner,
-            )
-        )
+        shared: dict[str, Any] = {
+            "worker_id": self.alignment_worker_id,
+            "face_worker_id": self.face_worker_id,
+            "model": self.aligner,
+        }
+        if self.embedding_worker_id is None:
+            stages.append(ProminenceStage(self.store, scope, **shared))
+        else:
+            number = self.embedding_worker_id
+            stages.append(ClipStage(self.store, scope, **shared, embedding_worker_id=number))
+            if only == "embeddings":
+                embed = EmbeddingsStage(self.store, number, scope, self.aligner, retry)
+                embed.face_worker_id = self.face_worker_id
+                stages.append(embed)
         stages.append(DescriptionsStage(self.store, scope, features=self.features))
         return [stage for stage in stages if only in (None, stage.name)]
 

@@ -15,6 +15,7 @@ from fitecli.pipeline.derived import derive_features, rules_of
 from fitecli.pipeline.examples import choose_features, present, read_dataset
 from fitecli.pipeline.models import register
 from fitecli.pipeline.variants import Variant
+from fitecli.pipeline.visuals import visual_size, with_visuals
 from fitecli.records import Example, fingerprint
 from fitecli.settings import Settings
 from fitecli.store import EpochRow, FeatureSetRow, Store
@@ -98,24 +99,29 @@ class _Plan:
     @classmethod
     def make(cls, store: Store, options: TrainOptions, tell: Tell) -> _Plan:
         """Raises UsageProblem for a wrong preset, NoExamples where data or features are missing."""
-        preset = options.variant.preset(options.preset)
-        if options.epochs is not None:
-            preset = replace(preset, epochs=options.epochs)
         datasets = options.datasets or tuple(store.labelled_datasets())
+        options.variant.preset(options.preset)  # a wrong name is told before anything is read
         base = choose_features(store, options.features, tell, datasets)
         rules = options.variant.rules(rules_of(base))
         features = derive_features(store, base, rules, datasets, tell)
+        visual = options.variant.visual
+        size = visual_size(store, features) if visual else 0
+        preset = options.variant.preset(options.preset, visual_size=size)
+        if options.epochs is not None:
+            preset = replace(preset, epochs=options.epochs)
         train, dev = training_examples(store, datasets, features, tell)
+        if visual:
+            train, dev = (with_visuals(store, part, features, visual) for part in (train, dev))
         if preset.order == "file":
             train.sort(key=lambda example: example.source_line or 0)
         return cls(preset, datasets, features, train, dev)
 
     @property
     def key(self) -> str:
-        """What makes two trainings the same but for the seed; a preset's name changes nothing."""
+        """What makes two trainings the same but for the seed: a preset's name changes nothing."""
         return fingerprint(
             {
-                "preset": {**self.preset.to_dict(), "name": None},
+                "preset": self.preset.changes(),
                 "features": self.features.fingerprint,
                 "examples": _digest([*self.train, *self.dev]),
             }
@@ -313,6 +319,13 @@ def _epoch_row(result: Any) -> EpochRow:
 def _digest(examples: Sequence[Example]) -> str:
     digest = hashlib.sha256()
     for item in examples:
-        parts = (item.text, item.aspect, item.description, item.caption, item.label or "")
+        parts = (
+            item.text,
+            item.aspect,
+            item.description,
+            item.caption,
+            item.label or "",
+            *map(str, item.visual or ()),
+        )
         digest.update("\x1f".join(parts).encode() + b"\x1e")
     return digest.hexdigest()

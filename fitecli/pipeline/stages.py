@@ -14,7 +14,7 @@ from fitecli.errors import FiteError, UnreadableImage
 from fitecli.inputs import tokenise_like_benchmark
 from fitecli.pictures import Picture, open_picture
 from fitecli.pipeline.derived import rules_of
-from fitecli.records import Alignment
+from fitecli.records import Alignment, Face
 from fitecli.store import (
     DescriptionText,
     FacesFound,
@@ -27,6 +27,7 @@ from fitecli.store import (
 )
 
 LEASE_SECONDS = 600.0
+WHOLE = "image"  # the region of an embedding that is not of a face
 Result = TypeVar("Result")
 
 
@@ -64,7 +65,7 @@ class ImageStage:
             self._after = items[-1].id
         return items
 
-    def prepare(self, item: PendingImage) -> Picture:
+    def prepare(self, item: PendingImage) -> Any:
         """Decode one picture; raises UnreadableImage."""
         return decode(item)
 
@@ -124,6 +125,62 @@ class CaptionsStage(ImageStage):
     def save(self, items: Sequence[PendingImage], results: Sequence[str | FiteError]) -> None:
         """See Stage."""
         self.store.save_captions(self.worker_id, _by_image(items, results))
+
+
+@dataclass
+class EmbeddingsStage(ImageStage):
+    """Pictures -> CLIP's embedding of the picture and of each face's crop."""
+
+    name = "embeddings"
+    face_worker_id: int = 0
+    _faces: dict[int, list[Face]] = field(default_factory=dict)
+
+    def claim(self, limit: int) -> Sequence[PendingImage]:
+        """See Stage."""
+        items = super().claim(limit)
+        found = self.store.faces_of([item.id for item in items], self.face_worker_id)
+        self._faces.update(found)  # an earlier batch may still be decoding
+        return items
+
+    def prepare(self, item: PendingImage) -> tuple[Picture, dict[str, Picture]]:
+        """Decode one picture and cut out its faces; raises UnreadableImage."""
+        picture = decode(item)
+        boxes = [face.box for face in self._faces.pop(item.id, ()) if face.box is not None]
+        return picture, {region_of(box): picture.crop(box) for box in boxes}
+
+    def compute(
+        self, prepared: Sequence[tuple[Picture, dict[str, Picture]]]
+    ) -> Sequence[dict[str, Any]]:
+        """See Stage."""
+        named = [
+            (place, region, view)
+            for place, (picture, crops) in enumerate(prepared)
+            for region, view in {WHOLE: picture, **crops}.items()
+        ]
+        vectors = self.model.encode_pictures([view for _, _, view in named])
+        results: list[dict[str, Any]] = [{} for _ in prepared]
+        for (place, region, _), vector in zip(named, vectors, strict=True):
+            results[place][region] = vector
+        return results
+
+    def save(
+        self, items: Sequence[PendingImage], results: Sequence[dict[str, Any] | FiteError]
+    ) -> None:
+        """See Stage."""
+        found = _by_image(items, results)
+        vectors = {
+            (image_id, region): vector
+            for image_id, regions in found.items()
+            if not isinstance(regions, Failure)
+            for region, vector in regions.items()
+        }
+        self.store.save_image_embeddings(self.worker_id, vectors)
+        self.store.finish_images(self.worker_id, found)
+
+
+def region_of(box: tuple[int, int, int, int]) -> str:
+    """A face's box as the store names the region of an embedding."""
+    return ",".join(map(str, box))
 
 
 @dataclass
@@ -203,12 +260,15 @@ class ProminenceStage(AlignmentStage):
         ]
 
 
+@dataclass
 class ClipStage(AlignmentStage):
     """Tweets -> cosine similarities of "aspect, face sentence" and the face's picture.
 
-    One picture and one text are encoded once, then kept as rows; where one face meets one aspect
-    nothing is encoded at all (FITE, appendix A.1).
+    One picture and one text are encoded once, then kept as rows of the embedding worker; where one
+    face meets one aspect nothing is encoded at all (FITE, appendix A.1).
     """
+
+    embedding_worker_id: int = 0
 
     def compute(self, prepared: Sequence[TweetFaces]) -> Sequence[Sequence[Alignment]]:
         """See Stage."""
@@ -228,7 +288,10 @@ class ClipStage(AlignmentStage):
 
     def _pictures(self, tweets: Sequence[TweetFaces]) -> dict[int, Any]:
         wanted = {image.id: image for tweet in tweets for image in tweet.images}
-        known = dict(self.store.image_embeddings(self.worker_id, list(wanted)))
+        rows = self.store.image_embeddings(self.embedding_worker_id, list(wanted))
+        known = {
+            image_id: rows[image_id, WHOLE] for image_id in wanted if (image_id, WHOLE) in rows
+        }
         lacking, opened = [], []
         for image_id, image in wanted.items():
             if image_id not in known:
@@ -239,16 +302,18 @@ class ClipStage(AlignmentStage):
                     continue  # its faces are not there either
         if lacking:
             new = dict(zip(lacking, self.model.encode_pictures(opened), strict=True))
-            self.store.save_image_embeddings(self.worker_id, new)
+            self.store.save_image_embeddings(
+                self.embedding_worker_id, {(key, WHOLE): vector for key, vector in new.items()}
+            )
             known.update(new)
         return known
 
     def _texts(self, texts: Sequence[str]) -> dict[str, Any]:
-        known = dict(self.store.text_embeddings(self.worker_id, texts))
+        known = dict(self.store.text_embeddings(self.embedding_worker_id, texts))
         lacking = [text for text in texts if text not in known]
         if lacking:
             new = dict(zip(lacking, self.model.encode_texts(lacking), strict=True))
-            self.store.save_text_embeddings(self.worker_id, new)
+            self.store.save_text_embeddings(self.embedding_worker_id, new)
             known.update(new)
         return known
 

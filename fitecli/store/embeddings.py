@@ -17,25 +17,45 @@ class Embeddings(StoreConnection):
     """Verbs about embeddings."""
 
     def image_embeddings(
-        self, worker_id: int, image_ids: Sequence[int], region: str = "image"
-    ) -> dict[int, Vector]:
-        """The embeddings that are known: image id -> (D,) float32."""
+        self, worker_id: int, image_ids: Sequence[int]
+    ) -> dict[tuple[int, str], Vector]:
+        """The embeddings that are known: (image id, region) -> (D,) float32.
+
+        region: "image", or "left,top,width,height" of a face.
+        """
         table = tables["image_embedding"]
-        query = select(table.c.image_id, table.c.vector).where(
-            table.c.worker_id == worker_id,
-            table.c.region == region,
-            table.c.image_id.in_(image_ids),
+        query = select(table.c.image_id, table.c.region, table.c.vector).where(
+            table.c.worker_id == worker_id, table.c.image_id.in_(image_ids)
         )
         with self._reading() as connection:
-            return {row[0]: unpack(row[1]) for row in connection.execute(query)}
+            return {(row[0], row[1]): unpack(row[2]) for row in connection.execute(query)}
+
+    def embedding_size(self, worker_id: int) -> int | None:
+        """Numbers of a worker's embeddings; None where it has made none."""
+        table = tables["image_embedding"]
+        query = select(table.c.vector).where(table.c.worker_id == worker_id).limit(1)
+        with self._reading() as connection:
+            vector = connection.execute(query).scalar()
+        return None if vector is None else len(unpack(vector))
+
+    def not_looked_at(self, worker_id: int, image_ids: Sequence[int]) -> set[int]:
+        """Those of the pictures that a worker has not looked at."""
+        analysis = tables["analysis"]
+        query = select(analysis.c.subject_id).where(
+            analysis.c.subject_kind == "image",
+            analysis.c.worker_id == worker_id,
+            analysis.c.subject_id.in_(image_ids),
+        )
+        with self._reading() as connection:
+            return set(image_ids) - set(connection.execute(query).scalars())
 
     def save_image_embeddings(
-        self, worker_id: int, vectors: Mapping[int, Vector], region: str = "image"
+        self, worker_id: int, vectors: Mapping[tuple[int, str], Vector]
     ) -> None:
-        """Keep embeddings of pictures: image id -> (D,)."""
+        """Keep embeddings of pictures and faces: (image id, region) -> (D,)."""
         rows = [
             {"image_id": key, "worker_id": worker_id, "region": region, "vector": pack(vector)}
-            for key, vector in vectors.items()
+            for (key, region), vector in vectors.items()
         ]
         with self._writing() as connection:
             self._insert_new(connection, "image_embedding", rows)

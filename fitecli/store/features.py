@@ -131,6 +131,11 @@ class Features(StoreConnection):
             self._upsert(connection, "caption", rows, ("image_id", "worker_id"))
             self._finish(connection, "image", worker_id, results)
 
+    def finish_images(self, worker_id: int, results: Mapping[int, Any]) -> None:
+        """Say that a worker has looked at pictures (a Failure tells why not), and end its leases."""
+        with self._writing() as connection:
+            self._finish(connection, "image", worker_id, results)
+
     def _finish(
         self, connection: Connection, kind: str, worker_id: int, results: Mapping[int, Any]
     ) -> None:

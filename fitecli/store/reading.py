@@ -126,6 +126,16 @@ class Reading(Listing):
                 for number, text in connection.execute(query.order_by(tweet.c.id))
             ]
 
+    def faces_of(self, image_ids: Sequence[int], worker_id: int) -> dict[int, list[Face]]:
+        """Image id -> the faces that a worker found in it, in order."""
+        face = tables["face"]
+        query = select(face).where(face.c.image_id.in_(image_ids), face.c.worker_id == worker_id)
+        found: dict[int, list[Face]] = {}
+        with self._reading() as connection:
+            for row in connection.execute(query.order_by(face.c.image_id, face.c.position)):
+                found.setdefault(row.image_id, []).append(face_record(row))
+        return found
+
     # what a model reads
 
     def stored_aspects(

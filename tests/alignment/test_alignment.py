@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -19,29 +18,11 @@ from fitecli.records import Alignment, Face
 from fitecli.weights import Loading
 from tests.conftest import DEMO
 
-PREPROCESS: dict[str, Any] = {
-    "size": [32, 32], "mode": "RGB", "mean": [0.48, 0.45, 0.4], "std": [0.27, 0.26, 0.27],
-    "interpolation": "bicubic", "resize_mode": "shortest", "fill_color": 0,
-}  # fmt: skip
 
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A models folder with a small CLIP in open_clip's own layout."""
-    import torch
-    from open_clip import CLIP
-    from safetensors.torch import save_file
-
-    vision = {"image_size": 32, "layers": 1, "width": 16, "patch_size": 16, "head_width": 8}
-    text = {"context_length": 77, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1}
-    config = {"embed_dim": 8, "vision_cfg": vision, "text_cfg": text}
-    torch.manual_seed(0)
-    model = CLIP(**config)
-    folder = tmp_path_factory.mktemp("models") / MODEL
-    folder.mkdir()
-    save_file(model.state_dict(), str(folder / WEIGHTS))
-    (folder / CONFIG).write_text(json.dumps({"model_cfg": config, "preprocess_cfg": PREPROCESS}))
-    return folder.parent
+@pytest.fixture
+def models(small_clip: Path) -> Path:
+    """A models folder with a small CLIP."""
+    return small_clip
 
 
 PICTURES = [

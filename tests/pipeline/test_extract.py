@@ -257,7 +257,14 @@ def test_clip_encodes_each_picture_and_text_once(store: Store, tmp_path: Path) -
     stages = (
         FacesStage(store, faces, EVERYTHING, FakeAnalyser()),
         CaptionsStage(store, captions, EVERYTHING, FakeCaptioner()),
-        ClipStage(store, EVERYTHING, worker_id=aligner, face_worker_id=faces, model=clip),
+        ClipStage(
+            store,
+            EVERYTHING,
+            worker_id=aligner,
+            face_worker_id=faces,
+            model=clip,
+            embedding_worker_id=aligner,
+        ),
         DescriptionsStage(store, EVERYTHING, features=row),
     )
     assert [run_stage(stage).done for stage in stages] == [2, 2, 3, 3]
@@ -275,7 +282,14 @@ def test_clip_encodes_each_picture_and_text_once(store: Store, tmp_path: Path) -
     captions_read = {row.caption for row in store.stored_aspects(EVERYTHING, row)}
     assert captions_read == {"A picture of 1024 pixels.", "A picture of 512 pixels."}
     add(store, tmp_path, {"id": "4", "text": "Cid", "aspects": ["Cid"], "images": ["joined.jpg"]})
-    late = ClipStage(store, EVERYTHING, worker_id=aligner, face_worker_id=faces, model=clip)
+    late = ClipStage(
+        store,
+        EVERYTHING,
+        worker_id=aligner,
+        face_worker_id=faces,
+        model=clip,
+        embedding_worker_id=aligner,
+    )
     assert run_stage(late).done == 1
     assert clip.pictures == 1
     assert len(clip.texts) == 6  # only the new aspect's

@@ -300,7 +300,7 @@ def test_nothing_to_evaluate_or_export_on_is_told(trained: World) -> None:
     ingest(trained.store, io.BytesIO(b'{"id": "1", "text": "Ann"}'), dataset="unlabelled")
     with pytest.raises(NoExamples, match="no complete features of unlabelled"):
         evaluate(trained.store, EvaluateOptions(checkpoint, "unlabelled", None), trained.settings)
-    with pytest.raises(NoExamples, match="--dataset"):
+    with pytest.raises(NoExamples, match="no split 'none'"):
         export_model(
             trained.store, checkpoint, trained.folder / "x", trained.settings,
             precision="fp32", split="none",

@@ -326,11 +326,12 @@ def test_embeddings_come_back_as_they_were(store: Store) -> None:
     store.add_tweets("d", [TWEET])
     _, _, aligner = workers(store)
     vector = np.array([0.5, -0.25, 1.0], np.float32)
-    store.save_image_embeddings(aligner, {1: vector})
-    store.save_image_embeddings(aligner, {1: vector * 2})
+    store.save_image_embeddings(aligner, {(1, "image"): vector})
+    store.save_image_embeddings(aligner, {(1, "image"): vector * 2, (1, "0,0,2,3"): vector})
     store.save_text_embeddings(aligner, {"Ann, a man.": vector})
-    assert np.array_equal(store.image_embeddings(aligner, [1, 2])[1], vector)
-    assert store.image_embeddings(aligner, [1], region="face") == {}
+    known = store.image_embeddings(aligner, [1, 2])
+    assert set(known) == {(1, "image"), (1, "0,0,2,3")}
+    assert np.array_equal(known[1, "image"], vector)  # the first stays
     found = store.text_embeddings(aligner, ["Ann, a man.", "other"])
     assert list(found) == ["Ann, a man."]
     assert found["Ann, a man."].dtype == np.float32

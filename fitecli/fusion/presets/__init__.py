@@ -62,6 +62,14 @@ class Preset:
         """All settings as plain values."""
         return {**asdict(self), "input": self.input.to_dict()}
 
+    def changes(self) -> dict[str, Any]:
+        """The settings that are not the default, without the name: what makes two recipes differ,
+        also when later versions know more settings."""
+        plain = Preset(name=self.name, encoder="")
+        values, usual = self.to_dict(), plain.to_dict()
+        read = {k: v for k, v in values["input"].items() if v != usual["input"][k]}
+        return {k: v for k, v in values.items() if v != usual[k]} | {"input": read}
+
 
 def names() -> list[str]:
     """The presets that ship with fite."""
