@@ -31,6 +31,7 @@ class ExportedConfig:
     segments: bool
     preset: str | None
     features: str | None
+    temperature: float  # already inside the network; 1 where it was not calibrated
     sha256: str
 
     @classmethod
@@ -57,6 +58,7 @@ class ExportedConfig:
                 segments=values["segments"],
                 preset=values.get("preset"),
                 features=values.get("features"),
+                temperature=float(values.get("temperature", 1.0)),
                 sha256=values["files"][MODEL],
             )
         except (KeyError, TypeError, ValueError) as exc:
@@ -106,6 +108,11 @@ class Classifier:
     def features(self) -> str | None:
         """The feature set that the model was trained on."""
         return self.config.features
+
+    @property
+    def temperature(self) -> float:
+        """The temperature that its probabilities were calibrated with; 1 is none."""
+        return self.config.temperature
 
     @property
     def input(self) -> InputFormat:

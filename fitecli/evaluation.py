@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from fitecli.calibration import rescale
 from fitecli.errors import NoExamples, NotAModel
 from fitecli.inputs import InputFormat
 from fitecli.metrics import accuracy, expected_calibration_error, macro_f1, summary
@@ -31,6 +32,10 @@ class Predictor(Protocol):
     @property
     def features(self) -> str | None:
         """The feature set that it was trained on."""
+
+    @property
+    def temperature(self) -> float:
+        """The temperature that its probabilities were calibrated with; 1 is none."""
 
     @property
     def input(self) -> InputFormat:
@@ -64,8 +69,8 @@ def evaluate(
     """Measure a predictor on labelled examples; the report, and what it predicted.
 
     The report has n, accuracy, macro_f1, per_class, confusion (rows gold, columns predicted, in the order
-    of `labels`), by_faces (the same two scores for pictures with 0, 1, 2+ faces), ece and
-    pairs_per_second. Raises NoExamples where there are none.
+    of `labels`), by_faces (the same two scores for pictures with 0, 1, 2+ faces), ece, temperature,
+    ece_uncalibrated (before that temperature) and pairs_per_second. Raises NoExamples where there are none.
     """
     if not examples:
         raise NoExamples("There are no labelled examples to evaluate on.")
@@ -73,6 +78,10 @@ def evaluate(
     pairs = predictor.predict_hashed(examples)
     seconds = time.perf_counter() - began
     report = judge(examples, [prediction for prediction, _ in pairs])
+    report["temperature"] = predictor.temperature
+    raw = rescale(np.array([p.scores for p, _ in pairs]), 1 / predictor.temperature)
+    gold = indices(example.label or "" for example in examples)
+    report["ece_uncalibrated"] = expected_calibration_error(gold, raw)
     report["pairs_per_second"] = len(examples) / seconds
     report["model"] = predictor.name
     return report, pairs

@@ -11,6 +11,7 @@ import onnx
 import pytest
 import torch
 
+from fitecli.calibration import rescale
 from fitecli.classifier import Classifier, ExportedConfig
 from fitecli.errors import NoExamples, NotAModel, ParityFailure, UsageProblem
 from fitecli.evaluation import evaluate, open_predictor
@@ -70,11 +71,13 @@ def test_onnx_equals_torch_at_any_batch_and_length(
         batch[f"{name}_input_ids"] = random.integers(5, 50, (rows, width)) * mask
         batch[f"{name}_attention_mask"] = mask
         batch[f"{name}_token_type_ids"] = random.integers(0, 2, (rows, width)) * mask
-    found, gates = Classifier(exported).run(batch)
+    classifier = Classifier(exported)
+    found, gates = classifier.run(batch)
+    assert gates is not None
     with torch.inference_mode():
         model = CheckpointPredictor(checkpoint, device="cpu").model
         output = model(**{name: torch.from_numpy(array) for name, array in batch.items()})
-    expected = torch.softmax(output.logits, dim=-1).numpy()
+    expected = torch.softmax(output.logits / classifier.temperature, dim=-1).numpy()
     assert np.abs(found - expected).max() < 1e-5
     assert np.abs(gates - output.gate.numpy()).max() < 1e-5
 
@@ -102,6 +105,33 @@ def test_every_system_is_exported(
     assert classifier.config.input == kind
     gated = len(kind.branches) == 2 and gate != "none"
     assert (classifier.predict(examples[:1])[0].gate is not None) == gated
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
+def test_the_exported_network_is_calibrated(
+    checkpoint: Path, precision: str, tmp_path: Path
+) -> None:
+    parity = export(checkpoint, tmp_path / "m", EXAMPLES, precision=precision)
+    config = json.loads((tmp_path / "m" / "config.json").read_text())
+    calibration = config["calibration"]
+    assert calibration["n"] == len(EXAMPLES)
+    assert config["temperature"] > 1.5  # it was made too sure of itself
+    assert calibration["ece_after"] < calibration["ece_before"]
+    classifier, raw = Classifier(tmp_path / "m"), CheckpointPredictor(checkpoint, device="cpu")
+    scores = [np.array([p.scores for p in model.predict(EXAMPLES)]) for model in (classifier, raw)]
+    expected = rescale(scores[1], classifier.temperature)
+    assert np.abs(scores[0] - expected).max() <= parity.max_probability_difference + 2e-3
+    report, _ = evaluate(classifier, EXAMPLES)
+    assert report["ece"] == pytest.approx(calibration["ece_after"], abs=0.02)
+    assert report["ece_uncalibrated"] == pytest.approx(calibration["ece_before"], abs=0.02)
+    assert "Calibrated by a temperature of" in (tmp_path / "m" / "README.md").read_text()
+
+
+def test_without_labels_nothing_is_calibrated(checkpoint: Path, tmp_path: Path) -> None:
+    bare = [dataclasses.replace(item, label=None) for item in EXAMPLES]
+    export(checkpoint, tmp_path / "m", bare)
+    assert Classifier(tmp_path / "m").temperature == 1
+    assert "Calibrated" not in (tmp_path / "m" / "README.md").read_text()
 
 
 def test_the_folder_is_complete_and_checked(exported: Path) -> None:
@@ -196,10 +226,12 @@ def test_parity_fails_where_labels_or_probabilities_differ() -> None:
 def test_predictions_keep_their_order_and_equal_the_checkpoint(
     checkpoint: Path, exported: Path
 ) -> None:
-    ours = Classifier(exported, threads=1).predict(EXAMPLES)
+    classifier = Classifier(exported, threads=1)
+    ours = classifier.predict(EXAMPLES)
     theirs = CheckpointPredictor(checkpoint, device="cpu").predict(EXAMPLES)
     for a, b in zip(ours, theirs, strict=True):
-        assert a.scores == pytest.approx(b.scores, abs=1e-5)
+        (expected,) = rescale(np.array([b.scores]), classifier.temperature)
+        assert a.scores == pytest.approx(expected, abs=1e-5)
     assert len({p.scores for p in ours}) > 3
 
 

@@ -48,6 +48,9 @@ def classify(
     aligner: Annotated[
         str | None, typer.Option(help="prominence (default), or clip (loads torch).")
     ] = None,
+    min_score: Annotated[
+        float, typer.Option(min=0, max=1, help="No sentiment (null) where no score reaches this.")
+    ] = 0.0,
     device: Device = "cpu",
     threads: Threads = 0,
     dry_run: DryRun = False,
@@ -65,7 +68,9 @@ def classify(
         raise UsageProblem("--output is the file to read; it would be overwritten.")
     if images is not None and not images.is_dir():
         raise UnreadableSource(f"The folder of pictures {images} does not exist.")
-    options = ClassifyOptions(model=model, features=features, threads=threads, device=device)
+    options = ClassifyOptions(
+        model=model, features=features, threads=threads, device=device, min_score=min_score
+    )
     options = replace(
         options,
         fresh=any(name is not None for name in (faces, captioner, aligner)),

@@ -41,7 +41,7 @@ def _print(report: dict[str, Any]) -> None:
     typer.echo(f"{report['model']} on {report['n']} examples of {where}")
     typer.echo(
         f"accuracy {report['accuracy']:.4f}   macro-F1 {report['macro_f1']:.4f}   "
-        f"ECE {report['ece']:.4f}   {report['pairs_per_second']:.0f} pairs/s\n"
+        f"ECE {report['ece']:.4f}{_before(report)}   {report['pairs_per_second']:.0f} pairs/s\n"
     )
     columns = ("label", "precision", "recall", "f1", "support")
     rows = [
@@ -60,6 +60,13 @@ def _print(report: dict[str, Any]) -> None:
             f"{other['macro_f1']:.4f}; only the first is right {other['only_first_right']} times, "
             f"only the second {other['only_second_right']} (p = {other['p_value']:.3f})"
         )
+
+
+def _before(report: dict[str, Any]) -> str:
+    """The calibration error before the model's temperature, where it has one."""
+    if report["temperature"] == 1:
+        return ""
+    return f" ({report['ece_uncalibrated']:.4f} before temperature {report['temperature']:.2f})"
 
 
 def add_to(app: typer.Typer) -> None:

@@ -16,8 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from fitecli.calibration import fit_temperature, rescale
 from fitecli.classifier import CONFIG, FORMAT, MODEL, Classifier, ExportedConfig, sha256_of
 from fitecli.errors import NoExamples, NotAModel, ParityFailure, UsageProblem
+from fitecli.metrics import expected_calibration_error
 from fitecli.records import LABELS, Example, Prediction
 
 PRECISIONS = ("fp32", "fp16", "int8")
@@ -93,14 +95,66 @@ def export(
         _write_config(folder, output.name, precision, reference.config)
         tell(f"Comparing with torch on {len(examples)} examples …")
         exported = Classifier(folder, threads=threads)
-        parity = compare(reference.predict(examples), exported.predict(examples))
+        raw = exported.predict(examples)
+        parity = compare(reference.predict(examples), raw)
         parity.check(precision)
+        calibration = calibrate(examples, raw)
+        if calibration is not None:
+            build_in(folder / MODEL, calibration.temperature)
+            _write_config(folder, output.name, precision, reference.config, calibration)
         _write_json(folder / "parity.json", {"precision": precision, **asdict(parity)})
         (folder / "README.md").write_text(
-            model_card(output.name, precision, reference.config, parity, checkpoint), "utf-8"
+            model_card(output.name, precision, reference.config, parity, calibration, checkpoint),
+            "utf-8",
         )
         _move(folder, output)
     return parity
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The temperature fitted on n labelled examples, and the calibration error there."""
+
+    n: int
+    temperature: float
+    ece_before: float
+    ece_after: float
+
+
+def calibrate(examples: Sequence[Example], predictions: Sequence[Prediction]) -> Calibration | None:
+    """Fit the temperature of predictions on labelled examples; None where there is no label."""
+    pairs = [(e, p) for e, p in zip(examples, predictions, strict=True) if e.label is not None]
+    if not pairs:
+        return None
+    gold = np.array([LABELS.index(example.label or "") for example, _ in pairs])
+    scores = np.array([prediction.scores for _, prediction in pairs])
+    temperature = fit_temperature(gold, scores)
+    return Calibration(
+        n=len(pairs),
+        temperature=temperature,
+        ece_before=expected_calibration_error(gold, scores),
+        ece_after=expected_calibration_error(gold, rescale(scores, temperature)),
+    )
+
+
+def build_in(path: Path, temperature: float) -> None:
+    """Let an exported network divide its logits by the temperature; the file is replaced."""
+    import onnx
+    from onnx import helper, numpy_helper
+
+    model = onnx.load(str(path))
+    makers = {name: node for node in model.graph.node for name in node.output}
+    softmax, kind = makers["probabilities"], "float32"
+    if softmax.op_type == "Cast":  # the network is in half precision
+        softmax, kind = makers[softmax.input[0]], "float16"
+    assert softmax.op_type == "Softmax"
+    name = "inverse_temperature"
+    constant = numpy_helper.from_array(np.array(1 / temperature, dtype=kind), name)
+    model.graph.initializer.append(constant)
+    scaled = helper.make_node("Mul", [softmax.input[0], name], ["calibrated_logits"])
+    model.graph.node.insert(list(model.graph.node).index(softmax), scaled)
+    softmax.input[0] = "calibrated_logits"
+    onnx.save(model, str(path))
 
 
 def compare(reference: Sequence[Prediction], exported: Sequence[Prediction]) -> Parity:
@@ -203,7 +257,9 @@ def _optimise(path: Path, precision: str, config: Any) -> None:
         quantise(path)
 
 
-def _write_config(folder: Path, name: str, precision: str, config: Any) -> None:
+def _write_config(
+    folder: Path, name: str, precision: str, config: Any, calibration: Calibration | None = None
+) -> None:
     files = {path.name: sha256_of(path) for path in sorted(folder.iterdir()) if path.name != CONFIG}
     values = {
         "format": FORMAT,
@@ -217,6 +273,8 @@ def _write_config(folder: Path, name: str, precision: str, config: Any) -> None:
         "features": config.features,
         "files": files,
     }
+    if calibration is not None:
+        values |= {"temperature": calibration.temperature, "calibration": asdict(calibration)}
     _write_json(folder / CONFIG, values)
 
 
@@ -243,7 +301,14 @@ def _move(folder: Path, output: Path) -> None:
         folder.rename(output)
 
 
-def model_card(name: str, precision: str, config: Any, parity: Parity, checkpoint: Path) -> str:
+def model_card(
+    name: str,
+    precision: str,
+    config: Any,
+    parity: Parity,
+    calibration: Calibration | None,
+    checkpoint: Path,
+) -> str:
     """The README.md of an exported folder: what it is, how it was made, what it cannot do."""
     training = checkpoint / "training.json"
     made = json.loads(training.read_text("utf-8")) if training.is_file() else None
@@ -271,6 +336,14 @@ def model_card(name: str, precision: str, config: Any, parity: Parity, checkpoin
     lines += [
         f"- Parity with torch on {parity.n} examples: labels differ on {parity.labels_differ:.2%}, "
         f"a probability by at most {parity.max_probability_difference:.1e}",
+    ]
+    if calibration is not None:
+        lines.append(
+            f"- Calibrated by a temperature of {calibration.temperature:.2f} fitted on these "
+            f"{calibration.n} examples: expected calibration error {calibration.ece_before:.4f} "
+            f"before, {calibration.ece_after:.4f} after (on the same examples)"
+        )
+    lines += [
         "",
         "## Limits",
         "",

@@ -95,6 +95,11 @@ class CheckpointPredictor:
         return features
 
     @property
+    def temperature(self) -> float:
+        """A checkpoint is not calibrated; `fite export` does it."""
+        return 1.0
+
+    @property
     def input(self) -> InputFormat:
         """What the model reads."""
         return self.builder.format

@@ -30,7 +30,8 @@ WITHOUT_TORCH = ExtractOptions(captioner="none", aligner="prominence")
 class ClassifyOptions:
     """What `fite classify` is asked for; the captioner and aligner defaults need no torch.
 
-    fresh: whether only features made by `extract` will do, since its models were named.
+    fresh: whether only features made by `extract` will do, since its models were named. min_score:
+    an aspect whose best score is below it gets no sentiment.
     """
 
     model: str = "fite-mini"
@@ -40,6 +41,7 @@ class ClassifyOptions:
     find_aspects: bool = True
     threads: int = 0
     device: str = "cpu"
+    min_score: float = 0.0
 
 
 @dataclass
@@ -220,7 +222,7 @@ class ClassifyJob:
 
     def _line(self, source_id: str, answer: _Answer, keys: set[str] | None) -> dict[str, Any]:
         aspects = [
-            aspect_line(row, prediction)
+            aspect_line(row, prediction, self.options.min_score)
             for row, prediction in answer.aspects
             if keys is None or row.key in keys
         ]
@@ -241,13 +243,16 @@ class ClassifyJob:
         return self._aligners[features.id]
 
 
-def aspect_line(row: StoredAspect, prediction: Prediction) -> dict[str, Any]:
-    """One aspect of an output line."""
+def aspect_line(
+    row: StoredAspect, prediction: Prediction, min_score: float = 0.0
+) -> dict[str, Any]:
+    """One aspect of an output line; its sentiment is None where no score reaches min_score."""
+    sure = max(prediction.scores) >= min_score
     return {
         "text": row.aspect,
         "start": row.start,
         "end": row.end,
-        "sentiment": prediction.label,
+        "sentiment": prediction.label if sure else None,
         "scores": {
             label: round(score, 6) for label, score in zip(LABELS, prediction.scores, strict=True)
         },

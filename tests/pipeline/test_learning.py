@@ -165,6 +165,16 @@ def test_every_line_gets_its_answer_in_order(trained: World) -> None:
     assert trained.ask("select count(*) from predictions where dataset = 'new'") == [(4,)]
 
 
+def test_what_is_not_sure_gets_no_sentiment(trained: World) -> None:
+    source = b'{"id": "1", "text": "Grace Hopper is great", "aspects": ["Grace Hopper"]}'
+    for min_score, sure in ((0.0, True), (1.0, False)):
+        work = job(trained, min_score=min_score)
+        (line,) = work.file(io.BytesIO(source), dataset="sure", format="jsonl")
+        (aspect,) = line["aspects"]
+        assert (aspect["sentiment"] is not None) == sure
+        assert sum(aspect["scores"].values()) == pytest.approx(1, abs=1e-5)
+
+
 def test_only_the_aspects_of_the_line_are_answered(trained: World) -> None:
     def once(*aspects: str) -> list[str]:
         line = json.dumps({"id": "1", "text": "Ann met Bob", "aspects": list(aspects)}).encode()
