@@ -7,11 +7,12 @@ the paper's text is template "paper". Where the two differ is told in docs/fidel
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from fitecli.records import Alignment, Face, FaceSentence
+from fitecli.records import EMOTIONS, Alignment, Face, FaceSentence
 
 THETA = 0.4  # attributes less sure than this are left out; FITE, section 3.3
 TEMPLATE_VERSION = "1"  # raised when a rule below changes what is written
@@ -45,6 +46,7 @@ TEMPLATES = {
         lower_gender=True,
     ),
 }
+_EXPRESSION = re.compile(rf"( with a )(?:{'|'.join(EMOTIONS)})( expression\. )")
 ATTRIBUTES = ("age", "race", "gender", "emotion")  # in the order in which a sentence tells them
 
 
@@ -87,6 +89,12 @@ class Rules:
     def of(cls, values: Mapping[str, Any]) -> Rules:
         """Rebuild rules from `to_dict`."""
         return cls(**{**values, "without": frozenset(values.get("without", ()))})
+
+
+def with_emotion(text: str, emotion: str) -> str | None:
+    """A sentence with another word for its expression; None where it tells of none."""
+    changed, count = _EXPRESSION.subn(rf"\g<1>{emotion}\g<2>", text)
+    return changed if count else None
 
 
 def sentence(face: Face, *, aspect: str | None = None, rules: Rules = Rules()) -> str:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fitecli import describe
 from fitecli.calibration import rescale
 from fitecli.errors import NoExamples, NotAModel
 from fitecli.inputs import InputFormat
 from fitecli.metrics import accuracy, expected_calibration_error, macro_f1, summary
 from fitecli.records import LABELS, Example, Prediction
 from fitecli.significance import mcnemar
+
+UNMOVED = 1e-5  # a score that moves less has not seen the change: batches differ by as much
 
 
 class Predictor(Protocol):
@@ -70,7 +74,8 @@ def evaluate(
 
     The report has n, accuracy, macro_f1, per_class, confusion (rows gold, columns predicted, in the order
     of `labels`), by_faces (the same two scores for pictures with 0, 1, 2+ faces), ece, temperature,
-    ece_uncalibrated (before that temperature) and pairs_per_second. Raises NoExamples where there are none.
+    ece_uncalibrated (before that temperature), emotion_swap (None where it says nothing) and
+    pairs_per_second. Raises NoExamples where there are none.
     """
     if not examples:
         raise NoExamples("There are no labelled examples to evaluate on.")
@@ -78,6 +83,8 @@ def evaluate(
     pairs = predictor.predict_hashed(examples)
     seconds = time.perf_counter() - began
     report = judge(examples, [prediction for prediction, _ in pairs])
+    swap = emotion_swap(predictor, examples) if "face" in predictor.input.branches else None
+    report["emotion_swap"] = None if swap is None else asdict(swap)
     report["temperature"] = predictor.temperature
     raw = rescale(np.array([p.scores for p, _ in pairs]), 1 / predictor.temperature)
     gold = indices(example.label or "" for example in examples)
@@ -105,6 +112,57 @@ def judge(examples: Sequence[Example], predictions: Sequence[Prediction]) -> dic
     }
     report["ece"] = expected_calibration_error(gold, scores)
     return report
+
+
+@dataclass(frozen=True)
+class EmotionSwap:
+    """How a model follows the expression of the aspect's face.
+
+    n: examples whose aspect has a face with an expression. right_way: the share of them where
+    P(positive) - P(negative) is larger with a happy face than with an angry one. mean_shift: the
+    mean of that difference. seen: the share whose scores move at all.
+    """
+
+    n: int
+    right_way: float
+    mean_shift: float
+    seen: float
+
+
+def emotion_swap(predictor: Predictor, examples: Sequence[Example]) -> EmotionSwap | None:
+    """Swap the emotion word of each aspect's face (happy, angry) and see where the scores move.
+
+    None where no example has an aligned face with an expression.
+    """
+    swapped: dict[str, list[Example]] = {"happy": [], "angry": []}
+    for example in examples:
+        sentence = example.face or ""
+        if describe.with_emotion(sentence, "happy") is None or sentence not in example.description:
+            continue
+        for word, kept in swapped.items():
+            told = describe.with_emotion(sentence, word) or ""
+            kept.append(
+                replace(example, description=example.description.replace(sentence, told, 1))
+            )
+    if not swapped["happy"]:
+        return None
+    happy, angry = (_polarities(predictor, kept) for kept in swapped.values())
+    shifts = happy - angry
+    return EmotionSwap(
+        n=len(shifts),
+        right_way=float((shifts > 0).mean()),
+        mean_shift=float(shifts.mean()),
+        seen=float((np.abs(shifts) > UNMOVED).mean()),
+    )
+
+
+def _polarities(predictor: Predictor, examples: Sequence[Example]) -> NDArray[np.float64]:
+    """P(positive) - P(negative) of each example: (N,)."""
+    scores = np.array([prediction.scores for prediction, _ in predictor.predict_hashed(examples)])
+    difference: NDArray[np.float64] = (
+        scores[:, LABELS.index("positive")] - scores[:, LABELS.index("negative")]
+    )
+    return difference
 
 
 def compare(

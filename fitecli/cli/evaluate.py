@@ -54,6 +54,11 @@ def _print(report: dict[str, Any]) -> None:
     print_table("\nConfusion", ("", *labels), matrix)
     faces = [(name, v["n"], v["accuracy"], v["macro_f1"]) for name, v in report["by_faces"].items()]
     print_table("\nBy number of faces", ("faces", "examples", "accuracy", "macro-F1"), faces)
+    if swap := report["emotion_swap"]:
+        typer.echo(
+            f"\nThe expression of the aspect's face, happy against angry, moves the scores the right "
+            f"way in {swap['right_way']:.1%} of {swap['n']} examples (seen in {swap['seen']:.1%})"
+        )
     if other := report.get("against"):
         typer.echo(
             f"\nagainst {other['model']}: accuracy {other['accuracy']:.4f}, macro-F1 "
