@@ -115,10 +115,13 @@ class FaceSentence:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """What the two encoders read for one aspect. text holds the literal `$T$` where the aspect
-    stood; faces is the number of faces in the tweet's pictures; face is what the description says
-    of the face that was given to the aspect; source_line is the row in a benchmark file; visual is
-    an embedding of the picture or of the aspect's face, where the model reads one."""
+    """What the encoders read for one aspect.
+
+    text holds the literal `$T$` where the aspect stood. faces: in the tweet's pictures. picture:
+    the name of the first one. face: what the description says of the face that was given to the
+    aspect. source_line: the row in a benchmark file. visual: an embedding of the picture or of the
+    aspect's face, where the model reads one.
+    """
 
     text: str
     aspect: str
@@ -128,6 +131,7 @@ class Example:
     faces: int = 0
     aspect_id: int | None = None
     tweet_id: int | None = None
+    picture: str | None = None
     face: str | None = None
     source_line: int | None = None
     visual: tuple[float, ...] | None = None

@@ -22,6 +22,10 @@ def train(
     seeds: Seeds = "0",
     output: Annotated[Path | None, typer.Option(help="Folder (default: runs/TIME).")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs, if not the preset's.")] = None,
+    hold_out: Annotated[
+        bool,
+        typer.Option("--hold-out", help="Choose the epoch on a tenth of train; dev stays unseen."),
+    ] = False,
     fidelity: Fidelity = "ours",
     system: Annotated[
         str, typer.Option(help="What is read: text, caption, face, or fite (all).")
@@ -66,6 +70,7 @@ def train(
         device=device,
         threads=threads,
         epochs=epochs,
+        hold_out=hold_out,
     )
     with opened(ctx.obj, create=False) as store:
         if dry_run:

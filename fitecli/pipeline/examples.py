@@ -67,6 +67,7 @@ def example_of(row: StoredAspect) -> Example:
         faces=row.faces,
         aspect_id=row.aspect_id,
         tweet_id=row.tweet_id,
+        picture=row.picture,
         face=row.face,
         source_line=row.source_line,
     )

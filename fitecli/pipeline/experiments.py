@@ -33,8 +33,9 @@ class ExperimentOptions:
     """What `fite experiment` is asked for.
 
     dataset: None for those of the table that the store has. split: None for test, or dev where a
-    dataset has no labelled test. against: the row that the others are compared with. known: only
-    read what is there, train nothing.
+    dataset has no test; then the epoch is chosen on a tenth of train and dev stays unseen.
+    against: the row that the others are compared with. known: only read what is there, train
+    nothing.
     """
 
     table: str
@@ -93,7 +94,7 @@ def missing_runs(store: Store, options: ExperimentOptions) -> list[dict[str, Any
         for system in table.systems:
             if system.variant is None:
                 continue
-            training = _training(options, system, dataset)
+            training = _training(store, options, system, dataset)
             done = find_trained(store, training)
             seeds = [seed for seed in training.seeds if seed not in done]
             if seeds:
@@ -115,7 +116,14 @@ def _datasets(store: Store, options: ExperimentOptions, table: Table) -> list[st
     return found
 
 
-def _training(options: ExperimentOptions, system: System, dataset: str) -> TrainOptions:
+def _has_test(store: Store, dataset: str) -> list[str]:
+    """Those of the dataset's members that have a test split."""
+    return [name for name in present(store, [dataset]) if "test" in store.splits(name)]
+
+
+def _training(
+    store: Store, options: ExperimentOptions, system: System, dataset: str
+) -> TrainOptions:
     assert system.variant is not None
     base = options.training.folder or Path("runs") / "experiments"
     variant = replace(system.variant, fidelity=options.fidelity)
@@ -126,6 +134,7 @@ def _training(options: ExperimentOptions, system: System, dataset: str) -> Train
         datasets=(dataset,),
         preset=preset,
         variant=variant,
+        hold_out=options.split is None and not _has_test(store, dataset),
         folder=base.joinpath(*parts),
     )
 
@@ -177,7 +186,7 @@ class _Measurement:
         return {
             "dataset": self.dataset,
             "split": split,
-            "chosen_on_split": split == "dev",  # dev has chosen the epoch, too
+            "chosen_on_split": split == "dev" and self.options.split is not None,  # the epoch, too
             "n": len(examples),
             "against": self.table.baseline,
             "rows": rows,
@@ -186,19 +195,18 @@ class _Measurement:
     def _split(self) -> str:
         if self.options.split:
             return self.options.split
-        members = present(self.store, [self.dataset])
-        if any("test" in self.store.splits(name) for name in members):
-            for name in members:
-                if "test" not in self.store.splits(name):
-                    self.tell(f"{self.dataset}: {name} has no test split here and is left out.")
+        if known := _has_test(self.store, self.dataset):
+            for name in set(present(self.store, [self.dataset])) - set(known):
+                self.tell(f"{self.dataset}: {name} has no test split here and is left out.")
             return "test"
         self.tell(
-            f"{self.dataset} has no test split here: dev is told, which also chose the epoch."
+            f"{self.dataset} has no test split here: dev is measured, and the epoch is chosen on a "
+            "tenth of train."
         )
         return "dev"
 
     def _runs(self, system: System, examples: Sequence[Example], split: str) -> list[_Run]:
-        training = _training(self.options, system, self.dataset)
+        training = _training(self.store, self.options, system, self.dataset)
         found = find_trained(self.store, training)
         rest = tuple(seed for seed in training.seeds if seed not in found)
         if rest and not self.options.known:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from fitecli.fusion.presets import Preset
 
 Tell = Callable[[str], None]
-HOLD_OUT = 10  # where no dev split exists, one tweet in ten is held out
+HOLD_OUT = 10  # one picture in so many, where dev is not there or not to be seen
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class TrainOptions:
     device: str = "auto"
     threads: int = 0
     epochs: int | None = None
+    hold_out: bool = False  # choose the epoch on a part of train, and leave dev unseen
 
 
 @dataclass(frozen=True)
@@ -55,21 +56,28 @@ class TrainedModel:
 
 
 def training_examples(
-    store: Store, datasets: Sequence[str], features: FeatureSetRow, tell: Tell
+    store: Store,
+    datasets: Sequence[str],
+    features: FeatureSetRow,
+    tell: Tell,
+    *,
+    hold_out: bool = False,
 ) -> tuple[list[Example], list[Example]]:
     """The labelled examples to train on and to choose the epoch by; test splits stay unseen.
 
-    Where no dataset has a dev split, one tweet in ten is held out by the hash of its text.
+    Where no dataset has a dev split, or hold_out asks for it (dev stays unseen then, too), one
+    picture in ten is held out with all its tweets; a tweet without a picture by its text.
     """
+    unseen = {"test", "dev"} if hold_out else {"test"}
     train: list[Example] = []
     dev: list[Example] = []
     for dataset in datasets:
         splits = {split for member in present(store, [dataset]) for split in store.splits(member)}
-        for split in sorted(split or "" for split in splits - {"test"}):
+        for split in sorted(split or "" for split in splits - unseen):
             examples = read_dataset(store, dataset, split, features)
             (dev if split == "dev" else train).extend(examples)
     if not dev and train:
-        tell("No dev split: one tweet in ten is held out to choose the epoch.")
+        tell("One picture in ten of the training data is held out to choose the epoch.")
         dev = [example for example in train if _held_out(example)]
         train = [example for example in train if not _held_out(example)]
     if not train or not dev:
@@ -83,7 +91,7 @@ def training_examples(
 
 def _held_out(example: Example) -> bool:
     text = "".join(example.text.replace("$T$", example.aspect).split())
-    return int(hashlib.sha256(text.encode()).hexdigest(), 16) % HOLD_OUT == 0
+    return int(hashlib.sha256((example.picture or text).encode()).hexdigest(), 16) % HOLD_OUT == 0
 
 
 @dataclass(frozen=True)
@@ -109,7 +117,7 @@ class _Plan:
         preset = options.variant.preset(options.preset, visual_size=size)
         if options.epochs is not None:
             preset = replace(preset, epochs=options.epochs)
-        train, dev = training_examples(store, datasets, features, tell)
+        train, dev = training_examples(store, datasets, features, tell, hold_out=options.hold_out)
         if visual:
             train, dev = (with_visuals(store, part, features, visual) for part in (train, dev))
         if preset.order == "file":

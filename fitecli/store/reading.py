@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, exists, or_, select
+from sqlalchemy import Connection, Select, and_, exists, func, or_, select
 
 from fitecli.records import Alignment, Aspect, Face
 from fitecli.store.connection import analysed, has_face, in_scope, tables
@@ -284,6 +284,8 @@ def _stored(ids: Sequence[int], features: FeatureSetRow, labelled: bool) -> Sele
     aspect, tweet = tables["aspect"], tables["tweet"]
     description, sentence = tables["description"], tables["face_sentence"]
     same = aspect.alias()  # a repeated aspect shares its face
+    link, image = tables["tweet_image"], tables["image"]
+    first = link.alias()
     query = (
         select(
             aspect.c.id.label("aspect_id"),
@@ -301,6 +303,7 @@ def _stored(ids: Sequence[int], features: FeatureSetRow, labelled: bool) -> Sele
             description.c.text.label("description"),
             description.c.faces,
             sentence.c.text.label("face"),
+            image.c.name.label("picture"),
         )
         .join(tweet, tweet.c.id == aspect.c.tweet_id)
         .join(
@@ -318,6 +321,17 @@ def _stored(ids: Sequence[int], features: FeatureSetRow, labelled: bool) -> Sele
                 ),
             ),
         )
+        .outerjoin(
+            link,
+            and_(
+                link.c.tweet_id == tweet.c.id,
+                link.c.position
+                == select(func.min(first.c.position))
+                .where(first.c.tweet_id == tweet.c.id)
+                .scalar_subquery(),
+            ),
+        )
+        .outerjoin(image, image.c.id == link.c.image_id)
         .where(aspect.c.tweet_id.in_(ids))
         .order_by(aspect.c.tweet_id, aspect.c.position)
     )

@@ -104,14 +104,16 @@ def test_systems_that_cannot_be_run_are_told(lab: Lab) -> None:
         assert len(rows[name]["runs"]) == 2
 
 
-def test_the_split_without_a_test_is_dev_and_says_so(lab: Lab, tiny_preset: Path) -> None:
+def test_without_a_test_dev_is_measured_and_stays_unseen(lab: Lab) -> None:
     lines = "\n".join(labelled_lines(30)).encode()
     ingest(lab.store, io.BytesIO(lines), dataset="e")
     options = ExtractOptions(captioner="none", aligner="prominence")
     Extractor(lab.store, options, lab.settings, lab.told.append).run(Scope("e"))
     (result,) = lab.run(dataset="e", known=True)["results"]
-    assert (result["split"], result["chosen_on_split"]) == ("dev", True)
-    assert any("no test split here" in message for message in lab.told)
+    assert (result["split"], result["chosen_on_split"]) == ("dev", False)
+    assert any("chosen on a tenth of train" in message for message in lab.told)
+    (result,) = lab.run(dataset="e", split="dev", known=True)["results"]
+    assert result["chosen_on_split"]
 
 
 def test_wrong_names_are_told(lab: Lab) -> None:

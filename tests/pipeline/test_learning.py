@@ -15,7 +15,7 @@ from fitecli.pipeline.classify import ClassifyJob, ClassifyOptions
 from fitecli.pipeline.evaluating import EvaluateOptions, evaluate, export_model
 from fitecli.pipeline.extract import ExtractOptions, Extractor
 from fitecli.pipeline.ingest import ingest
-from fitecli.pipeline.learning import TrainOptions, plan, train
+from fitecli.pipeline.learning import TrainOptions, plan, train, training_examples
 from fitecli.pipeline.models import exported_folders, locate_model
 from fitecli.records import FeatureSet, Worker
 from fitecli.settings import Settings
@@ -281,6 +281,23 @@ def test_too_little_data_is_told(world: World) -> None:
         world.train(features="x")
     with pytest.raises(UsageProblem, match="no preset"):
         train(world.store, TrainOptions(preset="x"), world.settings)
+
+
+def test_held_out_pictures_leave_dev_unseen(world: World) -> None:
+    lines = [json.loads(line) for line in labelled_lines(60)]
+    for number, line in enumerate(lines):
+        line["images"] = [f"{number // 2}.jpg"]  # two tweets share a picture
+    world.ingest("\n".join(map(json.dumps, lines)))
+    features = world.store.feature_set(datasets=("d",))
+    assert features is not None
+    told: list[str] = []
+    train, held = training_examples(world.store, ["d"], features, told.append, hold_out=True)
+    assert len(train) + len(held) == 48  # of 60, a fifth is dev
+    assert 0 < len(held) < 16
+    assert {item.picture for item in train}.isdisjoint({item.picture for item in held})
+    assert any("held out" in message for message in told)
+    plain = training_examples(world.store, ["d"], features, told.append)
+    assert [len(part) for part in plain] == [48, 12]
 
 
 def test_an_interrupted_training_goes_on(world: World) -> None:
