@@ -19,6 +19,7 @@ from transformers.trainer_utils import get_last_checkpoint
 from fitecli.errors import MissingWeights, NoExamples
 from fitecli.fusion.batches import Collator, EncodedDataset, sampler
 from fitecli.fusion.network import FiteModel
+from fitecli.fusion.objective import loss_of, parameter_groups, perturbed, twice
 from fitecli.fusion.presets import Preset
 from fitecli.inputs import InputBuilder, InputFormat, load_tokeniser
 from fitecli.metrics import accuracy, macro_f1
@@ -55,15 +56,44 @@ class TrainingResult:
 
 
 class FiteTrainer(Trainer):
-    """Trainer whose examples come in the preset's order."""
+    """Trainer with the preset's order, objective and rates."""
 
-    def __init__(self, *, order: str, **settings: Any) -> None:
+    def __init__(self, *, preset: Preset, **settings: Any) -> None:
         super().__init__(**settings)
-        self._order = order
+        self._preset = preset
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         dataset = self.train_dataset if train_dataset is None else train_dataset
-        return sampler(self._order, dataset, self.args.train_batch_size)
+        return sampler(self._preset.order, dataset, self.args.train_batch_size)
+
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, **_: Any
+    ) -> Any:
+        """The preset's objective in training, plain cross-entropy in evaluation."""
+        batch = dict(inputs)
+        labels = batch.pop("labels")
+        if not model.training:
+            outputs = model(**batch)
+            loss = torch.nn.functional.cross_entropy(outputs.logits.float(), labels)
+        else:
+            outputs = model(**(twice(batch) if self._preset.r_drop else batch))
+            loss = loss_of(outputs.logits, labels, self._preset)
+        return (loss, {"loss": loss, **outputs}) if return_outputs else loss
+
+    def training_step(self, model: Any, inputs: dict[str, Any], *more: Any) -> Any:
+        """One backward pass, and an adversarial one where the preset asks for it."""
+        loss = super().training_step(model, dict(inputs), *more)
+        if self._preset.adversarial:
+            with perturbed(self.accelerator.unwrap_model(model), self._preset.adversarial):
+                super().training_step(model, inputs, *more)
+        return loss
+
+    def create_optimizer(self, model: Any = None) -> Any:
+        """AdamW over the preset's parameter groups."""
+        groups = parameter_groups(model or self.model, self._preset)
+        cls, settings = self.get_optimizer_cls_and_kwargs(self.args)
+        self.optimizer: Any = cls(groups, **settings)
+        return self.optimizer
 
 
 class _EpochWatch(TrainerCallback):
@@ -168,7 +198,7 @@ def train(
     arguments = _arguments(output / CHECKPOINTS, preset, seed, torch_device(device, threads))
     watch = _EpochWatch(_known_epochs(output / CHECKPOINTS), on_epoch)
     trainer = FiteTrainer(
-        order=preset.order,
+        preset=preset,
         model=model,
         args=arguments,
         train_dataset=EncodedDataset(builder, train_examples),
@@ -209,7 +239,10 @@ def seconds_per_epoch(
             began = time.perf_counter()  # the first batch allocates
         batch = Collator(builder)([data[index] for index in indices])
         with torch.autocast(place.type, torch.bfloat16, enabled=half):
-            loss = model(**{name: array.to(place) for name, array in batch.items()}).loss
+            placed = {name: array.to(place) for name, array in batch.items()}
+            labels = placed.pop("labels")
+            outputs = model(**(twice(placed) if preset.r_drop else placed))
+            loss: Any = loss_of(outputs.logits, labels, preset)
         loss.backward()
         optimiser.step()
         optimiser.zero_grad()
@@ -262,6 +295,7 @@ def _arguments(folder: Path, preset: Preset, seed: int, device: torch.device) ->
         weight_decay=preset.weight_decay,
         max_grad_norm=preset.gradient_clip,
         lr_scheduler_type="linear",
+        warmup_steps=preset.warmup,  # a share of all steps where it is below 1
         eval_strategy="epoch",
         save_strategy="epoch",
         logging_strategy="epoch",

@@ -58,6 +58,24 @@ def test_it_learns_and_leaves_the_best_epoch(
     assert not list(tmp_path.glob("*.bin"))
 
 
+def test_every_ingredient_learns(tiny_preset: Path, tiny_encoder: Path, tmp_path: Path) -> None:
+    ingredients = {
+        "r_drop": 1.0,
+        "adversarial": 0.5,
+        "label_smoothing": 0.1,
+        "layer_decay": 0.9,
+        "warmup": 0.1,
+        "weight_decay": 0.01,
+    }
+    result = run(
+        tiny_preset, tiny_encoder, tmp_path,
+        preset={"epochs": 8, "learning_rate": 3e-3, **ingredients},
+    )  # fmt: skip
+    assert result.dev_accuracy > 0.9
+    recipe = CheckpointPredictor(tmp_path, device="cpu").config.recipe
+    assert {name: recipe[name] for name in ingredients} == ingredients
+
+
 class Stop(Exception):
     """Stands for whatever ends a process in the middle."""
 

@@ -32,7 +32,9 @@ class Preset:
     scene_encoder is None); package is a Python package that holds the encoder in "model".
 
     order of the training data: "grouped" (shuffled, batches of similar length), "shuffled", or
-    "file". selection: the dev score whose first best epoch is kept. input: what the network reads.
+    "file". selection: the dev score whose first best epoch is kept. warmup: share of the steps in
+    which the rate rises before it falls linearly. layer_decay, label_smoothing, r_drop (weight) and
+    adversarial (norm of the step) are told in fusion.objective. input: what the network reads.
     """
 
     name: str
@@ -46,6 +48,11 @@ class Preset:
     dropout: float = 0.1
     weight_decay: float = 0.0
     gradient_clip: float = 1.0
+    warmup: float = 0.0
+    layer_decay: float = 1.0
+    label_smoothing: float = 0.0
+    r_drop: float = 0.0
+    adversarial: float = 0.0
     order: str = "grouped"
     selection: str = "accuracy"
     share_word_embeddings: bool = False
