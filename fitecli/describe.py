@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from fitecli.records import EMOTIONS, Alignment, Face, FaceSentence
+from fitecli.records import EMOTIONS, GENDERS, RACES, Alignment, Face, FaceSentence
 
 THETA = 0.4  # attributes less sure than this are left out; FITE, section 3.3
 TEMPLATE_VERSION = "1"  # raised when a rule below changes what is written
@@ -47,6 +47,11 @@ TEMPLATES = {
     ),
 }
 _EXPRESSION = re.compile(rf"( with a )(?:{'|'.join(EMOTIONS)})( expression\. )")
+_PERSON = re.compile(
+    r"(?P<article>\b[aA])(?P<age> \d+-year-old)?"
+    rf"(?P<race> (?:{'|'.join(RACES)}))?(?P<gender> (?:{'|'.join(GENDERS)}|man|woman|person))"
+    rf"(?=\. | with a (?:{'|'.join(EMOTIONS)}) expression\. )"
+)
 ATTRIBUTES = ("age", "race", "gender", "emotion")  # in the order in which a sentence tells them
 
 
@@ -95,6 +100,22 @@ def with_emotion(text: str, emotion: str) -> str | None:
     """A sentence with another word for its expression; None where it tells of none."""
     changed, count = _EXPRESSION.subn(rf"\g<1>{emotion}\g<2>", text)
     return changed if count else None
+
+
+def leave_out(text: str, attributes: Collection[str]) -> str:
+    """A description whose persons are told without some of age, race and gender.
+
+    For texts whose faces are not at hand, such as those a model is trained on; equal to what
+    Rules(without=…) writes.
+    """
+
+    def told(person: re.Match[str]) -> str:
+        kept = {name: person[name] or "" for name in ("age", "race", "gender")}
+        kept |= dict.fromkeys(attributes, "")
+        gender = kept["gender"] or " person"
+        return f"{person['article']}{kept['age']}{kept['race']}{gender}"
+
+    return _PERSON.sub(told, text)
 
 
 def sentence(face: Face, *, aspect: str | None = None, rules: Rules = Rules()) -> str:

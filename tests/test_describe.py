@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
 import json
 from pathlib import Path
 
@@ -171,3 +172,36 @@ def test_descriptions_hold_one_sentence_a_face(
         part.text for part in parts
     )
     assert json.loads(json.dumps(text)) == text
+
+
+@pytest.mark.parametrize("template", ["published", "paper"])
+@pytest.mark.parametrize(
+    "without", [(), ("age",), ("race",), ("gender",), ("age", "race", "gender")]
+)
+def test_leaving_out_of_a_text_equals_writing_without(
+    template: str, without: tuple[str, ...]
+) -> None:
+    faces = [SAD, UNSURE_EMOTION, UNSURE_RACE, NO_RACE, NOTHING_SURE]
+    rules = describe.Rules(template)
+    text, _ = describe.write(faces, ["a Woman with a hat", "zendaya"], {1: 1, 0: 0}, rules)
+    other = dataclasses.replace(rules, without=frozenset(without))
+    expected, _ = describe.write(faces, ["a Woman with a hat", "zendaya"], {1: 1, 0: 0}, other)
+    assert describe.leave_out(text, without) == expected
+
+
+def test_leaving_out_equals_writing_without_on_the_benchmark(published: Path) -> None:
+    data = load("twitter2015", published)
+    count = 0
+    for faces in data.faces.values():
+        text, _ = describe.write(faces, [], {})
+        expected, _ = describe.write(faces, [], {}, describe.Rules(without=frozenset({"race"})))
+        assert describe.leave_out(text, ["race"]) == expected
+        count += text != expected
+    assert count > 500
+
+
+def test_an_expression_is_replaced() -> None:
+    assert describe.with_emotion("Ann with a sad expression. ", "happy") == (
+        "Ann with a happy expression. "
+    )
+    assert describe.with_emotion("zendaya, a 20-year-old asian Woman. ", "happy") is None

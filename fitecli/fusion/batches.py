@@ -2,30 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch.utils.data import Dataset, RandomSampler, Sampler, SequentialSampler
 
+from fitecli.describe import leave_out
+from fitecli.fusion.presets import Preset
 from fitecli.inputs import EncodedExample, InputBuilder
 from fitecli.records import LABELS, Example
 
+LEFT_OUT = ("age", "race", "gender")
 POOL = 8  # batches that are sorted by length together
 
 
 class EncodedDataset(Dataset[tuple[EncodedExample, int]]):
-    """Encoded examples with the index of their label."""
+    """Encoded examples with the index of their label.
 
-    def __init__(self, builder: InputBuilder, examples: Sequence[Example]) -> None:
+    withhold: takes a part of an example away each time it is read; then it is encoded anew.
+    """
+
+    def __init__(
+        self,
+        builder: InputBuilder,
+        examples: Sequence[Example],
+        withhold: Callable[[Example], Example] | None = None,
+    ) -> None:
         self.encoded = builder.encode(examples)
         self.labels = [LABELS.index(example.label or "") for example in examples]
+        self._builder, self._examples, self._withhold = builder, examples, withhold
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getitem__(self, index: int) -> tuple[EncodedExample, int]:
-        return self.encoded[index], self.labels[index]
+        encoded = self.encoded[index]
+        if self._withhold is not None:
+            (encoded,) = self._builder.encode([self._withhold(self._examples[index])])
+        return encoded, self.labels[index]
+
+
+@dataclass(frozen=True)
+class Withholding:
+    """Takes parts of examples away at random, so that a model learns to do without them.
+
+    pictures: chance that neither caption nor description is there, as of a tweet without picture.
+    captions: chance that the caption is not. attributes: chance that the description's persons are
+    told without age, and the same for race and for gender. The draws are torch's.
+    """
+
+    pictures: float = 0.0
+    captions: float = 0.0
+    attributes: float = 0.0
+
+    @classmethod
+    def of(cls, preset: Preset) -> Withholding | None:
+        """The withholding of a preset, None where it withholds nothing."""
+        chances = (preset.withhold_pictures, preset.withhold_captions, preset.withhold_attributes)
+        return cls(*chances) if any(chances) else None
+
+    def __call__(self, example: Example) -> Example:
+        """The example with what is left of it."""
+        picture, caption, *attributes = torch.rand(2 + len(LEFT_OUT)).tolist()
+        if picture < self.pictures:
+            return replace(example, caption="", description="")
+        out = {n for n, x in zip(LEFT_OUT, attributes, strict=True) if x < self.attributes}
+        return replace(
+            example,
+            caption="" if caption < self.captions else example.caption,
+            description=leave_out(example.description, out) if out else example.description,
+        )
 
 
 class LengthGroupedSampler(Sampler[int]):

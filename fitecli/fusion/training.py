@@ -17,7 +17,7 @@ from transformers import EvalPrediction, Trainer, TrainerCallback, TrainingArgum
 from transformers.trainer_utils import get_last_checkpoint
 
 from fitecli.errors import MissingWeights, NoExamples
-from fitecli.fusion.batches import Collator, EncodedDataset, sampler
+from fitecli.fusion.batches import Collator, EncodedDataset, Withholding, sampler
 from fitecli.fusion.network import FiteModel
 from fitecli.fusion.objective import loss_of, parameter_groups, perturbed, twice
 from fitecli.fusion.presets import Preset
@@ -201,7 +201,7 @@ def train(
         preset=preset,
         model=model,
         args=arguments,
-        train_dataset=EncodedDataset(builder, train_examples),
+        train_dataset=EncodedDataset(builder, train_examples, Withholding.of(preset)),
         eval_dataset=EncodedDataset(builder, dev_examples),
         data_collator=Collator(builder),
         compute_metrics=_measure,

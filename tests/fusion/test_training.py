@@ -11,7 +11,7 @@ import torch
 
 from fitecli.errors import MissingWeights, NoExamples
 from fitecli.fusion import presets
-from fitecli.fusion.batches import LengthGroupedSampler
+from fitecli.fusion.batches import LengthGroupedSampler, Withholding
 from fitecli.fusion.checkpoint import CheckpointPredictor
 from fitecli.fusion.training import EpochResult, TrainingResult, train
 from fitecli.records import Example
@@ -74,6 +74,41 @@ def test_every_ingredient_learns(tiny_preset: Path, tiny_encoder: Path, tmp_path
     assert result.dev_accuracy > 0.9
     recipe = CheckpointPredictor(tmp_path, device="cpu").config.recipe
     assert {name: recipe[name] for name in ingredients} == ingredients
+
+
+def test_parts_are_withheld_as_often_as_they_should() -> None:
+    full = Example(
+        "$T$", "Ann", "There are 1 people in the picture. a 20-year-old white Man. ", "A man."
+    )
+    assert Withholding.of(presets.Preset("p", "e")) is None
+    withhold = Withholding.of(
+        presets.Preset(
+            "p", "e", withhold_pictures=0.2, withhold_captions=0.5, withhold_attributes=0.25
+        )
+    )
+    assert withhold is not None
+    torch.manual_seed(0)
+    found = [withhold(full) for _ in range(4000)]
+    bare = [item for item in found if not item.description]
+    rest = [item for item in found if item.description]
+    assert all(not item.caption for item in bare)
+    assert len(bare) / 4000 == pytest.approx(0.2, abs=0.02)
+    assert sum(not item.caption for item in rest) / len(rest) == pytest.approx(0.5, abs=0.03)
+    for word in ("20-year-old", "white", "Man"):
+        share = sum(word not in item.description for item in rest) / len(rest)
+        assert share == pytest.approx(0.25, abs=0.03)
+    assert {item.label for item in found} == {full.label}
+
+
+def test_a_model_learns_to_do_without(
+    tiny_preset: Path, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    chances = {"withhold_pictures": 0.5, "withhold_captions": 0.5, "withhold_attributes": 0.5}
+    result = run(
+        tiny_preset, tiny_encoder, tmp_path,
+        preset={"epochs": 8, "learning_rate": 3e-3, **chances},
+    )  # fmt: skip
+    assert result.dev_accuracy > 0.9
 
 
 class Stop(Exception):

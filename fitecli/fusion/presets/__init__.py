@@ -34,7 +34,8 @@ class Preset:
     order of the training data: "grouped" (shuffled, batches of similar length), "shuffled", or
     "file". selection: the dev score whose first best epoch is kept. warmup: share of the steps in
     which the rate rises before it falls linearly. layer_decay, label_smoothing, r_drop (weight) and
-    adversarial (norm of the step) are told in fusion.objective. input: what the network reads.
+    adversarial (norm of the step) are told in fusion.objective; the chances withhold_pictures,
+    withhold_captions and withhold_attributes in fusion.batches. input: what the network reads.
     """
 
     name: str
@@ -53,6 +54,9 @@ class Preset:
     label_smoothing: float = 0.0
     r_drop: float = 0.0
     adversarial: float = 0.0
+    withhold_pictures: float = 0.0
+    withhold_captions: float = 0.0
+    withhold_attributes: float = 0.0
     order: str = "grouped"
     selection: str = "accuracy"
     share_word_embeddings: bool = False
