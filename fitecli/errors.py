@@ -33,6 +33,10 @@ class MissingWeights(FiteError):
     """Model weights are not on disk and cannot be fetched; the message says how to bring them."""
 
 
+class MissingPackage(FiteError):
+    """A package of an optional part is not installed; the message says how to install it."""
+
+
 class StoreError(FiteError):
     """Something is wrong with the store itself."""
 

@@ -16,7 +16,7 @@ from fitecli.calibration import rescale
 from fitecli.errors import NoExamples, NotAModel
 from fitecli.inputs import InputFormat
 from fitecli.metrics import accuracy, expected_calibration_error, macro_f1, summary
-from fitecli.records import LABELS, Example, Prediction
+from fitecli.records import LABELS, Example, Face, Prediction
 from fitecli.significance import mcnemar
 
 UNMOVED = 1e-5  # a score that moves less has not seen the change: batches differ by as much
@@ -49,6 +49,20 @@ class Predictor(Protocol):
         self, examples: Sequence[Example], known: Mapping[str, Prediction] | None = None
     ) -> list[tuple[Prediction, str]]:
         """Predict in order, with the sha256 of each input; inputs in known are not computed."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A labelled example, what a model predicts for it, and the face that was given to its aspect."""
+
+    example: Example
+    prediction: Prediction
+    face: Face | None = None
+
+    @property
+    def wrong(self) -> bool:
+        """Whether the prediction is not the label."""
+        return self.prediction.label != self.example.label
 
 
 def open_predictor(folder: Path, *, threads: int = 0, device: str = "auto") -> Predictor:

@@ -18,6 +18,9 @@ def evaluate(
     against: Annotated[
         str | None, typer.Option(help="A second model, compared by McNemar's exact test.")
     ] = None,
+    withhold: Annotated[
+        str | None, typer.Option(help="Do without: captions, or pictures (captions and faces).")
+    ] = None,
     features: Features = None,
     device: Device = "auto",
     threads: Threads = 0,
@@ -27,7 +30,8 @@ def evaluate(
     from fitecli.pipeline.evaluating import EvaluateOptions
     from fitecli.pipeline.evaluating import evaluate as run
 
-    options = EvaluateOptions(model, dataset, split, against, features, device, threads)
+    without = tuple(withhold.split(",")) if withhold else ()
+    options = EvaluateOptions(model, dataset, split, against, features, device, threads, without)
     with opened(ctx.obj, create=False) as store:
         report = run(store, options, ctx.obj, tell=tell)
     if as_json:

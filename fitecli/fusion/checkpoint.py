@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 
 from fitecli.errors import NotAModel
 from fitecli.fusion.network import FiteConfig, FiteModel
 from fitecli.fusion.training import input_builder
-from fitecli.inputs import InputFormat, length_grouped
+from fitecli.inputs import EncodedExample, InputFormat, length_grouped
 from fitecli.records import Example, Prediction
 from fitecli.weights import torch_device
 
@@ -116,15 +118,30 @@ class CheckpointPredictor:
         hashes = [item.sha256 for item in encoded]
         found = dict(known or {})
         places = [place for place, digest in enumerate(hashes) if digest not in found]
+        for rows, output in self._outputs(encoded, places):
+            scores = torch.softmax(output.logits.float(), dim=-1).cpu().numpy()
+            gates = [None] * len(rows) if output.gate is None else output.gate.tolist()
+            for row, values, gate in zip(rows, scores, gates, strict=True):
+                found[hashes[row]] = Prediction.from_scores(values, gate)
+        return [(found[digest], digest) for digest in hashes]
+
+    def fused(self, examples: Sequence[Example]) -> np.ndarray:
+        """The vectors that the classifier reads, in the order of the examples: (N, D) float32."""
+        encoded = self.builder.encode(examples)
+        vectors: list[np.ndarray] = [np.zeros(0)] * len(encoded)
+        for rows, output in self._outputs(encoded, range(len(encoded))):
+            for row, vector in zip(rows, output.fused.float().cpu().numpy(), strict=True):
+                vectors[row] = vector
+        return np.stack(vectors)
+
+    def _outputs(
+        self, encoded: Sequence[EncodedExample], places: Sequence[int]
+    ) -> Iterator[tuple[list[int], Any]]:
+        """What the network says of some examples, in batches of similar length."""
         lengths = [encoded[place].longest for place in places]
         for group in length_grouped(lengths, TOKENS_PER_BATCH):
             rows = [places[index] for index in group]
             arrays = self.builder.collate([encoded[row] for row in rows])
             batch = {key: torch.from_numpy(array).to(self.device) for key, array in arrays.items()}
             with torch.inference_mode():
-                output = self.model(**batch)
-            scores = torch.softmax(output.logits.float(), dim=-1).cpu().numpy()
-            gates = [None] * len(rows) if output.gate is None else output.gate.tolist()
-            for row, values, gate in zip(rows, scores, gates, strict=True):
-                found[hashes[row]] = Prediction.from_scores(values, gate)
-        return [(found[digest], digest) for digest in hashes]
+                yield rows, self.model(**batch)

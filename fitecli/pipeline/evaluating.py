@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from fitecli.errors import NoExamples
-from fitecli.evaluation import Predictor, compare, judge, open_predictor
+import numpy as np
+
+from fitecli.errors import NoExamples, UsageProblem
+from fitecli.evaluation import Case, Predictor, compare, indices, judge, open_predictor
 from fitecli.evaluation import evaluate as measure
 from fitecli.pipeline.derived import derive_features, rules_of
 from fitecli.pipeline.examples import choose_features, present, read_dataset
 from fitecli.pipeline.models import locate_model, register, save
 from fitecli.pipeline.visuals import with_visuals
-from fitecli.records import Example
+from fitecli.records import Example, Face
 from fitecli.settings import Settings
 from fitecli.store import FeatureSetRow, Store
 
+BATCH = 1000  # tweets read at once
 Tell = Callable[[str], None]
 
 
@@ -32,6 +35,101 @@ class EvaluateOptions:
     features: str | None = None
     device: str = "auto"
     threads: int = 0
+    withhold: tuple[str, ...] = ()  # of WITHHELD: what the model has to do without
+
+
+WITHHELD: dict[str, dict[str, str]] = {
+    "captions": {"caption": ""},
+    "pictures": {"caption": "", "description": ""},
+}
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A model and the labelled examples that it is to read."""
+
+    folder: Path
+    predictor: Predictor
+    features: FeatureSetRow
+    examples: list[Example]
+
+    @classmethod
+    def of(cls, store: Store, options: EvaluateOptions, settings: Settings, tell: Tell) -> _Opened:
+        """Raises NotAModel, UsageProblem, and NoExamples where there is nothing to read."""
+        for name in options.withhold:
+            if name not in WITHHELD:
+                raise UsageProblem(
+                    f"There is no {name!r} to withhold; choose of {', '.join(WITHHELD)}."
+                )
+        folder = locate_model(options.model, settings)
+        predictor = open_predictor(folder, threads=options.threads, device=options.device)
+        features = features_for(store, predictor, options.features, (options.dataset,), tell)
+        examples = examples_for(store, predictor, features, options.dataset, options.split)
+        if not examples:
+            raise NoExamples(
+                f"There are no labelled examples of {options.dataset}/"
+                f"{options.split or 'all splits'} with the features {features.name}; `fite stats` "
+                "shows what is there."
+            )
+        changes: dict[str, Any] = {}
+        for name in options.withhold:
+            changes |= WITHHELD[name]
+        return cls(folder, predictor, features, [replace(item, **changes) for item in examples])
+
+
+def read_cases(
+    store: Store, options: EvaluateOptions, settings: Settings, *, tell: Tell
+) -> tuple[list[Case], dict[str, Any]]:
+    """What a model predicts for each labelled example, with the face that was given to its aspect.
+
+    Returns the cases and what they are about: model, dataset, split, features.
+    """
+    opened = _Opened.of(store, options, settings, tell)
+    pairs = opened.predictor.predict_hashed(opened.examples)
+    faces = _faces(store, opened.features, opened.examples)
+    cases = [
+        Case(example, prediction, faces.get(example.aspect_id or 0))
+        for example, (prediction, _) in zip(opened.examples, pairs, strict=True)
+    ]
+    return cases, {
+        "model": opened.predictor.name,
+        "dataset": options.dataset,
+        "split": options.split,
+        "features": opened.features.name,
+    }
+
+
+def _faces(store: Store, features: FeatureSetRow, examples: Sequence[Example]) -> dict[int, Face]:
+    """Aspect id -> the face that the description gives it; equal aspects of a tweet share one."""
+    tweets = sorted({item.tweet_id for item in examples if item.tweet_id is not None})
+    found: dict[int, Face] = {}
+    for start in range(0, len(tweets), BATCH):
+        ids = tweets[start : start + BATCH]
+        told = store.descriptions(features.id, ids)
+        for tweet in store.tweet_faces(ids, features.face_worker_id):
+            texts = {number: aspect.text for number, aspect in tweet.aspects}
+            faces = {face.face_id: face.face for face in tweet.faces}
+            given = {texts[a]: f for f, a, _ in told[tweet.tweet_id].sentences if a in texts}
+            found |= {n: faces[given[text]] for n, text in texts.items() if text in given}
+    return found
+
+
+def read_vectors(
+    store: Store, options: Sequence[EvaluateOptions], settings: Settings, *, tell: Tell
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """The vectors that several checkpoints classify: model -> (N, D), and the labels (N,).
+
+    Raises UsageProblem for an exported model, whose fused vectors are not to be had.
+    """
+    vectors: dict[str, np.ndarray] = {}
+    gold = np.zeros(0, np.int64)
+    for chosen in options:
+        opened = _Opened.of(store, chosen, settings, tell)
+        if not hasattr(opened.predictor, "fused"):
+            raise UsageProblem(f"{chosen.model} is an exported model; name its checkpoint.")
+        vectors[opened.predictor.name] = opened.predictor.fused(opened.examples)
+        gold = indices(item.label or "" for item in opened.examples)
+    return vectors, gold
 
 
 def evaluate(
@@ -42,17 +140,11 @@ def evaluate(
     tell: Tell = lambda message: None,
 ) -> dict[str, Any]:
     """Measure a model on a split, keep its predictions, compare with another where asked."""
-    folder = locate_model(options.model, settings)
-    predictor = open_predictor(folder, threads=options.threads, device=options.device)
-    features = features_for(store, predictor, options.features, (options.dataset,), tell)
-    examples = examples_for(store, predictor, features, options.dataset, options.split)
-    if not examples:
-        raise NoExamples(
-            f"There are no labelled examples of {options.dataset}/{options.split or 'all splits'} "
-            f"with the features {features.name}; `fite stats` shows what is there."
-        )
+    opened = _Opened.of(store, options, settings, tell)
+    predictor, features, examples = opened.predictor, opened.features, opened.examples
     report, pairs = measure(predictor, examples)
-    save(store, register(store, folder, predictor), features, examples, pairs)
+    save(store, register(store, opened.folder, predictor), features, examples, pairs)
+    report["withheld"] = list(options.withhold)
     report["dataset"], report["split"] = options.dataset, options.split
     report["features"] = features.name
     if options.against:

@@ -12,7 +12,13 @@ import pytest
 
 from fitecli.errors import NoExamples, NotAModel, UsageProblem
 from fitecli.pipeline.classify import ClassifyJob, ClassifyOptions
-from fitecli.pipeline.evaluating import EvaluateOptions, evaluate, export_model
+from fitecli.pipeline.evaluating import (
+    EvaluateOptions,
+    evaluate,
+    export_model,
+    read_cases,
+    read_vectors,
+)
 from fitecli.pipeline.extract import ExtractOptions, Extractor
 from fitecli.pipeline.ingest import ingest
 from fitecli.pipeline.learning import TrainOptions, plan, train, training_examples
@@ -107,6 +113,59 @@ def test_evaluation_keeps_predictions_and_compares(trained: World) -> None:
     )
     assert count == [(12,)]
     json.dumps(report)
+
+
+def test_cases_have_the_face_of_their_aspect(trained: World) -> None:
+    lines = [
+        {
+            "id": str(number),
+            "text": f"Grace Hopper and Eileen Collins {number}",
+            "aspects": [
+                {"text": "Grace Hopper", "label": "positive"},
+                {"text": "Eileen Collins", "label": "neutral"},
+            ],
+            "images": ["joined.jpg"] * number,
+        }
+        for number in (0, 1)
+    ]
+    trained.ingest("\n".join(map(json.dumps, lines)), "faces", images=DEMO / "pictures")
+    checkpoint = str(trained.folder / "runs" / "seed-0")
+    options = EvaluateOptions(checkpoint, "faces", None, device="cpu")
+    cases, about = read_cases(trained.store, options, trained.settings, tell=trained.told.append)
+    assert (about["dataset"], len(cases)) == ("faces", 4)
+    given = {case.example.aspect: case.face for case in cases if case.example.faces}
+    for name, face in given.items():
+        assert face is not None
+        sentence = next(c.example.face for c in cases if c.example.aspect == name and c.face)
+        assert sentence == f"{name} with a {face.emotion} expression. "
+    assert all(case.face is None for case in cases if not case.example.faces)
+
+
+def test_parts_are_withheld_from_an_evaluation(trained: World) -> None:
+    checkpoint = str(trained.folder / "runs" / "seed-0")
+
+    def report(*withhold: str) -> dict[str, Any]:
+        options = EvaluateOptions(checkpoint, "d", "dev", device="cpu", withhold=withhold)
+        return evaluate(trained.store, options, trained.settings)
+
+    assert report("captions")["withheld"] == ["captions"]
+    assert report("captions")["confusion"] == report()["confusion"]  # there are none here
+    assert report("pictures")["n"] == 12
+    with pytest.raises(UsageProblem, match="captions, pictures"):
+        report("text")
+
+
+def test_vectors_are_those_that_the_classifier_reads(trained: World) -> None:
+    options = [
+        EvaluateOptions(str(trained.folder / "runs" / f"seed-{seed}"), "d", "dev", device="cpu")
+        for seed in (0, 1)
+    ]
+    vectors, gold = read_vectors(trained.store, options, trained.settings, tell=print)
+    assert {values.shape for values in vectors.values()} == {(12, 16)}
+    assert gold.shape == (12,)
+    exported = [replace(options[0], model="tiny")]
+    with pytest.raises(UsageProblem, match="name its checkpoint"):
+        read_vectors(trained.store, exported, trained.settings, tell=print)
 
 
 def test_models_are_found_by_name(trained: World) -> None:
