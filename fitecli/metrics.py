@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from statistics import mean, stdev
 from typing import Any
 
 import numpy as np
@@ -65,6 +67,11 @@ def expected_calibration_error(
         if inside.any():
             gap += inside.mean() * abs(right[inside].mean() - confidence[inside].mean())
     return float(gap)
+
+
+def spread(values: Sequence[float]) -> dict[str, float | None]:
+    """Mean and standard deviation (of the sample) over seeds; one seed has none."""
+    return {"mean": mean(values), "sd": stdev(values) if len(values) > 1 else None}
 
 
 def summary(gold: Ints, predicted: Ints) -> dict[str, Any]:

@@ -21,26 +21,22 @@ def export(
         str | None, typer.Option(help="Where parity is measured (default: the run's data).")
     ] = None,
     split: Annotated[str, typer.Option(help="Split for parity.")] = "dev",
+    measure: Annotated[
+        str | None, typer.Option(help="Data for the model card: DATASET/SPLIT[,DATASET/SPLIT].")
+    ] = None,
     features: Features = None,
     threads: Threads = 0,
     as_json: Json = False,
 ) -> None:
     """Export a checkpoint to ONNX with a model card; fails where it disagrees with torch."""
-    from fitecli.pipeline.evaluating import export_model
+    from fitecli.pipeline.evaluating import ExportOptions, export_model
 
+    wanted = tuple(measure.split(",")) if measure else ()
+    options = ExportOptions(
+        checkpoint, output, precision, dataset, split, wanted, features, threads
+    )
     with opened(ctx.obj, create=False) as store:
-        parity = export_model(
-            store,
-            checkpoint,
-            output,
-            ctx.obj,
-            precision=precision,
-            dataset=dataset,
-            split=split,
-            features=features,
-            threads=threads,
-            tell=tell,
-        )
+        parity = export_model(store, options, ctx.obj, tell=tell)
     if as_json:
         print_json({"output": str(output), "precision": precision, **asdict(parity)})
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 from fitecli.errors import NoExamples, UsageProblem
 from fitecli.evaluation import Case, Predictor, compare, indices, judge, open_predictor
 from fitecli.evaluation import evaluate as measure
+from fitecli.metrics import spread
 from fitecli.pipeline.derived import derive_features, rules_of
 from fitecli.pipeline.examples import choose_features, present, read_dataset
 from fitecli.pipeline.models import locate_model, register, save
@@ -143,7 +144,8 @@ def evaluate(
     opened = _Opened.of(store, options, settings, tell)
     predictor, features, examples = opened.predictor, opened.features, opened.examples
     report, pairs = measure(predictor, examples)
-    save(store, register(store, opened.folder, predictor), features, examples, pairs)
+    if not options.withhold:  # rows tell what is predicted for the whole input
+        save(store, register(store, opened.folder, predictor), features, examples, pairs)
     report["withheld"] = list(options.withhold)
     report["dataset"], report["split"] = options.dataset, options.split
     report["features"] = features.name
@@ -193,38 +195,89 @@ def features_for(
     return features
 
 
+@dataclass(frozen=True)
+class ExportOptions:
+    """What `fite export` is asked for. measure: DATASET/SPLIT, for the model card."""
+
+    checkpoint: str
+    output: Path
+    precision: str = "fp32"
+    dataset: str | None = None
+    split: str = "dev"
+    measure: tuple[str, ...] = ()
+    features: str | None = None
+    threads: int = 0
+
+
 def export_model(
     store: Store,
-    checkpoint: str,
-    output: Path,
+    options: ExportOptions,
     settings: Settings,
     *,
-    precision: str,
-    dataset: str | None = None,
-    split: str = "dev",
-    features: str | None = None,
-    threads: int = 0,
     tell: Tell = lambda message: None,
 ) -> Any:
-    """Export a checkpoint; parity is measured on the dev split of its own run's data."""
-    from fitecli.export import export
-    from fitecli.fusion.checkpoint import read_config
+    """Export a checkpoint; parity is measured on the dev split of its own run's data.
 
-    folder = locate_model(checkpoint, settings)
-    config = read_config(folder)
-    datasets = [dataset] if dataset else config.datasets
-    chosen = choose_features(store, features or config.features, tell, datasets)
-    predictor = open_predictor(folder, device="cpu")
-    examples = [
-        example
-        for name in datasets
-        for example in examples_for(store, predictor, chosen, name, split)
-    ]
+    The card also has what the store knows of the recipe's other seeds on the data to measure.
+    """
+    from fitecli.export import export
+
+    folder = locate_model(options.checkpoint, settings)
+    predictor = open_predictor(folder, device="cpu", threads=options.threads)
+    config: Any = getattr(predictor, "config", None)
+    datasets = [options.dataset] if options.dataset else list(getattr(config, "datasets", ()))
+    name = options.features or predictor.features
+    chosen = choose_features(store, name, tell, datasets)
+
+    def read(dataset: str, split: str) -> list[Example]:
+        return examples_for(store, predictor, chosen, dataset, split)
+
+    examples = [example for name in datasets for example in read(name, options.split)]
     if not examples:
         raise NoExamples(
-            f"Parity is measured on the {split} split of {', '.join(datasets) or 'no dataset'}, "
-            "and the store has none of it; name other labelled data with --dataset and --split."
+            f"Parity is measured on the {options.split} split of "
+            f"{', '.join(datasets) or 'no dataset'}, and the store has none of it; name other "
+            "labelled data with --dataset and --split."
         )
-    parity = export(folder, output, examples, precision=precision, threads=threads, tell=tell)
-    register(store, output, open_predictor(output))
+    measure = {data: read(*_dataset_and_split(data)) for data in options.measure}
+    parity = export(
+        folder,
+        options.output,
+        examples,
+        precision=options.precision,
+        measure=measure,
+        seeds=_seeds(store, folder, measure),
+        threads=options.threads,
+        tell=tell,
+    )
+    register(store, options.output, open_predictor(options.output))
     return parity
+
+
+def _dataset_and_split(data: str) -> tuple[str, str]:
+    dataset, slash, split = data.rpartition("/")
+    if not slash:
+        raise UsageProblem(f"--measure takes DATASET/SPLIT, not {data!r}.")
+    return dataset, split
+
+
+def _seeds(
+    store: Store, folder: Path, measure: Mapping[str, Sequence[Example]]
+) -> list[dict[str, Any]]:
+    """The spread of the recipe over the seeds whose predictions the store has, for each data."""
+    found = []
+    models = store.models_of_recipe(str(folder.resolve()))
+    for data, examples in measure.items():
+        ids = [example.aspect_id or 0 for example in examples]
+        reports = []
+        for model in models:
+            known = store.predicted(model, ids)
+            if len(known) == len(set(ids)):
+                reports.append(judge(examples, [known[number] for number in ids]))
+        if len(reports) > 1:
+            scores = {
+                name: spread([report[name] for report in reports])
+                for name in ("accuracy", "macro_f1", "ece")
+            }
+            found.append({"data": data, "n": len(ids), "count": len(reports), **scores})
+    return found

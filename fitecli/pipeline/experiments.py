@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any
 
 import numpy as np
 
 from fitecli.errors import MissingWeights, NoExamples, UsageProblem
 from fitecli.evaluation import indices, judge, open_predictor
+from fitecli.metrics import spread
 from fitecli.pipeline.evaluating import examples_for, features_for
 from fitecli.pipeline.examples import choose_features, present, read_dataset
 from fitecli.pipeline.learning import TrainOptions, find_trained, train
@@ -261,7 +261,7 @@ class _Measurement:
             {"seed": run.seed, "model": str(run.path)} | _scores(examples, run.predictions)
             for run in runs
         ]
-        row |= {name: _spread([run[name] for run in row["runs"]]) for name in SCORES}
+        row |= {name: spread([run[name] for run in row["runs"]]) for name in SCORES}
         baseline = all_runs.get(self.table.baseline)
         if baseline and system.name != self.table.baseline:
             row["difference"] = compare_systems(
@@ -285,7 +285,7 @@ class _Measurement:
         some = [examples[place] for place in kept]
         scores = [_scores(some, [run.predictions[place] for place in kept]) for run in runs]
         found: dict[str, Any] = {"n": len(kept), "paper": _paper(system, f"{self.dataset}/{part}")}
-        return found | {name: _spread([score[name] for score in scores]) for name in SCORES}
+        return found | {name: spread([score[name] for score in scores]) for name in SCORES}
 
 
 def _paper(system: System, key: str) -> dict[str, float] | None:
@@ -299,11 +299,6 @@ def _paper(system: System, key: str) -> dict[str, float] | None:
 def _scores(examples: Sequence[Example], predictions: Sequence[Prediction]) -> dict[str, float]:
     report = judge(examples, predictions)
     return {name: report[name] for name in (*SCORES, "ece")}
-
-
-def _spread(values: Sequence[float]) -> dict[str, float | None]:
-    """Mean and standard deviation (of the sample) over seeds; one seed has none."""
-    return {"mean": mean(values), "sd": stdev(values) if len(values) > 1 else None}
 
 
 def compare_systems(

@@ -127,17 +127,32 @@ class Learning(StoreConnection):
         with self._writing() as connection:
             connection.execute(update(table).where(table.c.id == run_id).values(**values))
 
+    def models_of_recipe(self, folder: str) -> list[int]:
+        """The models of all finished runs with the recipe and data of the run in a folder."""
+        run = tables["run"]
+        same = select(run.c.fingerprint).where(run.c.output == folder, run.c.status == "done")
+        query = select(run.c.model_id).where(
+            run.c.fingerprint.in_(same), run.c.status == "done", run.c.model_id.is_not(None)
+        )
+        with self._reading() as connection:
+            return sorted(set(connection.execute(query).scalars()))
+
+    def predicted(self, model_id: int, aspect_ids: Sequence[int]) -> dict[int, Prediction]:
+        """Aspect id -> what a model last predicted for it, of those that it was asked about."""
+        table = tables["prediction"]
+        query = select(table).where(table.c.model_id == model_id, table.c.aspect_id.in_(aspect_ids))
+        with self._reading() as connection:
+            return {
+                row.aspect_id: _prediction(row)
+                for row in connection.execute(query.order_by(table.c.id))
+            }
+
     def known_predictions(self, model_id: int, aspect_ids: Sequence[int]) -> dict[str, Prediction]:
         """sha256 of an input -> what the model predicted for it, of the inputs of these aspects."""
         table = tables["prediction"]
         query = select(table).where(table.c.model_id == model_id, table.c.aspect_id.in_(aspect_ids))
         with self._reading() as connection:
-            return {
-                row.input_sha256: Prediction(
-                    row.label, (row.negative, row.neutral, row.positive), row.gate
-                )
-                for row in connection.execute(query)
-            }
+            return {row.input_sha256: _prediction(row) for row in connection.execute(query)}
 
     def save_predictions(
         self,
@@ -164,3 +179,7 @@ class Learning(StoreConnection):
         with self._writing() as connection:
             keys = ("aspect_id", "model_id", "input_sha256")
             self._upsert(connection, "prediction", values, keys)
+
+
+def _prediction(row: Any) -> Prediction:
+    return Prediction(row.label, (row.negative, row.neutral, row.positive), row.gate)

@@ -83,3 +83,10 @@ def test_a_missing_encoder_tells_where_it_belongs(tmp_path: Path) -> None:
         presets.locate_encoder("vinai/bertweet-base", "some_package", tmp_path, offline=True)
     with pytest.raises(MissingWeights, match="not on disk"):
         presets.locate_encoder("no//name", None, tmp_path, offline=True)
+
+
+def test_a_model_that_tells_no_recipe_is_refused(tmp_path: Path) -> None:
+    for content in ("{}", "[1]", "no JSON"):
+        (tmp_path / "config.json").write_text(content)
+        with pytest.raises(UsageProblem, match=r"config\.json"):
+            presets.load(str(tmp_path))

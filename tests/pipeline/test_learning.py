@@ -14,6 +14,7 @@ from fitecli.errors import NoExamples, NotAModel, UsageProblem
 from fitecli.pipeline.classify import ClassifyJob, ClassifyOptions
 from fitecli.pipeline.evaluating import (
     EvaluateOptions,
+    ExportOptions,
     evaluate,
     export_model,
     read_cases,
@@ -69,10 +70,14 @@ def trained(tmp_path_factory: pytest.TempPathFactory, tiny_preset: Path) -> Worl
     world = World(tmp_path_factory.mktemp("trained"), tiny_preset)
     world.ingest("\n".join(labelled_lines(60)))
     world.train(seeds=(0, 1))
-    export_model(
-        world.store, str(world.folder / "runs" / "seed-0"), world.folder / "models" / "tiny",
-        world.settings, precision="int8", tell=world.told.append,
-    )  # fmt: skip
+    checkpoints = [str(world.folder / "runs" / f"seed-{seed}") for seed in (0, 1)]
+    for checkpoint in checkpoints:
+        options = EvaluateOptions(checkpoint, "d", "train", device="cpu")
+        evaluate(world.store, options, world.settings)
+    exporting = ExportOptions(
+        checkpoints[0], world.folder / "models" / "tiny", "int8", measure=("d/train", "d/dev")
+    )
+    export_model(world.store, exporting, world.settings, tell=world.told.append)
     return world
 
 
@@ -168,6 +173,28 @@ def test_vectors_are_those_that_the_classifier_reads(trained: World) -> None:
         read_vectors(trained.store, exported, trained.settings, tell=print)
 
 
+def test_the_card_tells_recipe_scores_and_seeds(trained: World) -> None:
+    folder = trained.folder / "models" / "tiny"
+    config = json.loads((folder / "config.json").read_text())
+    own = {row["data"]: row for row in config["measured"]}
+    assert [row["n"] for row in own.values()] == [48, 12]
+    (seeds,) = config["seeds"]  # dev was not predicted with the second one
+    assert (seeds["data"], seeds["count"], seeds["n"]) == ("d/train", 2, 48)
+    card = (folder / "README.md").read_text()
+    assert f"| this model | d/dev | 12 | {own['d/dev']['accuracy']:.4f} |" in card
+    assert "| 2 seeds of the recipe, as trained | d/train | 48 |" in card
+    for word in ("learning_rate 0.005", "- Seed 0, epoch", "## Intended use", "guesses"):
+        assert word in card
+
+
+def test_a_models_recipe_trains_the_same_again(trained: World) -> None:
+    exported = trained.folder / "models" / "tiny"
+    again = TrainOptions(preset=str(exported), seeds=(0,), output=trained.folder / "runs")
+    told: list[str] = []
+    train(trained.store, replace(again, device="cpu"), trained.settings, tell=told.append)
+    assert not any("epoch" in message and "seed" in message for message in told)  # it is known
+
+
 def test_models_are_found_by_name(trained: World) -> None:
     assert locate_model("tiny", trained.settings) == trained.folder / "models" / "tiny"
     names = [folder.name for folder in exported_folders(trained.settings)]
@@ -177,7 +204,7 @@ def test_models_are_found_by_name(trained: World) -> None:
 
 
 def test_the_plan_of_a_training(trained: World) -> None:
-    found = trained.plan(seeds=(5,), epochs=9)
+    found = trained.plan(datasets=("d",), seeds=(5,), epochs=9)
     assert (found["train"], found["dev"], found["seeds"]) == (48, 12, [5])
     assert found["preset"]["epochs"] == 9
     assert found["about_seconds"] >= 0
@@ -386,11 +413,12 @@ def test_nothing_to_evaluate_or_export_on_is_told(trained: World) -> None:
     ingest(trained.store, io.BytesIO(b'{"id": "1", "text": "Ann"}'), dataset="unlabelled")
     with pytest.raises(NoExamples, match="no complete features of unlabelled"):
         evaluate(trained.store, EvaluateOptions(checkpoint, "unlabelled", None), trained.settings)
+    exporting = ExportOptions(checkpoint, trained.folder / "x", split="none")
     with pytest.raises(NoExamples, match="no split 'none'"):
-        export_model(
-            trained.store, checkpoint, trained.folder / "x", trained.settings,
-            precision="fp32", split="none",
-        )  # fmt: skip
+        export_model(trained.store, exporting, trained.settings)
+    exporting = ExportOptions(checkpoint, trained.folder / "x", measure=("d",))
+    with pytest.raises(UsageProblem, match="DATASET/SPLIT"):
+        export_model(trained.store, exporting, trained.settings)
 
 
 def test_named_models_are_never_ignored_for_cached_rows(trained: World) -> None:

@@ -13,7 +13,7 @@ import pytest
 from fitecli.errors import MissingWeights, NoExamples, UsageProblem
 from fitecli.pictures import open_picture
 from fitecli.pipeline.classify import ClassifyJob, ClassifyOptions
-from fitecli.pipeline.evaluating import EvaluateOptions, evaluate, export_model
+from fitecli.pipeline.evaluating import EvaluateOptions, ExportOptions, evaluate, export_model
 from fitecli.pipeline.examples import read_dataset
 from fitecli.pipeline.extract import ExtractOptions, Extractor
 from fitecli.pipeline.ingest import ingest
@@ -130,7 +130,7 @@ def test_a_model_with_embeddings_is_trained_evaluated_and_exported(
     assert report["n"] == 12
     assert report["accuracy"] == pytest.approx(model.dev_accuracy)
     output = world.folder / "exported" / model.path.parent.name
-    parity = export_model(world.store, str(model.path), output, world.settings, precision="fp32")
+    parity = export_model(world.store, ExportOptions(str(model.path), output), world.settings)
     assert parity.max_probability_difference < 1e-4
     with pytest.raises(UsageProblem, match="fite evaluate"):
         ClassifyJob(world.store, ClassifyOptions(str(output)), world.settings, silent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from dataclasses import asdict, dataclass, fields
 from importlib.util import find_spec
@@ -88,31 +89,46 @@ def names() -> list[str]:
 
 
 def load(name: str, fidelity: str = "ours") -> Preset:
-    """Load a preset by its name, or from a TOML file of the same keys.
+    """Load a preset by its name, from a TOML file of the same keys, or from a model's folder.
+
+    A checkpoint and an exported model carry the recipe they were made by.
 
     fidelity: "ours" takes the preset as it is; "paper" and "released" settle everything that the
     paper's text or its authors' released code tells, and leave the language model. Raises
     UsageProblem where there is none, or where a key or its type is wrong.
     """
     path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
-    if not path.is_file():
+    model = Path(name) / "config.json"
+    if not path.is_file() and not model.is_file():
         raise UsageProblem(
-            f"There is no preset {name!r}; choose one of {', '.join(names())}, or a .toml file."
+            f"There is no preset {name!r}; choose one of {', '.join(names())}, a .toml file, or "
+            "the folder of a model."
         )
     if fidelity not in FIDELITIES:
         raise UsageProblem(
             f"There is no fidelity {fidelity!r}; choose one of {', '.join(FIDELITIES)}."
         )
-    values = _read(path)
+    values = _read(path) if path.is_file() else _recipe(model)
     if fidelity != "ours":
         values = _over(values, _read(FOLDER.parent / "fidelity" / f"{fidelity}.toml"))
     if "encoder" not in values:
         raise UsageProblem(f"{path}: the setting 'encoder' is missing.")
     try:
         values["input"] = InputFormat.of(values.get("input", {}))
-        return Preset(name=path.stem, **values)
-    except ValueError as exc:
+        return Preset(**{"name": path.stem, **values})
+    except (TypeError, ValueError) as exc:
         raise UsageProblem(f"{path}: {exc}.") from exc
+
+
+def _recipe(path: Path) -> dict[str, Any]:
+    """The recipe that a model's config.json tells."""
+    try:
+        values = json.loads(path.read_text("utf-8")).get("recipe")
+    except (OSError, ValueError, AttributeError) as exc:
+        raise UsageProblem(f"{path} cannot be read: {exc}") from exc
+    if not values:
+        raise UsageProblem(f"{path} tells no recipe; name a preset instead.")
+    return dict(values)
 
 
 def _read(path: Path) -> dict[str, Any]:

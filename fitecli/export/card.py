@@ -1,0 +1,101 @@
+"""The README.md of an exported folder: what it is, how it was made, what it cannot do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+LIMITS = """\
+## Intended use
+
+Research and media analysis of many English tweets: how people, places and organisations are spoken
+of. Read shares over many tweets, not single ones, and look at the scores.
+
+## Limits
+
+It was trained on English tweets of 2014 to 2017. The ages, genders, races and emotions of faces are
+guesses of other networks about people, and carry their bias; a sentence about a face can be about
+the wrong person. Sarcasm is often missed. Do not use it to decide about people, or to find out who
+somebody is.
+
+## Licence
+
+The network is MIT, as fite is; the language model it started from has a licence of its own (that of
+the package or repository named above). The tweets it was trained on are not part of it.
+"""
+
+
+def model_card(config: Mapping[str, Any], parity: Mapping[str, Any]) -> str:
+    """Write the card from what config.json and parity.json tell."""
+    recipe, kind = config["recipe"], config["input"]
+    sentences = {("face", "scene"): "text with faces, text with scene"}
+    reads = sentences.get(tuple(kind["branches"]), f"text with {kind['branches'][0]}")
+    lines = [
+        f"# {config['name']}",
+        "",
+        "Tells how a tweet feels about one of its entities (negative, neutral, positive), from its",
+        "text, a description of the faces in its picture and a caption of the scene. Exported by",
+        "`fite export`; read by `fite classify` and `fite evaluate` without torch.",
+        "",
+        f"- Language model: {recipe.get('encoder')}; reads {reads}; gate `{config['gate']}`; at most "
+        f"{kind['max_tokens']} tokens a pair; precision {config['precision']}",
+        f"- Data: {', '.join(config['datasets']) or 'not told'}, with the features "
+        f"`{config['features']}`",
+    ]
+    if config.get("seed") is not None:
+        lines.append(
+            f"- Seed {config['seed']}, epoch {config['best_epoch']} (the first best on held-out "
+            f"data: accuracy {config['dev_accuracy']:.4f}, macro-F1 {config['dev_macro_f1']:.4f})"
+        )
+    lines.append(
+        f"- Parity with torch on {parity['n']} examples: labels differ on "
+        f"{parity['labels_differ']:.2%}, a probability by at most "
+        f"{parity['max_probability_difference']:.1e}, before calibration"
+    )
+    if found := config.get("calibration"):
+        lines.append(
+            f"- Calibrated by a temperature of {found['temperature']:.2f} fitted on those "
+            f"{found['n']} examples: expected calibration error {found['ece_before']:.4f} before, "
+            f"{found['ece_after']:.4f} after"
+        )
+    lines += ["", *_measured(config.get("measured", ()), config.get("seeds", ())), *_recipe(recipe)]
+    return "\n".join(lines) + "\n" + LIMITS
+
+
+def _measured(own: Sequence[Mapping[str, Any]], seeds: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The scores of this model, and of its recipe over seeds."""
+    if not own and not seeds:
+        return []
+    lines = [
+        "## Measured",
+        "",
+        "| what | data | examples | accuracy | macro-F1 | calibration error |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in own:
+        scores = f"{row['accuracy']:.4f} | {row['macro_f1']:.4f} | {row['ece']:.4f}"
+        lines.append(f"| this model | {row['data']} | {row['n']} | {scores} |")
+    for row in seeds:
+        scores = " | ".join(_spread(row[name]) for name in ("accuracy", "macro_f1", "ece"))
+        count = f"{row['count']} seeds of the recipe, as trained"
+        lines.append(f"| {count} | {row['data']} | {row['n']} | {scores} |")
+    return [*lines, ""]
+
+
+def _spread(value: Mapping[str, float | None]) -> str:
+    sd = "" if value["sd"] is None else f" ± {value['sd']:.4f}"
+    return f"{value['mean']:.4f}{sd}"
+
+
+def _recipe(recipe: Mapping[str, Any]) -> list[str]:
+    """The settings of the training, as a preset's file has them."""
+    plain = {k: v for k, v in recipe.items() if k not in ("name", "input") and v is not None}
+    settings = ", ".join(f"{name} {value}" for name, value in plain.items())
+    return [
+        "## Recipe",
+        "",
+        f"{settings}.",
+        "",
+        "`fite train --preset FOLDER` with this folder repeats it.",
+        "",
+    ]
