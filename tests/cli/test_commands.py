@@ -310,6 +310,81 @@ def test_train_and_export(fite: Shell, tiny_preset: Path) -> None:
     assert parity["n"] == 6
 
 
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory, tiny_preset: Path) -> Shell:
+    """A store with labelled tweets and the two cheapest rows of Table 6 measured."""
+    shell = Shell(tmp_path_factory.mktemp("lab"))
+    shell("ingest", shell.file("t.jsonl", *labelled_lines(40)), "--dataset", "d")
+    shell("extract")
+    return shell
+
+
+def table6(shell: Shell, preset: Path, *more: str) -> tuple[str, ...]:
+    output = str(shell.folder / "runs")
+    return (
+        "experiment", "table6", "--dataset", "d", "--preset", str(preset), "--epochs", "1",
+        "--seeds", "0", "--device", "cpu", "--output", output, *more,
+    )  # fmt: skip
+
+
+def test_an_experiment_is_planned_run_shown_and_written(lab: Shell, tiny_preset: Path) -> None:
+    rows = json.loads(lab(*table6(lab, tiny_preset, "--dry-run")).stdout)["missing"]
+    names = ["FITE", "w/o gate", "w/o alignment", "w/o caption"]
+    assert [row["system"] for row in rows] == names
+    page = lab.folder / "pages" / "table6.md"
+    result = lab(*table6(lab, tiny_preset, "--page", str(page)))
+    for word in ("Table 6", "w/o gate", "By the number of faces"):
+        assert word in result.stdout
+    assert "chosen on a tenth of train" in result.stderr
+    text = page.read_text()
+    assert text.startswith("# Table 6: parts of the network")
+    assert "`fite experiment table6 --dataset d --preset" in text
+    report = lab.json(*table6(lab, tiny_preset, "--known"))
+    (found,) = report["results"]
+    assert [row["name"] for row in found["rows"]] == names
+    assert found["n"] == 8
+
+
+def test_mistakes_and_vectors_of_what_was_trained(lab: Shell, tiny_preset: Path) -> None:
+    lab(*table6(lab, tiny_preset))
+    rows = lab.json("sql", "select path, name from model order by id")
+    checkpoint = str(rows[0]["path"])
+    words = (checkpoint, "--dataset", "d", "--split", "dev", "--device", "cpu")
+    page = lab.folder / "errors.md"
+    assert "no useful face" in lab("report", "errors", *words, "--page", str(page)).stdout
+    assert page.read_text().startswith("# Errors of ")
+    report = lab.json("report", "errors", *words)
+    assert sum(kind["n"] for kind in report["kinds"].values()) == report["n"] == 8
+    plots = lab.folder / "plots"
+    result = lab("plot", "embeddings", *words, "--output", str(plots))
+    assert "silhouette" in result.stdout
+    assert sorted(path.name for path in plots.iterdir()) == [
+        "embeddings-2d.png",
+        "embeddings-3d.png",
+    ]
+    withheld = lab.json("evaluate", *words, "--withhold", "pictures")
+    assert withheld["withheld"] == ["pictures"]
+
+
+def test_a_system_of_the_paper_is_trained_as_released(lab: Shell, tiny_preset: Path) -> None:
+    output = lab.folder / "released"
+    lab("train", "--dataset", "d", "--preset", str(tiny_preset), "--epochs", "1", "--fidelity",
+        "released", "--system", "text", "--output", str(output), "--device", "cpu")  # fmt: skip
+    config = json.loads((output / "seed-0" / "config.json").read_text())
+    assert config["preset"] == "tiny/released/text"
+    assert config["input"]["branches"] == ["scene"]
+    assert config["input"]["token_types"] is False
+    assert config["recipe"]["order"] == "file"
+    for words, expected in (
+        (("--without", "nose"), "no part 'nose'"),
+        (("--system", "bert"), "no system 'bert'"),
+        (("--fidelity", "exact"), "no fidelity 'exact'"),
+        (("--visual", "face"), "--only embeddings"),
+    ):
+        result = lab("train", "--dataset", "d", *words, code=1 if "--visual" in words else 2)
+        assert expected in result.stderr
+
+
 def test_two_processes_of_torchrun_train_one_model(fite: Shell, tiny_preset: Path) -> None:
     fite("ingest", fite.file("t.jsonl", *labelled_lines(30)), "--dataset", "d")
     fite("extract")
