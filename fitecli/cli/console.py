@@ -7,8 +7,9 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -61,6 +62,14 @@ def shown(value: Any) -> str:
     if value is None:
         return ""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def write_page(path: Path | None, text: Callable[[], str]) -> None:
+    """Write a page where one is asked for, and say so; its folder is made."""
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text(), "utf-8")
+        tell(f"Written: {path}")
 
 
 @contextmanager

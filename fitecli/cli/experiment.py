@@ -8,8 +8,18 @@ from typing import Annotated, Any
 
 import typer
 
-from fitecli.cli.console import opened, print_json, print_table, tell
-from fitecli.cli.options import Device, DryRun, Features, Fidelity, Json, Seeds, Threads, seeds_of
+from fitecli.cli.console import opened, print_json, print_table, tell, write_page
+from fitecli.cli.options import (
+    Device,
+    DryRun,
+    Epochs,
+    Features,
+    Fidelity,
+    Json,
+    Seeds,
+    Threads,
+    seeds_of,
+)
 
 
 def experiment(
@@ -32,7 +42,7 @@ def experiment(
     known: Annotated[
         bool, typer.Option("--known", help="Read what is there; train nothing.")
     ] = False,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs, if not the preset's.")] = None,
+    epochs: Epochs = None,
     output: Annotated[
         Path | None, typer.Option(help="Folder of new runs (default: runs/experiments).")
     ] = None,
@@ -50,7 +60,7 @@ def experiment(
     An interrupted experiment goes on where it stopped; finished runs are found in the store.
     """
     from fitecli.pipeline.experiments import ExperimentOptions, missing_runs, run_experiment
-    from fitecli.pipeline.learning import TrainOptions
+    from fitecli.pipeline.plan import TrainOptions
     from fitecli.reports import experiments as report_page
 
     training = TrainOptions(
@@ -69,10 +79,7 @@ def experiment(
             return
         report = run_experiment(store, options, ctx.obj, tell=tell)
     report["command"] = _again(options, preset)
-    if page is not None:
-        page.parent.mkdir(parents=True, exist_ok=True)
-        page.write_text(report_page.page(report), "utf-8")
-        tell(f"Written: {page}")
+    write_page(page, lambda: report_page.page(report))
     if as_json:
         print_json(report)
     else:

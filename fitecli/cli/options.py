@@ -23,6 +23,8 @@ def _device(name: str) -> str:
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.", callback=_device)]
 Threads = Annotated[int, typer.Option(min=0, help="Threads; 0 takes every core.")]
 Seeds = Annotated[str, typer.Option(help="Seeds, separated by commas.")]
+Epochs = Annotated[int | None, typer.Option(min=1, help="Epochs, if not the preset's.")]
+Page = Annotated[Path | None, typer.Option(help="Also write a page (Markdown).")]
 Fidelity = Annotated[
     str, typer.Option(help="ours, paper (as its text tells) or released (as its authors' code).")
 ]

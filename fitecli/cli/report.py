@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from fitecli.cli.console import opened, print_json, print_table, tell
-from fitecli.cli.options import Device, Features, Json, Threads
+from fitecli.cli.console import opened, print_json, print_table, tell, write_page
+from fitecli.cli.options import Device, Features, Json, Page, Threads
 
 report = typer.Typer(help="Pages about what a model does.", no_args_is_help=True)
 
@@ -20,7 +19,7 @@ def errors(
     dataset: Annotated[str, typer.Option(help="Dataset with labels.")],
     split: Annotated[str | None, typer.Option(help="Split (default: all).")] = None,
     examples: Annotated[int, typer.Option(min=0, help="Mistakes to show of each kind.")] = 3,
-    page: Annotated[Path | None, typer.Option(help="Also write a page (Markdown).")] = None,
+    page: Page = None,
     features: Features = None,
     device: Device = "auto",
     threads: Threads = 0,
@@ -34,10 +33,7 @@ def errors(
     with opened(ctx.obj, create=False) as store:
         cases, about = read_cases(store, options, ctx.obj, tell=tell)
     found = about | room.sort_errors(cases, examples=examples)
-    if page is not None:
-        page.parent.mkdir(parents=True, exist_ok=True)
-        page.write_text(room.page(found), "utf-8")
-        tell(f"Written: {page}")
+    write_page(page, lambda: room.page(found))
     if as_json:
         print_json(found)
         return

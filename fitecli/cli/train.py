@@ -8,7 +8,17 @@ from typing import Annotated
 import typer
 
 from fitecli.cli.console import as_typed, opened, print_json, print_table, tell
-from fitecli.cli.options import Device, DryRun, Features, Fidelity, Json, Seeds, Threads, seeds_of
+from fitecli.cli.options import (
+    Device,
+    DryRun,
+    Epochs,
+    Features,
+    Fidelity,
+    Json,
+    Seeds,
+    Threads,
+    seeds_of,
+)
 
 
 def train(
@@ -21,7 +31,7 @@ def train(
     ] = "fite-mini",
     seeds: Seeds = "0",
     output: Annotated[Path | None, typer.Option(help="Folder (default: runs/TIME).")] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs, if not the preset's.")] = None,
+    epochs: Epochs = None,
     hold_out: Annotated[
         bool,
         typer.Option("--hold-out", help="Choose the epoch on a tenth of train; dev stays unseen."),
@@ -50,8 +60,9 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train the gated network; an interrupted run goes on where it stopped."""
-    from fitecli.pipeline.learning import TrainOptions, plan
+    from fitecli.pipeline.learning import plan
     from fitecli.pipeline.learning import train as run
+    from fitecli.pipeline.plan import TrainOptions
     from fitecli.pipeline.variants import Variant
 
     options = TrainOptions(

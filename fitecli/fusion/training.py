@@ -12,15 +12,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import Sampler
 from transformers import EvalPrediction, Trainer, TrainerCallback, TrainingArguments, logging
 from transformers.trainer_utils import get_last_checkpoint
 
 from fitecli.errors import MissingWeights, NoExamples
-from fitecli.fusion.batches import Collator, EncodedDataset, Withholding, sampler
+from fitecli.fusion.batches import Collator, EncodedDataset, Withholding
 from fitecli.fusion.network import FiteModel
-from fitecli.fusion.objective import loss_of, parameter_groups, perturbed, twice
 from fitecli.fusion.presets import Preset
+from fitecli.fusion.trainer import FiteTrainer
 from fitecli.inputs import InputBuilder, InputFormat, load_tokeniser
 from fitecli.metrics import accuracy, macro_f1
 from fitecli.records import Example
@@ -28,7 +27,6 @@ from fitecli.weights import torch_device
 
 CHECKPOINTS = "checkpoints"  # of the epochs; removed when the run is done
 RESULT = "training.json"
-TIMED_BATCHES = 8
 
 
 @dataclass(frozen=True)
@@ -53,47 +51,6 @@ class TrainingResult:
     dev_macro_f1: float
     device: str
     epochs: tuple[EpochResult, ...]
-
-
-class FiteTrainer(Trainer):
-    """Trainer with the preset's order, objective and rates."""
-
-    def __init__(self, *, preset: Preset, **settings: Any) -> None:
-        super().__init__(**settings)
-        self._preset = preset
-
-    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
-        dataset = self.train_dataset if train_dataset is None else train_dataset
-        return sampler(self._preset.order, dataset, self.args.train_batch_size)
-
-    def compute_loss(
-        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, **_: Any
-    ) -> Any:
-        """The preset's objective in training, plain cross-entropy in evaluation."""
-        batch = dict(inputs)
-        labels = batch.pop("labels")
-        if not model.training:
-            outputs = model(**batch)
-            loss = torch.nn.functional.cross_entropy(outputs.logits.float(), labels)
-        else:
-            outputs = model(**(twice(batch) if self._preset.r_drop else batch))
-            loss = loss_of(outputs.logits, labels, self._preset)
-        return (loss, {"loss": loss, **outputs}) if return_outputs else loss
-
-    def training_step(self, model: Any, inputs: dict[str, Any], *more: Any) -> Any:
-        """One backward pass, and an adversarial one where the preset asks for it."""
-        loss = super().training_step(model, dict(inputs), *more)
-        if self._preset.adversarial:
-            with perturbed(self.accelerator.unwrap_model(model), self._preset.adversarial):
-                super().training_step(model, inputs, *more)
-        return loss
-
-    def create_optimizer(self, model: Any = None) -> Any:
-        """AdamW over the preset's parameter groups."""
-        groups = parameter_groups(model or self.model, self._preset)
-        cls, settings = self.get_optimizer_cls_and_kwargs(self.args)
-        self.optimizer: Any = cls(groups, **settings)
-        return self.optimizer
 
 
 class _EpochWatch(TrainerCallback):
@@ -212,46 +169,6 @@ def train(
     return _finish(trainer, output, watch.results, seed, preset.selection)
 
 
-def seconds_per_epoch(
-    train_examples: Sequence[Example],
-    dev_examples: Sequence[Example],
-    encoders: Sequence[Path],
-    preset: Preset,
-    *,
-    device: str = "auto",
-    threads: int = 0,
-) -> float:
-    """How long one epoch should take, by training on a few batches; dev costs a third a batch."""
-    place = torch_device(device, threads)
-    model = build(encoders, preset, seed=0).to(place).train()
-    builder = input_builder(encoders[0], model.config)
-    data = EncodedDataset(builder, train_examples)
-    order = list(sampler(preset.order, data, preset.batch_size))
-    batches = [
-        order[start : start + preset.batch_size]
-        for start in range(0, len(order), preset.batch_size)
-    ]
-    optimiser = torch.optim.AdamW(model.parameters(), lr=preset.learning_rate, fused=True)
-    half = place.type == "cuda" or _cpu_multiplies_bf16()
-    began = time.perf_counter()
-    for number, indices in enumerate(batches[: 1 + TIMED_BATCHES]):
-        if number == 1:
-            began = time.perf_counter()  # the first batch allocates
-        batch = Collator(builder)([data[index] for index in indices])
-        with torch.autocast(place.type, torch.bfloat16, enabled=half):
-            placed = {name: array.to(place) for name, array in batch.items()}
-            labels = placed.pop("labels")
-            outputs = model(**(twice(placed) if preset.r_drop else placed))
-            loss: Any = loss_of(outputs.logits, labels, preset)
-        loss.backward()
-        optimiser.step()
-        optimiser.zero_grad()
-        loss.item()  # waits for a GPU
-    timed = min(TIMED_BATCHES, len(batches) - 1) or 1
-    both = len(batches) * (1 + len(dev_examples) / len(train_examples) / 3)
-    return (time.perf_counter() - began) * both / timed
-
-
 def _printer(trainer: Trainer) -> Any:
     from transformers import PrinterCallback, ProgressCallback
 
@@ -307,7 +224,7 @@ def _arguments(folder: Path, preset: Preset, seed: int, device: torch.device) ->
         data_seed=seed,
         use_cpu=not cuda,
         ddp_backend="gloo" if many and not cuda else None,
-        bf16=torch.cuda.is_bf16_supported() if cuda else _cpu_multiplies_bf16(),
+        bf16=torch.cuda.is_bf16_supported() if cuda else cpu_multiplies_bf16(),
         remove_unused_columns=False,
         label_names=["labels"],
         report_to=[],
@@ -316,7 +233,7 @@ def _arguments(folder: Path, preset: Preset, seed: int, device: torch.device) ->
     )
 
 
-def _cpu_multiplies_bf16() -> bool:
+def cpu_multiplies_bf16() -> bool:
     """Whether bfloat16 is faster than float32 here: emulated, it is many times slower."""
     capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

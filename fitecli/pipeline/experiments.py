@@ -14,8 +14,9 @@ from fitecli.evaluation import indices, judge, open_predictor
 from fitecli.metrics import spread
 from fitecli.pipeline.evaluating import examples_for, features_for
 from fitecli.pipeline.examples import choose_features, present, read_dataset
-from fitecli.pipeline.learning import TrainOptions, find_trained, train
+from fitecli.pipeline.learning import find_trained, train
 from fitecli.pipeline.models import register, save
+from fitecli.pipeline.plan import TrainOptions
 from fitecli.pipeline.tables import TABLES, System, Table
 from fitecli.records import Example, Prediction
 from fitecli.settings import Settings

@@ -14,15 +14,8 @@ from fitecli.errors import MissingWeights, UsageProblem
 from fitecli.faces import open_analyser
 from fitecli.pipeline.estimates import of_stage
 from fitecli.pipeline.local import Progress, Stage, StageReport, run_stage
-from fitecli.pipeline.stages import (
-    CaptionsStage,
-    ClipStage,
-    DescriptionsStage,
-    EmbeddingsStage,
-    FacesStage,
-    ImageStage,
-    ProminenceStage,
-)
+from fitecli.pipeline.stages import CaptionsStage, EmbeddingsStage, FacesStage, ImageStage
+from fitecli.pipeline.tweet_stages import ClipStage, DescriptionsStage, ProminenceStage
 from fitecli.records import FeatureSet, Worker
 from fitecli.settings import Settings
 from fitecli.store import FeatureSetRow, Scope, Store

@@ -14,7 +14,7 @@ from fitecli.errors import NoExamples, UsageProblem
 from fitecli.pipeline.experiments import ExperimentOptions, missing_runs, run_experiment
 from fitecli.pipeline.extract import ExtractOptions, Extractor
 from fitecli.pipeline.ingest import ingest
-from fitecli.pipeline.learning import TrainOptions
+from fitecli.pipeline.plan import TrainOptions
 from fitecli.pipeline.tables import TABLES
 from fitecli.reports import experiments as report_page
 from fitecli.settings import Settings

@@ -14,7 +14,8 @@ from fitecli.pictures import Picture
 from fitecli.pipeline.extract import ExtractOptions, Extractor, failures
 from fitecli.pipeline.ingest import ingest
 from fitecli.pipeline.local import run_stage
-from fitecli.pipeline.stages import CaptionsStage, ClipStage, DescriptionsStage, FacesStage
+from fitecli.pipeline.stages import CaptionsStage, FacesStage
+from fitecli.pipeline.tweet_stages import ClipStage, DescriptionsStage
 from fitecli.records import Face, FeatureSet, Worker
 from fitecli.settings import Settings
 from fitecli.store import Scope, Store, open_store, run_query

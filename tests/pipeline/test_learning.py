@@ -22,8 +22,9 @@ from fitecli.pipeline.evaluating import (
 )
 from fitecli.pipeline.extract import ExtractOptions, Extractor
 from fitecli.pipeline.ingest import ingest
-from fitecli.pipeline.learning import TrainOptions, plan, train, training_examples
+from fitecli.pipeline.learning import plan, train
 from fitecli.pipeline.models import exported_folders, locate_model
+from fitecli.pipeline.plan import TrainOptions, training_examples
 from fitecli.records import FeatureSet, Worker
 from fitecli.settings import Settings
 from fitecli.store import Scope, Store, open_store, run_query

@@ -17,7 +17,8 @@ from fitecli.pipeline.evaluating import EvaluateOptions, ExportOptions, evaluate
 from fitecli.pipeline.examples import read_dataset
 from fitecli.pipeline.extract import ExtractOptions, Extractor
 from fitecli.pipeline.ingest import ingest
-from fitecli.pipeline.learning import TrainOptions, train
+from fitecli.pipeline.learning import train
+from fitecli.pipeline.plan import TrainOptions
 from fitecli.pipeline.variants import Variant
 from fitecli.pipeline.visuals import visual_size, with_visuals
 from fitecli.records import Example

@@ -1,0 +1,54 @@
+"""transformers' Trainer with a preset's order, objective and rates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch.nn import functional
+from torch.utils.data import Sampler
+from transformers import Trainer
+
+from fitecli.fusion.batches import sampler
+from fitecli.fusion.objective import loss_of, parameter_groups, perturbed, twice
+from fitecli.fusion.presets import Preset
+
+
+class FiteTrainer(Trainer):
+    """Trainer with the preset's order, objective and rates."""
+
+    def __init__(self, *, preset: Preset, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._preset = preset
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
+        dataset = self.train_dataset if train_dataset is None else train_dataset
+        return sampler(self._preset.order, dataset, self.args.train_batch_size)
+
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, **_: Any
+    ) -> Any:
+        """The preset's objective in training, plain cross-entropy in evaluation."""
+        batch = dict(inputs)
+        labels = batch.pop("labels")
+        if not model.training:
+            outputs = model(**batch)
+            loss = functional.cross_entropy(outputs.logits.float(), labels)
+        else:
+            outputs = model(**(twice(batch) if self._preset.r_drop else batch))
+            loss = loss_of(outputs.logits, labels, self._preset)
+        return (loss, {"loss": loss, **outputs}) if return_outputs else loss
+
+    def training_step(self, model: Any, inputs: dict[str, Any], *more: Any) -> Any:
+        """One backward pass, and an adversarial one where the preset asks for it."""
+        loss = super().training_step(model, dict(inputs), *more)
+        if self._preset.adversarial:
+            with perturbed(self.accelerator.unwrap_model(model), self._preset.adversarial):
+                super().training_step(model, inputs, *more)
+        return loss
+
+    def create_optimizer(self, model: Any = None) -> Any:
+        """AdamW over the preset's parameter groups."""
+        groups = parameter_groups(model or self.model, self._preset)
+        cls, settings = self.get_optimizer_cls_and_kwargs(self.args)
+        self.optimizer: Any = cls(groups, **settings)
+        return self.optimizer

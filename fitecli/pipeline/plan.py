@@ -1,0 +1,148 @@
+"""What a training reads: its preset, its examples, and what makes two trainings the same."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fitecli.errors import NoExamples
+from fitecli.pipeline.derived import derive_features, rules_of
+from fitecli.pipeline.examples import choose_features, present, read_dataset
+from fitecli.pipeline.variants import Variant
+from fitecli.pipeline.visuals import visual_size, with_visuals
+from fitecli.records import Example, fingerprint
+from fitecli.settings import Settings
+from fitecli.store import FeatureSetRow, Store
+
+if TYPE_CHECKING:
+    from fitecli.fusion.presets import Preset
+
+Tell = Callable[[str], None]
+HOLD_OUT = 10  # one picture in so many, where dev is not there or not to be seen
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """What `fite train` is asked for."""
+
+    datasets: tuple[str, ...] = ()
+    preset: str = "fite-mini"
+    variant: Variant = Variant()
+    seeds: tuple[int, ...] = (0,)
+    output: Path | None = None
+    folder: Path | None = None  # of new runs, where output is not given: runs/TIME
+    features: str | None = None
+    device: str = "auto"
+    threads: int = 0
+    epochs: int | None = None
+    hold_out: bool = False  # choose the epoch on a part of train, and leave dev unseen
+
+
+def training_examples(
+    store: Store,
+    datasets: Sequence[str],
+    features: FeatureSetRow,
+    tell: Tell,
+    *,
+    hold_out: bool = False,
+) -> tuple[list[Example], list[Example]]:
+    """The labelled examples to train on and to choose the epoch by; test splits stay unseen.
+
+    Where no dataset has a dev split, or hold_out asks for it (dev stays unseen then, too), one
+    picture in ten is held out with all its tweets; a tweet without a picture by its text.
+    """
+    unseen = {"test", "dev"} if hold_out else {"test"}
+    train: list[Example] = []
+    dev: list[Example] = []
+    for dataset in datasets:
+        splits = {split for member in present(store, [dataset]) for split in store.splits(member)}
+        for split in sorted(split or "" for split in splits - unseen):
+            examples = read_dataset(store, dataset, split, features)
+            (dev if split == "dev" else train).extend(examples)
+    if not dev and train:
+        tell("One picture in ten of the training data is held out to choose the epoch.")
+        dev = [example for example in train if _held_out(example)]
+        train = [example for example in train if not _held_out(example)]
+    if not train or not dev:
+        names = ", ".join(datasets) or "the store"
+        raise NoExamples(
+            f"Too few labelled examples in {names} (train {len(train)}, dev {len(dev)}). Ingest "
+            "labelled tweets, or add a benchmark by `fite datasets add twitter2015`."
+        )
+    return train, dev
+
+
+def _held_out(example: Example) -> bool:
+    text = "".join(example.text.replace("$T$", example.aspect).split())
+    return int(hashlib.sha256((example.picture or text).encode()).hexdigest(), 16) % HOLD_OUT == 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a training reads: its preset, its data and their features."""
+
+    preset: Preset
+    datasets: tuple[str, ...]
+    features: FeatureSetRow
+    train: list[Example]
+    dev: list[Example]
+
+    @classmethod
+    def make(cls, store: Store, options: TrainOptions, tell: Tell) -> Plan:
+        """Raises UsageProblem for a wrong preset, NoExamples where data or features are missing."""
+        datasets = options.datasets or tuple(store.labelled_datasets())
+        options.variant.preset(options.preset)  # a wrong name is told before anything is read
+        base = choose_features(store, options.features, tell, datasets)
+        rules = options.variant.rules(rules_of(base))
+        features = derive_features(store, base, rules, datasets, tell)
+        visual = options.variant.visual
+        size = visual_size(store, features) if visual else 0
+        preset = options.variant.preset(options.preset, visual_size=size)
+        if options.epochs is not None:
+            preset = replace(preset, epochs=options.epochs)
+        train, dev = training_examples(store, datasets, features, tell, hold_out=options.hold_out)
+        if visual:
+            train, dev = (with_visuals(store, part, features, visual) for part in (train, dev))
+        if preset.order == "file":
+            train.sort(key=lambda example: example.source_line or 0)
+        return cls(preset, datasets, features, train, dev)
+
+    @property
+    def key(self) -> str:
+        """What makes two trainings the same but for the seed: a preset's name changes nothing."""
+        return fingerprint(
+            {
+                "preset": self.preset.changes(),
+                "features": self.features.fingerprint,
+                "examples": _digest([*self.train, *self.dev]),
+            }
+        )
+
+    def encoders(self, settings: Settings) -> list[Path]:
+        """The language models on disk, fetched where they must be; raises MissingWeights."""
+        from fitecli.fusion import presets
+
+        preset = self.preset
+        names = [preset.encoder] + ([preset.scene_encoder] if preset.scene_encoder else [])
+        return [
+            presets.locate_encoder(name, preset.package, settings.models, offline=settings.offline)
+            for name in names
+        ]
+
+
+def _digest(examples: Sequence[Example]) -> str:
+    digest = hashlib.sha256()
+    for item in examples:
+        parts = (
+            item.text,
+            item.aspect,
+            item.description,
+            item.caption,
+            item.label or "",
+            *map(str, item.visual or ()),
+        )
+        digest.update("\x1f".join(parts).encode() + b"\x1e")
+    return digest.hexdigest()
