@@ -120,7 +120,8 @@ class Example:
     text holds the literal `$T$` where the aspect stood. faces: in the tweet's pictures. picture:
     the name of the first one. face: what the description says of the face that was given to the
     aspect. source_line: the row in a benchmark file. visual: an embedding of the picture or of the
-    aspect's face, where the model reads one.
+    aspect's face, where the model reads one. target: what teachers say of LABELS, where a model
+    learns from them and not from a label.
     """
 
     text: str
@@ -135,6 +136,7 @@ class Example:
     face: str | None = None
     source_line: int | None = None
     visual: tuple[float, ...] | None = None
+    target: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ def experiment(
     options = ExperimentOptions(table, dataset, split, training, fidelity, against, known)
     with opened(ctx.obj, create=False) as store:
         if dry_run:
-            print_json({"missing": missing_runs(store, options)})
+            print_json({"missing": missing_runs(store, options, ctx.obj)})
             return
         report = run_experiment(store, options, ctx.obj, tell=tell)
     report["command"] = _again(options, preset)

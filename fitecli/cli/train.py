@@ -32,6 +32,12 @@ def train(
     seeds: Seeds = "0",
     output: Annotated[Path | None, typer.Option(help="Folder (default: runs/TIME).")] = None,
     epochs: Epochs = None,
+    teachers: Annotated[
+        str | None, typer.Option(help="Models, separated by commas, whose opinion is learnt, too.")
+    ] = None,
+    unlabelled: Annotated[
+        str | None, typer.Option(help="Datasets that the teachers label (their train split).")
+    ] = None,
     hold_out: Annotated[
         bool,
         typer.Option("--hold-out", help="Choose the epoch on a tenth of train; dev stays unseen."),
@@ -81,6 +87,8 @@ def train(
         device=device,
         threads=threads,
         epochs=epochs,
+        teachers=tuple(teachers.split(",")) if teachers else (),
+        unlabelled=tuple(unlabelled.split(",")) if unlabelled else (),
         hold_out=hold_out,
     )
     with opened(ctx.obj, create=False) as store:

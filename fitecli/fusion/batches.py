@@ -13,12 +13,13 @@ from fitecli.fusion.presets import Preset
 from fitecli.inputs import EncodedExample, InputBuilder
 from fitecli.records import LABELS, Example
 
+Target = tuple[float, ...]  # probabilities of LABELS
 LEFT_OUT = ("age", "race", "gender")
 POOL = 8  # batches that are sorted by length together
 
 
-class EncodedDataset(Dataset[tuple[EncodedExample, int]]):
-    """Encoded examples with the index of their label.
+class EncodedDataset(Dataset[tuple[EncodedExample, Target]]):
+    """Encoded examples with the probabilities of their labels: 1 for a label that is known.
 
     withhold: takes a part of an example away each time it is read; then it is encoded anew.
     """
@@ -30,17 +31,25 @@ class EncodedDataset(Dataset[tuple[EncodedExample, int]]):
         withhold: Callable[[Example], Example] | None = None,
     ) -> None:
         self.encoded = builder.encode(examples)
-        self.labels = [LABELS.index(example.label or "") for example in examples]
+        self.targets = [_target(example) for example in examples]
         self._builder, self._examples, self._withhold = builder, examples, withhold
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.targets)
 
-    def __getitem__(self, index: int) -> tuple[EncodedExample, int]:
+    def __getitem__(self, index: int) -> tuple[EncodedExample, Target]:
         encoded = self.encoded[index]
         if self._withhold is not None:
             (encoded,) = self._builder.encode([self._withhold(self._examples[index])])
-        return encoded, self.labels[index]
+        return encoded, self.targets[index]
+
+
+def _target(example: Example) -> Target:
+    """What a model is to say of an example: its label, or else what teachers say."""
+    if example.label is None and example.target is not None:
+        return example.target
+    place = LABELS.index(example.label or "")
+    return tuple(float(place == index) for index in range(len(LABELS)))
 
 
 @dataclass(frozen=True)
@@ -111,12 +120,13 @@ def sampler(order: str, dataset: EncodedDataset, batch_size: int) -> Sampler[int
 
 @dataclass(frozen=True)
 class Collator:
-    """Pads encoded examples and adds their labels."""
+    """Pads encoded examples and adds their labels (B,) and targets (B, 3)."""
 
     builder: InputBuilder
 
-    def __call__(self, items: Sequence[tuple[EncodedExample, int]]) -> dict[str, torch.Tensor]:
+    def __call__(self, items: Sequence[tuple[EncodedExample, Target]]) -> dict[str, torch.Tensor]:
         arrays = self.builder.collate([encoded for encoded, _ in items])
         batch = {name: torch.from_numpy(array) for name, array in arrays.items()}
-        batch["labels"] = torch.tensor([label for _, label in items])
+        batch["targets"] = torch.tensor([target for _, target in items])
+        batch["labels"] = batch["targets"].argmax(dim=-1)
         return batch

@@ -21,18 +21,19 @@ def twice(batch: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: torch.cat([values, values]) for name, values in batch.items()}
 
 
-def loss_of(logits: Tensor, labels: Tensor, preset: Preset) -> Tensor:
+def loss_of(logits: Tensor, targets: Tensor, preset: Preset) -> Tensor:
     """Cross-entropy with label smoothing, and R-Drop's divergence where the preset asks for it.
 
-    logits: (B, 3), or (2B, 3) of a batch that was read `twice`. labels: (B,). R-Drop adds the mean
-    symmetric Kullback-Leibler divergence of the two passes, weighed by preset.r_drop. Source:
-    Liang et al., NeurIPS 2021, eq. 4.
+    logits: (B, 3), or (2B, 3) of a batch that was read `twice`. targets: (B, 3) probabilities of
+    the labels. R-Drop adds the mean symmetric Kullback-Leibler divergence of the two passes,
+    weighed by preset.r_drop. Source: Liang et al., NeurIPS 2021, eq. 4.
     """
     logits = logits.float()
-    if len(logits) == len(labels):
-        return functional.cross_entropy(logits, labels, label_smoothing=preset.label_smoothing)
-    gold = torch.cat([labels, labels])
-    loss = functional.cross_entropy(logits, gold, label_smoothing=preset.label_smoothing)
+    smoothing = preset.label_smoothing
+    if len(logits) == len(targets):
+        return functional.cross_entropy(logits, targets, label_smoothing=smoothing)
+    both = torch.cat([targets, targets])
+    loss = functional.cross_entropy(logits, both, label_smoothing=smoothing)
     first, second = (half.log_softmax(dim=-1) for half in logits.chunk(2))
     return loss + preset.r_drop * (_divergence(first, second) + _divergence(second, first)) / 2
 

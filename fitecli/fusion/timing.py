@@ -47,9 +47,9 @@ def seconds_per_epoch(
         batch = Collator(builder)([data[index] for index in indices])
         with torch.autocast(place.type, torch.bfloat16, enabled=half):
             placed = {name: array.to(place) for name, array in batch.items()}
-            labels = placed.pop("labels")
+            targets = placed.pop("targets")
             outputs = model(**(twice(placed) if preset.r_drop else placed))
-            loss: Any = loss_of(outputs.logits, labels, preset)
+            loss: Any = loss_of(outputs.logits, targets, preset)
         loss.backward()
         optimiser.step()
         optimiser.zero_grad()

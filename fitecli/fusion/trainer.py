@@ -29,13 +29,13 @@ class FiteTrainer(Trainer):
     ) -> Any:
         """The preset's objective in training, plain cross-entropy in evaluation."""
         batch = dict(inputs)
-        labels = batch.pop("labels")
+        labels, targets = batch.pop("labels"), batch.pop("targets")
         if not model.training:
             outputs = model(**batch)
             loss = functional.cross_entropy(outputs.logits.float(), labels)
         else:
             outputs = model(**(twice(batch) if self._preset.r_drop else batch))
-            loss = loss_of(outputs.logits, labels, self._preset)
+            loss = loss_of(outputs.logits, targets, self._preset)
         return (loss, {"loss": loss, **outputs}) if return_outputs else loss
 
     def training_step(self, model: Any, inputs: dict[str, Any], *more: Any) -> Any:

@@ -87,7 +87,9 @@ def run_experiment(
     }
 
 
-def missing_runs(store: Store, options: ExperimentOptions) -> list[dict[str, Any]]:
+def missing_runs(
+    store: Store, options: ExperimentOptions, settings: Settings
+) -> list[dict[str, Any]]:
     """The trainings that `run_experiment` would do: dataset, system and seeds of each."""
     table = find_table(options)
     found = []
@@ -96,7 +98,7 @@ def missing_runs(store: Store, options: ExperimentOptions) -> list[dict[str, Any
             if system.variant is None:
                 continue
             training = _training(store, options, system, dataset)
-            done = find_trained(store, training)
+            done = find_trained(store, training, settings)
             seeds = [seed for seed in training.seeds if seed not in done]
             if seeds:
                 found.append({"dataset": dataset, "system": system.name, "seeds": seeds})
@@ -208,7 +210,7 @@ class _Measurement:
 
     def _runs(self, system: System, examples: Sequence[Example], split: str) -> list[_Run]:
         training = _training(self.store, self.options, system, self.dataset)
-        found = find_trained(self.store, training)
+        found = find_trained(self.store, training, self.settings)
         rest = tuple(seed for seed in training.seeds if seed not in found)
         if rest and not self.options.known:
             self.tell(f"{self.dataset}, {system.name}: seeds {', '.join(map(str, rest))}")

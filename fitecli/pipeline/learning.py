@@ -43,7 +43,7 @@ def train(
     """Train one model a seed; what is finished is kept, what was interrupted goes on."""
     if settings.processes > 1 and options.output is None:
         raise UsageProblem("Under torchrun all processes need one folder: add --output DIR.")
-    made = Plan.make(store, options, tell)
+    made = Plan.make(store, options, settings, tell)
     preset, encoders = made.preset, made.encoders(settings)
     tell(
         f"Training {preset.name} on {len(made.train)} examples of {', '.join(made.datasets)}, "
@@ -63,9 +63,9 @@ def train(
     return [job.run(seed, made.train, made.dev) for seed in options.seeds]
 
 
-def find_trained(store: Store, options: TrainOptions) -> dict[int, Path]:
+def find_trained(store: Store, options: TrainOptions, settings: Settings) -> dict[int, Path]:
     """Seed -> folder of the finished runs of exactly this training, wherever they lie."""
-    key = Plan.make(store, options, lambda message: None).key
+    key = Plan.make(store, options, settings, lambda message: None).key
     found = {}
     for seed in options.seeds:
         run = store.find_run(key, seed, status="done")
@@ -78,7 +78,7 @@ def plan(store: Store, options: TrainOptions, settings: Settings, *, tell: Tell)
     """What `train` would do and how long it should take, without doing it."""
     from fitecli.fusion.timing import seconds_per_epoch
 
-    made = Plan.make(store, options, tell)
+    made = Plan.make(store, options, settings, tell)
     seconds = seconds_per_epoch(
         made.train,
         made.dev,

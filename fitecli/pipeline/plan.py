@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from fitecli.errors import NoExamples
 from fitecli.pipeline.derived import derive_features, rules_of
+from fitecli.pipeline.distilling import taught_examples
 from fitecli.pipeline.examples import choose_features, present, read_dataset
 from fitecli.pipeline.variants import Variant
 from fitecli.pipeline.visuals import visual_size, with_visuals
@@ -38,6 +39,8 @@ class TrainOptions:
     device: str = "auto"
     threads: int = 0
     epochs: int | None = None
+    teachers: tuple[str, ...] = ()  # models that label the aspects of the unlabelled datasets
+    unlabelled: tuple[str, ...] = ()
     hold_out: bool = False  # choose the epoch on a part of train, and leave dev unseen
 
 
@@ -91,7 +94,7 @@ class Plan:
     dev: list[Example]
 
     @classmethod
-    def make(cls, store: Store, options: TrainOptions, tell: Tell) -> Plan:
+    def make(cls, store: Store, options: TrainOptions, settings: Settings, tell: Tell) -> Plan:
         """Raises UsageProblem for a wrong preset, NoExamples where data or features are missing."""
         datasets = options.datasets or tuple(store.labelled_datasets())
         options.variant.preset(options.preset)  # a wrong name is told before anything is read
@@ -106,6 +109,16 @@ class Plan:
         train, dev = training_examples(store, datasets, features, tell, hold_out=options.hold_out)
         if visual:
             train, dev = (with_visuals(store, part, features, visual) for part in (train, dev))
+        train += taught_examples(
+            store,
+            options.teachers,
+            options.unlabelled,
+            features,
+            settings,
+            tell,
+            threads=options.threads,
+            device=options.device,
+        )
         if preset.order == "file":
             train.sort(key=lambda example: example.source_line or 0)
         return cls(preset, datasets, features, train, dev)
@@ -143,6 +156,7 @@ def _digest(examples: Sequence[Example]) -> str:
             item.caption,
             item.label or "",
             *map(str, item.visual or ()),
+            *(f"{share:.6f}" for share in item.target or ()),
         )
         digest.update("\x1f".join(parts).encode() + b"\x1e")
     return digest.hexdigest()

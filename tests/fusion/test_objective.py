@@ -12,7 +12,7 @@ from fitecli.fusion.objective import loss_of, parameter_groups, perturbed, twice
 from fitecli.fusion.presets import Preset
 
 LOGITS = torch.tensor([[2.0, 0.0, 1.0], [0.0, 3.0, 0.0]])
-LABELS = torch.tensor([0, 2])
+LABELS = torch.tensor([[1.0, 0, 0], [0, 0, 1.0]])  # as probabilities
 
 
 def preset(**more: float) -> Preset:
@@ -20,8 +20,8 @@ def preset(**more: float) -> Preset:
 
 
 def test_plain_it_is_the_cross_entropy() -> None:
-    expected = torch.nn.functional.cross_entropy(LOGITS, LABELS)
-    assert loss_of(LOGITS, LABELS, preset()) == expected
+    expected = torch.nn.functional.cross_entropy(LOGITS, LABELS.argmax(-1))
+    assert loss_of(LOGITS, LABELS, preset()) == pytest.approx(float(expected))
     smoothed = loss_of(LOGITS, LABELS, preset(label_smoothing=0.2))
     uniform = -LOGITS.log_softmax(-1).mean(-1).mean()
     assert smoothed == pytest.approx(float(0.8 * expected + 0.2 * uniform))

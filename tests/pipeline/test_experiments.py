@@ -64,7 +64,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory, tiny_preset: Path) -> Lab:
 
 
 def test_a_table_is_measured_once_and_read_again(lab: Lab) -> None:
-    planned = missing_runs(lab.store, lab.options)
+    planned = missing_runs(lab.store, lab.options, lab.settings)
     assert [(row["system"], row["seeds"]) for row in planned] == [
         (system.name, [0, 1]) for system in TABLES["table6"].systems
     ]
@@ -80,7 +80,7 @@ def test_a_table_is_measured_once_and_read_again(lab: Lab) -> None:
         assert sum(part["n"] for part in row["by_faces"].values()) == 11
         assert row["paper"] is None  # the paper does not know this dataset
     assert lab.runs() == 8
-    assert missing_runs(lab.store, lab.options) == []
+    assert missing_runs(lab.store, lab.options, lab.settings) == []
     assert lab.run() == first
     assert lab.runs() == 8
 

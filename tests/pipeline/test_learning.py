@@ -12,6 +12,7 @@ import pytest
 
 from fitecli.errors import NoExamples, NotAModel, UsageProblem
 from fitecli.pipeline.classify import ClassifyJob, ClassifyOptions
+from fitecli.pipeline.distilling import taught_examples
 from fitecli.pipeline.evaluating import (
     EvaluateOptions,
     ExportOptions,
@@ -186,6 +187,40 @@ def test_the_card_tells_recipe_scores_and_seeds(trained: World) -> None:
     assert "| 2 seeds of the recipe, as trained | d/train | 48 |" in card
     for word in ("learning_rate 0.005", "- Seed 0, epoch", "## Intended use", "guesses"):
         assert word in card
+
+
+def test_a_student_learns_what_teachers_say(trained: World) -> None:
+    lines = [json.loads(line) for line in labelled_lines(12)]
+    for line in lines:
+        line["aspects"][0].pop("label")
+    trained.ingest("\n".join(map(json.dumps, lines)), "more")
+    features = trained.store.feature_set("bundled+prominence")
+    assert features is not None
+    models = [str(trained.folder / "runs" / f"seed-{seed}") for seed in (0, 1)]
+    taught = taught_examples(
+        trained.store, models, ["more"], features, trained.settings, trained.told.append
+    )
+    assert len(taught) == 10  # two of twelve are dev
+    aspects = [item.aspect_id or 0 for item in taught]
+    rows = trained.ask(
+        "select aspect_id, avg(positive), count(*) from prediction "
+        f"where aspect_id in ({', '.join(map(str, aspects))}) group by 1"
+    )
+    for item in taught:
+        assert item.label is None
+        assert item.target is not None
+        assert sum(item.target) == pytest.approx(1)
+    found = {item.aspect_id: item.target[2] for item in taught if item.target}
+    assert found == pytest.approx({number: mean for number, mean, _ in rows})
+    assert {count for *_, count in rows} == {2}
+    planned = trained.plan(datasets=("d",), teachers=tuple(models), unlabelled=("more",))
+    assert planned["train"] == 48 + 10
+    (student,) = trained.train(
+        datasets=("d",), teachers=tuple(models), unlabelled=("more",), seeds=(7,), epochs=1
+    )
+    assert (student.path / "model.safetensors").is_file()
+    with pytest.raises(UsageProblem, match="go together"):
+        trained.plan(datasets=("d",), teachers=tuple(models))
 
 
 def test_a_models_recipe_trains_the_same_again(trained: World) -> None:
