@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import comb
 
 import numpy as np
@@ -57,24 +58,35 @@ def bootstrap(
     the interval tells of the tweets' sampling; the seeds' is told by their standard deviation. The
     draw is always the same. Source: Efron and Tibshirani, 1993, chapter 16.
     """
-    random = np.random.default_rng(0)
-    known, places = np.unique(
-        np.arange(len(gold)) if groups is None else groups, return_inverse=True
-    )
-    count = len(known)
+    single = np.arange(len(gold))
+    known, places = np.unique(single if groups is None else groups, return_inverse=True)
+    drawn = _draw(len(known), resamples)
     systems = [first] if second is None else [first, second]
     indices = [[_cells(gold, predicted) for predicted in system] for system in systems]
-    values = np.empty(resamples)
-    for start in range(0, resamples, _BLOCK):
-        rows = min(_BLOCK, resamples - start)
-        weights = random.multinomial(count, np.full(count, 1 / count), size=rows)
-        values[start : start + rows] = _statistic(score, indices, weights[:, places])
+    values = np.concatenate(
+        [
+            _statistic(score, indices, drawn[start : start + _BLOCK][:, places])
+            for start in range(0, resamples, _BLOCK)
+        ]
+    )
     value = float(_statistic(score, indices, np.ones((1, len(gold)), np.int64))[0])
     low, high = np.quantile(values, [0.025, 0.975])
     if second is None:
         return Interval(value, float(low), float(high))
     beyond = min(float((values <= 0).mean()), float((values >= 0).mean()))
     return Interval(value, float(low), float(high), min(1.0, 2 * max(beyond, 1 / resamples)))
+
+
+@lru_cache(maxsize=4)
+def _draw(count: int, resamples: int) -> Ints:
+    """How often each of count groups is drawn in each resample: (resamples, count) int16."""
+    random = np.random.default_rng(0)
+    even = np.full(count, 1 / count)
+    blocks = range(0, resamples, _BLOCK)
+    drawn = [
+        random.multinomial(count, even, size=min(_BLOCK, resamples - start)) for start in blocks
+    ]
+    return np.concatenate(drawn).astype(np.int16)
 
 
 def _cells(gold: Ints, predicted: Ints) -> Floats:

@@ -25,7 +25,8 @@ from fitecli.store import Store
 
 Tell = Callable[[str], None]
 SCORES = {"accuracy": accuracies, "macro_f1": macro_f1s}
-PARTS = {"0": (0, 0), "1": (1, 1), "2+": (2, 1_000_000)}  # by the number of faces; appendix A.2
+MANY = 1_000_000
+PARTS = {"0": (0, 0), "1": (1, 1), "2+": (2, MANY), "1+": (1, MANY)}  # faces; appendix A.2
 NOT_RUN = "not run"
 
 
@@ -150,6 +151,10 @@ class _Run:
     path: Path
     predictions: list[Prediction]
 
+    def only(self, places: Sequence[int]) -> _Run:
+        """The same run on some of the examples."""
+        return replace(self, predictions=[self.predictions[place] for place in places])
+
 
 @dataclass(frozen=True)
 class _Measurement:
@@ -264,31 +269,34 @@ class _Measurement:
             {"seed": run.seed, "model": str(run.path)} | _scores(examples, run.predictions)
             for run in runs
         ]
-        row |= {name: spread([run[name] for run in row["runs"]]) for name in SCORES}
-        baseline = all_runs.get(self.table.baseline)
-        if baseline and system.name != self.table.baseline:
-            row["difference"] = compare_systems(
-                examples, [r.predictions for r in runs], [r.predictions for r in baseline]
-            )
+        row |= _spreads(row["runs"])
+        baseline = all_runs.get(self.table.baseline, [])
+        others = [] if system.name == self.table.baseline else baseline
+        row |= _compared(examples, runs, others)
         row["by_faces"] = {}
         for part, (low, high) in PARTS.items():
             kept = [place for place, item in enumerate(examples) if low <= item.faces <= high]
             if kept:
-                row["by_faces"][part] = self._part(system, runs, examples, kept, part)
+                some = [examples[place] for place in kept]
+                mine, theirs = ([run.only(kept) for run in system] for system in (runs, others))
+                found = {"n": len(kept), "paper": _paper(system, f"{self.dataset}/{part}")}
+                found |= _spreads([_scores(some, run.predictions) for run in mine])
+                row["by_faces"][part] = found | _compared(some, mine, theirs)
         return row
 
-    def _part(
-        self,
-        system: System,
-        runs: Sequence[_Run],
-        examples: Sequence[Example],
-        kept: Sequence[int],
-        part: str,
-    ) -> dict[str, Any]:
-        some = [examples[place] for place in kept]
-        scores = [_scores(some, [run.predictions[place] for place in kept]) for run in runs]
-        found: dict[str, Any] = {"n": len(kept), "paper": _paper(system, f"{self.dataset}/{part}")}
-        return found | {name: spread([score[name] for score in scores]) for name in SCORES}
+
+def _spreads(scores: Sequence[dict[str, float]]) -> dict[str, Any]:
+    return {name: spread([score[name] for score in scores]) for name in SCORES}
+
+
+def _compared(
+    examples: Sequence[Example], runs: Sequence[_Run], others: Sequence[_Run]
+) -> dict[str, Any]:
+    """The difference to the baseline's runs, where there are any."""
+    if not others:
+        return {}
+    ours, theirs = ([run.predictions for run in system] for system in (runs, others))
+    return {"difference": compare_systems(examples, ours, theirs)}
 
 
 def _paper(system: System, key: str) -> dict[str, float] | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 COLUMNS = ("system", "paper", "accuracy", "macro-F1", "seeds", "Δ accuracy", "Δ macro-F1", "note")
-PARTS = ("system", "faces", "examples", "paper", "accuracy", "macro-F1")
+PARTS = ("system", "faces", "examples", "paper", "accuracy", "macro-F1", "Δ accuracy", "Δ macro-F1")
 Report = Mapping[str, Any]
 
 
@@ -37,6 +37,8 @@ def part_cells(result: Report) -> list[tuple[str, ...]]:
             _paper(found["paper"]),
             spread(found["accuracy"]),
             spread(found["macro_f1"]),
+            _difference(found.get("difference"), "accuracy"),
+            _difference(found.get("difference"), "macro_f1"),
         )
         for row in result["rows"]
         for part, found in row.get("by_faces", {}).items()

@@ -77,7 +77,10 @@ def test_a_table_is_measured_once_and_read_again(lab: Lab) -> None:
         assert row["accuracy"]["mean"] == pytest.approx(sum(scores) / 2)
         assert row["accuracy"]["sd"] == pytest.approx(abs(scores[0] - scores[1]) / 2**0.5)
         assert ("difference" in row) == (row["name"] != "FITE")
-        assert sum(part["n"] for part in row["by_faces"].values()) == 11
+        parts = {name: part["n"] for name, part in row["by_faces"].items()}
+        assert parts["0"] + parts["2+"] == 11
+        assert parts["1+"] == parts["2+"]
+        assert ("difference" in row["by_faces"]["0"]) == (row["name"] != "FITE")
         assert row["paper"] is None  # the paper does not know this dataset
     assert lab.runs() == 8
     assert missing_runs(lab.store, lab.options, lab.settings) == []
