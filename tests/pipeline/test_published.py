@@ -8,8 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from fitecli.errors import UnreadableSource, UsageProblem
-from fitecli.pipeline.examples import choose_features, example_of, read_examples
+from fitecli.errors import NoExamples, UnreadableSource, UsageProblem
+from fitecli.pipeline.examples import (
+    choose_features,
+    example_of,
+    read_dataset,
+    read_examples,
+    scopes_of,
+)
 from fitecli.pipeline.published import add_published
 from fitecli.reports.statistics import statistics
 from fitecli.sources.published import download, files_of, load
@@ -159,6 +165,27 @@ def test_the_statistics_equal_the_published_files(store: Store, published: Path)
                 faces[str(row.split)] += row.with_face
     assert checked == len(TABLE_2)
     assert faces == TWITTER_FACE
+
+
+def test_twitter_face_is_a_part_of_both(store: Store, published: Path) -> None:
+    with pytest.raises(NoExamples, match="no dataset 'twitter2015'"):
+        choose_features(store, None, silent, ("twitter-face",))
+    for name in ("twitter2015", "twitter2017"):
+        add_published(store, name, published, tell=silent)
+    features = choose_features(store, None, silent, ("twitter-face",))
+    parts = scopes_of(store, "twitter-face", None, features)
+    rows = {row.split: row for row in statistics(store, "twitter-face", features, parts)}
+    assert (rows["train"].total, rows["dev"].total) == (3204, 1085)
+    assert all(row.with_face == row.total for row in rows.values())
+    examples = list(read_dataset(store, "twitter-face", "dev", features))
+    assert len(examples) == 1085
+    assert min(example.faces for example in examples) == 1
+    (test,) = scopes_of(store, "twitter-face", "test", features)
+    assert test.dataset == "twitter2015"  # of the other the test split is not public here
+    with pytest.raises(NoExamples, match="no split 'none'"):
+        scopes_of(store, "twitter-face", "none", features)
+    with pytest.raises(NoExamples, match="needs the faces"):
+        scopes_of(store, "twitter-face", None, None)
 
 
 def test_a_new_tweet_and_a_benchmark_row_look_alike(store: Store, tmp_path: Path) -> None:
