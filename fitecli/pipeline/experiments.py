@@ -27,7 +27,7 @@ Tell = Callable[[str], None]
 SCORES = {"accuracy": accuracies, "macro_f1": macro_f1s}
 MANY = 1_000_000
 PARTS = {"0": (0, 0), "1": (1, 1), "2+": (2, MANY), "1+": (1, MANY)}  # faces; appendix A.2
-NOT_RUN = "not run"
+NOT_RUN, NOT_MEASURED = "not run", "not measured"  # it could be; it cannot be with this data
 
 
 @dataclass(frozen=True)
@@ -91,18 +91,23 @@ def run_experiment(
 def missing_runs(
     store: Store, options: ExperimentOptions, settings: Settings
 ) -> list[dict[str, Any]]:
-    """The trainings that `run_experiment` would do: dataset, system and seeds of each."""
+    """The trainings that `run_experiment` would do: dataset, system and seeds of each, or a note
+    why it cannot be done with this data."""
     table = find_table(options)
-    found = []
+    found: list[dict[str, Any]] = []
     for dataset in _datasets(store, options, table):
         for system in table.systems:
             if system.variant is None:
                 continue
             training = _training(store, options, system, dataset)
-            done = find_trained(store, training, settings)
-            seeds = [seed for seed in training.seeds if seed not in done]
-            if seeds:
-                found.append({"dataset": dataset, "system": system.name, "seeds": seeds})
+            row = {"dataset": dataset, "system": system.name}
+            try:
+                done = find_trained(store, training, settings)
+            except NoExamples as exc:
+                found.append(row | {"note": f"{NOT_MEASURED}: {exc}"})
+                continue
+            if seeds := [seed for seed in training.seeds if seed not in done]:
+                found.append(row | {"seeds": seeds})
     return found
 
 
@@ -181,7 +186,10 @@ class _Measurement:
                 continue
             try:
                 runs[system.name] = self._runs(system, examples, split)
-            except (MissingWeights, NoExamples) as exc:
+            except NoExamples as exc:
+                notes[system.name] = f"{NOT_MEASURED}: {exc}"
+                continue
+            except MissingWeights as exc:
                 notes[system.name] = f"{NOT_RUN}: {exc}"
                 continue
             if not runs[system.name]:

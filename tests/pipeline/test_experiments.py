@@ -107,6 +107,17 @@ def test_systems_that_cannot_be_run_are_told(lab: Lab) -> None:
         assert len(rows[name]["runs"]) == 2
 
 
+def test_what_needs_pictures_that_are_not_there_is_not_measured(lab: Lab) -> None:
+    notes = {
+        row["system"]: row.get("note", "")
+        for row in missing_runs(lab.store, replace(lab.options, table="table8"), lab.settings)
+    }
+    assert notes["FITE+face"].startswith("not measured: There is no CLIP embedding")
+    (result,) = lab.run(table="table8", known=True)["results"]
+    rows = {row["name"]: row["note"] for row in result["rows"]}
+    assert rows["Res-BERT+BL"].startswith("not measured: There is no CLIP embedding")
+
+
 def test_without_a_test_dev_is_measured_and_stays_unseen(lab: Lab) -> None:
     lines = "\n".join(labelled_lines(30)).encode()
     ingest(lab.store, io.BytesIO(lines), dataset="e")
