@@ -35,8 +35,9 @@ def train(
     teachers: Annotated[
         str | None, typer.Option(help="Models, separated by commas, whose opinion is learnt, too.")
     ] = None,
-    unlabelled: Annotated[
-        str | None, typer.Option(help="Datasets that the teachers label (their train split).")
+    taught: Annotated[
+        str | None,
+        typer.Option(help="Datasets whose train split the teachers look at, labelled or not."),
     ] = None,
     hold_out: Annotated[
         bool,
@@ -88,7 +89,7 @@ def train(
         threads=threads,
         epochs=epochs,
         teachers=tuple(teachers.split(",")) if teachers else (),
-        unlabelled=tuple(unlabelled.split(",")) if unlabelled else (),
+        taught=tuple(taught.split(",")) if taught else (),
         hold_out=hold_out,
     )
     with opened(ctx.obj, create=False) as store:

@@ -45,8 +45,8 @@ class EncodedDataset(Dataset[tuple[EncodedExample, Target]]):
 
 
 def _target(example: Example) -> Target:
-    """What a model is to say of an example: its label, or else what teachers say."""
-    if example.label is None and example.target is not None:
+    """What a model is to say of an example: what teachers say, or else its label."""
+    if example.target is not None:
         return example.target
     place = LABELS.index(example.label or "")
     return tuple(float(place == index) for index in range(len(LABELS)))

@@ -11,7 +11,7 @@ from fitecli.errors import UsageProblem
 from fitecli.evaluation import open_predictor
 from fitecli.pipeline.examples import present, read_examples
 from fitecli.pipeline.models import locate_model, register, save
-from fitecli.records import Example
+from fitecli.records import LABELS, Example
 from fitecli.settings import Settings
 from fitecli.store import FeatureSetRow, Scope, Store
 
@@ -35,7 +35,7 @@ def taught_examples(
     store. Raises UsageProblem where there are teachers and no datasets, or the other way round.
     """
     if bool(teachers) != bool(datasets):
-        raise UsageProblem("--teachers and --unlabelled go together: models, and what they label.")
+        raise UsageProblem("--teachers and --taught go together: models, and what they look at.")
     examples = [
         replace(example, label=None)
         for dataset in present(store, datasets)
@@ -60,3 +60,30 @@ def taught_examples(
         replace(example, target=(float(row[0]), float(row[1]), float(row[2])))
         for example, row in zip(examples, means, strict=True)
     ]
+
+
+def with_opinions(
+    train: Sequence[Example], dev: Sequence[Example], opinions: Sequence[Example], share: float
+) -> list[Example]:
+    """The training examples and, without a label, those that only teachers know.
+
+    Where both are known, the target is the label with 1 - share and the teachers' opinion with
+    share. What the epoch is chosen on is not learnt from, teachers or not.
+    """
+    unseen = {example.aspect_id for example in dev}
+    taught = {item.aspect_id: item for item in opinions if item.aspect_id not in unseen}
+    mixed = [
+        _mixed(example, taught.pop(example.aspect_id), share)
+        if example.aspect_id in taught
+        else example
+        for example in train
+    ]
+    return mixed + list(taught.values())
+
+
+def _mixed(example: Example, opinion: Example, share: float) -> Example:
+    negative, neutral, positive = (
+        share * theirs + (1 - share) * (label == example.label)
+        for label, theirs in zip(LABELS, opinion.target or (), strict=True)
+    )
+    return replace(example, target=(negative, neutral, positive))

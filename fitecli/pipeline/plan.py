@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from fitecli.errors import NoExamples
 from fitecli.pipeline.derived import derive_features, rules_of
-from fitecli.pipeline.distilling import taught_examples
+from fitecli.pipeline.distilling import taught_examples, with_opinions
 from fitecli.pipeline.examples import choose_features, present, read_dataset
 from fitecli.pipeline.variants import Variant
 from fitecli.pipeline.visuals import visual_size, with_visuals
@@ -39,8 +39,8 @@ class TrainOptions:
     device: str = "auto"
     threads: int = 0
     epochs: int | None = None
-    teachers: tuple[str, ...] = ()  # models that label the aspects of the unlabelled datasets
-    unlabelled: tuple[str, ...] = ()
+    teachers: tuple[str, ...] = ()  # models whose opinion of the taught datasets is learnt, too
+    taught: tuple[str, ...] = ()
     hold_out: bool = False  # choose the epoch on a part of train, and leave dev unseen
 
 
@@ -100,25 +100,26 @@ class Plan:
         options.variant.preset(options.preset)  # a wrong name is told before anything is read
         base = choose_features(store, options.features, tell, datasets)
         rules = options.variant.rules(rules_of(base))
-        features = derive_features(store, base, rules, datasets, tell)
+        features = derive_features(store, base, rules, (*datasets, *options.taught), tell)
         visual = options.variant.visual
         size = visual_size(store, features) if visual else 0
         preset = options.variant.preset(options.preset, visual_size=size)
         if options.epochs is not None:
             preset = replace(preset, epochs=options.epochs)
         train, dev = training_examples(store, datasets, features, tell, hold_out=options.hold_out)
-        if visual:
-            train, dev = (with_visuals(store, part, features, visual) for part in (train, dev))
-        train += taught_examples(
+        opinions = taught_examples(
             store,
             options.teachers,
-            options.unlabelled,
+            options.taught,
             features,
             settings,
             tell,
             threads=options.threads,
             device=options.device,
         )
+        train = with_opinions(train, dev, opinions, preset.teacher_share)
+        if visual:
+            train, dev = (with_visuals(store, part, features, visual) for part in (train, dev))
         if preset.order == "file":
             train.sort(key=lambda example: example.source_line or 0)
         return cls(preset, datasets, features, train, dev)

@@ -12,7 +12,7 @@ import pytest
 
 from fitecli.errors import NoExamples, NotAModel, UsageProblem
 from fitecli.pipeline.classify import ClassifyJob, ClassifyOptions
-from fitecli.pipeline.distilling import taught_examples
+from fitecli.pipeline.distilling import taught_examples, with_opinions
 from fitecli.pipeline.evaluating import (
     EvaluateOptions,
     ExportOptions,
@@ -26,7 +26,7 @@ from fitecli.pipeline.ingest import ingest
 from fitecli.pipeline.learning import plan, train
 from fitecli.pipeline.models import exported_folders, locate_model
 from fitecli.pipeline.plan import TrainOptions, training_examples
-from fitecli.records import FeatureSet, Worker
+from fitecli.records import Example, FeatureSet, Worker
 from fitecli.settings import Settings
 from fitecli.store import Scope, Store, open_store, run_query
 from tests.conftest import DEMO, labelled_lines
@@ -213,14 +213,28 @@ def test_a_student_learns_what_teachers_say(trained: World) -> None:
     found = {item.aspect_id: item.target[2] for item in taught if item.target}
     assert found == pytest.approx({number: mean for number, mean, _ in rows})
     assert {count for *_, count in rows} == {2}
-    planned = trained.plan(datasets=("d",), teachers=tuple(models), unlabelled=("more",))
+    planned = trained.plan(datasets=("d",), teachers=tuple(models), taught=("more",))
     assert planned["train"] == 48 + 10
     (student,) = trained.train(
-        datasets=("d",), teachers=tuple(models), unlabelled=("more",), seeds=(7,), epochs=1
+        datasets=("d",), teachers=tuple(models), taught=("more",), seeds=(7,), epochs=1
     )
     assert (student.path / "model.safetensors").is_file()
     with pytest.raises(UsageProblem, match="go together"):
         trained.plan(datasets=("d",), teachers=tuple(models))
+
+
+def test_labels_and_opinions_are_mixed_and_dev_is_not_learnt() -> None:
+    def item(number: int, label: str | None = None) -> Example:
+        return Example("$T$", "Ann", label=label, aspect_id=number)
+
+    train, dev = [item(1, "positive"), item(2, "neutral")], [item(3, "neutral")]
+    opinions = [replace(item(number), target=(0.5, 0.5, 0.0)) for number in (1, 3, 4)]
+    found = with_opinions(train, dev, opinions, 0.25)
+    assert [(e.aspect_id, e.label, e.target) for e in found] == [
+        (1, "positive", (0.125, 0.125, 0.75)),
+        (2, "neutral", None),
+        (4, None, (0.5, 0.5, 0.0)),
+    ]
 
 
 def test_a_models_recipe_trains_the_same_again(trained: World) -> None:

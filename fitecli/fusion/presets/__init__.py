@@ -36,7 +36,8 @@ class Preset:
     "file". selection: the dev score whose first best epoch is kept. warmup: share of the steps in
     which the rate rises before it falls linearly. layer_decay, label_smoothing, r_drop (weight) and
     adversarial (norm of the step) are told in fusion.objective; the chances withhold_pictures,
-    withhold_captions and withhold_attributes in fusion.batches. input: what the network reads.
+    withhold_captions and withhold_attributes in fusion.batches. teacher_share: the weight of the
+    teachers' opinion where a label is known, too. input: what the network reads.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Preset:
     withhold_pictures: float = 0.0
     withhold_captions: float = 0.0
     withhold_attributes: float = 0.0
+    teacher_share: float = 0.5
     order: str = "grouped"
     selection: str = "accuracy"
     share_word_embeddings: bool = False
