@@ -9,8 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from fitecli.records import EMOTIONS, GENDERS, RACES, Alignment, Face, FaceSentence
 
@@ -46,11 +45,15 @@ TEMPLATES = {
         lower_gender=True,
     ),
 }
-_EXPRESSION = re.compile(rf"( with a )(?:{'|'.join(EMOTIONS)})( expression\. )")
+EXTRAS = ("aligned-first", "certainty", "distribution")
+CERTAINTY = ((0.9, "clearly "), (0.6, ""), (0.0, "slightly "))  # least score -> word before
+LIKELY = 0.15  # share from which a distribution names an emotion
+_SURE = "|".join(word for _, word in CERTAINTY if word)
+_EXPRESSION = re.compile(rf"( with a (?:{_SURE})?)(?:{'|'.join(EMOTIONS)})( expression\. )")
 _PERSON = re.compile(
     r"(?P<article>\b[aA])(?P<age> \d+-year-old)?"
     rf"(?P<race> (?:{'|'.join(RACES)}))?(?P<gender> (?:{'|'.join(GENDERS)}|man|woman|person))"
-    rf"(?=\. | with a (?:{'|'.join(EMOTIONS)}) expression\. )"
+    rf"(?=\. | with a (?:{_SURE})?(?:{'|'.join(EMOTIONS)}) expression\. )"
 )
 ATTRIBUTES = ("age", "race", "gender", "emotion")  # in the order in which a sentence tells them
 
@@ -63,12 +66,16 @@ class Rules:
     without: what an ablation leaves out, of ATTRIBUTES, "alignment" (no face is given to an
     aspect) and "pattern" (the attributes alone, all of them, without words between). single_face:
     tell only of the face whose emotion is surest. Source of the ablations: FITE, section 4.4.
+    extras: what the paper does not tell, of EXTRAS: "aligned-first" (faces with an aspect come
+    first), "certainty" (how sure the emotion is, in a word) and "distribution" (all likely
+    emotions with their shares, sure or not).
     """
 
     template: str = "published"
     theta: float = THETA
     without: frozenset[str] = frozenset()
     single_face: bool = False
+    extras: frozenset[str] = frozenset()
 
     @property
     def words(self) -> Template:
@@ -86,14 +93,16 @@ class Rules:
             return None
         return value
 
-    def to_dict(self) -> dict[str, Any]:
-        """The rules as plain values."""
-        return {**asdict(self), "without": sorted(self.without)}
-
-    @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Rules:
-        """Rebuild rules from `to_dict`."""
-        return cls(**{**values, "without": frozenset(values.get("without", ()))})
+    def emotion(self, face: Face) -> str | None:
+        """The face's emotion as the sentence tells it, or None where it is left out."""
+        if "distribution" in self.extras and face.emotions and "emotion" not in self.without:
+            likely = sorted(face.emotions.items(), key=lambda item: (-item[1], item[0]))
+            kept = [item for item in likely if item[1] >= LIKELY] or likely[:1]
+            return ", ".join(f"{share:.0%} {name}" for name, share in kept)
+        emotion = self.told(face, "emotion")
+        if emotion is None or "certainty" not in self.extras or face.emotion_score is None:
+            return None if emotion is None else str(emotion)
+        return next(word for least, word in CERTAINTY if face.emotion_score >= least) + str(emotion)
 
 
 def with_emotion(text: str, emotion: str) -> str | None:
@@ -127,7 +136,7 @@ def sentence(face: Face, *, aspect: str | None = None, rules: Rules = Rules()) -
     `28 white Man sad. ` and `Lydia neutral. `. Source: FITE, Table 1 and appendix A.1, worded as
     in the published descriptions.
     """
-    emotion = rules.told(face, "emotion")
+    emotion = rules.emotion(face)
     if "pattern" in rules.without:
         values = [rules.told(face, name) for name in ATTRIBUTES]
         kept = [aspect, emotion] if aspect is not None and emotion else [aspect, *values]
@@ -234,6 +243,8 @@ def write(
     told = list(range(len(faces)))
     if rules.single_face and faces:
         told = [max(told, key=lambda index: (faces[index].emotion_score or 0.0, -index))]
+    if "aligned-first" in rules.extras:
+        told.sort(key=lambda index: index not in chosen)
     sentences = []
     for index in told:
         aspect = chosen.get(index)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,6 +20,7 @@ from fitecli.metrics import accuracy, expected_calibration_error, macro_f1, summ
 from fitecli.records import LABELS, Example, Face, Prediction
 from fitecli.significance import mcnemar
 
+FACES = ("0", "1", "2+")
 UNMOVED = 1e-5  # a score that moves less has not seen the change: batches differ by as much
 
 
@@ -88,8 +90,9 @@ def evaluate(
 
     The report has n, accuracy, macro_f1, per_class, confusion (rows gold, columns predicted, in the order
     of `labels`), by_faces (the same two scores for pictures with 0, 1, 2+ faces), ece, temperature,
-    ece_uncalibrated (before that temperature), emotion_swap (None where it says nothing) and
-    pairs_per_second. Raises NoExamples where there are none.
+    ece_uncalibrated (before that temperature), gate (mean weight of the face sentence; None without
+    a gate), emotion_swap (None where it says nothing) and pairs_per_second. Raises NoExamples where
+    there are none.
     """
     if not examples:
         raise NoExamples("There are no labelled examples to evaluate on.")
@@ -122,10 +125,31 @@ def judge(examples: Sequence[Example], predictions: Sequence[Prediction]) -> dic
             "accuracy": accuracy(gold[groups == group], predicted[groups == group]),
             "macro_f1": macro_f1(gold[groups == group], predicted[groups == group]),
         }
-        for group, name in enumerate(("0", "1", "2+"))
+        for group, name in enumerate(FACES)
     }
     report["ece"] = expected_calibration_error(gold, scores)
+    report["gate"] = _gates(examples, predictions)
     return report
+
+
+def _gates(examples: Sequence[Example], predictions: Sequence[Prediction]) -> dict[str, Any] | None:
+    """The mean weight of the face sentence: over all, by gold label and by the number of faces."""
+    weights = [prediction.gate for prediction in predictions]
+    known = [weight for weight in weights if weight is not None]
+    if len(known) < len(weights) or not known:
+        return None
+
+    def means(keys: Sequence[str | None], names: Sequence[str]) -> dict[str, float]:
+        groups = {
+            name: [w for w, k in zip(known, keys, strict=True) if k == name] for name in names
+        }
+        return {name: fmean(group) for name, group in groups.items() if group}
+
+    return {
+        "mean": fmean(known),
+        "by_label": means([example.label for example in examples], LABELS),
+        "by_faces": means([FACES[min(example.faces, 2)] for example in examples], FACES),
+    }
 
 
 @dataclass(frozen=True)

@@ -205,3 +205,30 @@ def test_an_expression_is_replaced() -> None:
         "Ann with a happy expression. "
     )
     assert describe.with_emotion("zendaya, a 20-year-old asian Woman. ", "happy") is None
+
+
+def test_extras_tell_more_than_the_paper() -> None:
+    faces = [SAD, NO_RACE, UNSURE_EMOTION, dataclasses.replace(SAD, emotion_score=0.5)]
+    first, _ = describe.write(faces, ["Lydia"], {1: 0}, rules(("aligned-first",)))
+    assert first.startswith(
+        "There are 4 people in the picture. Lydia with a happy expression. a 28"
+    )
+    sure = [describe.sentence(face, rules=rules(("certainty",))) for face in faces]
+    assert sure == [
+        "a 28-year-old white Man with a sad expression. ",
+        "a 32-year-old Woman with a clearly happy expression. ",
+        "a 20-year-old asian Woman. ",
+        "a 28-year-old white Man with a slightly sad expression. ",
+    ]
+    assert describe.with_emotion(sure[1], "angry") == sure[1].replace("happy", "angry")
+    assert describe.leave_out(sure[1], ["age"]) == "a Woman with a clearly happy expression. "
+    shares = {"happy": 0.7, "sad": 0.2, "fear": 0.1}
+    told = dataclasses.replace(UNSURE_EMOTION, emotions=shares)
+    assert describe.sentence(told, aspect="Ann", rules=rules(("distribution",))) == (
+        "Ann with a 70% happy, 20% sad expression. "
+    )
+    assert describe.sentence(SAD, rules=rules(("distribution",))) == describe.sentence(SAD)
+
+
+def rules(extras: tuple[str, ...]) -> describe.Rules:
+    return describe.Rules(extras=frozenset(extras))

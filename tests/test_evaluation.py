@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from fitecli.evaluation import emotion_swap, evaluate
+from fitecli.evaluation import emotion_swap, evaluate, judge
 from fitecli.inputs import InputFormat
 from fitecli.records import Example, Prediction
 
@@ -75,3 +75,16 @@ def test_the_report_has_it_where_faces_are_read() -> None:
     assert report["emotion_swap"]["right_way"] == 1
     report, _ = evaluate(Reader(branches=("scene",)), EXAMPLES)
     assert report["emotion_swap"] is None
+
+
+def test_gates_are_told_by_label_and_faces() -> None:
+    examples = [
+        Example("$T$", "Ann", label=label, faces=faces)
+        for label, faces in (("positive", 0), ("positive", 1), ("neutral", 5))
+    ]
+    predictions = [Prediction.from_scores((0.2, 0.3, 0.5), weight) for weight in (0.2, 0.4, 0.9)]
+    gate = judge(examples, predictions)["gate"]
+    assert gate["mean"] == pytest.approx(0.5)
+    assert gate["by_label"] == pytest.approx({"positive": 0.3, "neutral": 0.9})
+    assert gate["by_faces"] == pytest.approx({"0": 0.2, "1": 0.4, "2+": 0.9})
+    assert judge(examples, [Prediction.from_scores((0.2, 0.3, 0.5), None)] * 3)["gate"] is None

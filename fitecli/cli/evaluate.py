@@ -19,7 +19,7 @@ def evaluate(
         str | None, typer.Option(help="A second model, compared by McNemar's exact test.")
     ] = None,
     withhold: Annotated[
-        str | None, typer.Option(help="Do without: captions, or pictures (captions and faces).")
+        str | None, typer.Option(help="Do without: captions, faces, or pictures (both).")
     ] = None,
     features: Features = None,
     device: Device = "auto",
@@ -58,6 +58,13 @@ def _print(report: dict[str, Any]) -> None:
     print_table("\nConfusion", ("", *labels), matrix)
     faces = [(name, v["n"], v["accuracy"], v["macro_f1"]) for name, v in report["by_faces"].items()]
     print_table("\nBy number of faces", ("faces", "examples", "accuracy", "macro-F1"), faces)
+    if gate := report["gate"]:
+        weights = [
+            (kind, name, weight) for kind in ("by_label", "by_faces")
+            for name, weight in gate[kind].items()
+        ]  # fmt: skip
+        title = f"\nMean weight of the face sentence in the gate: {gate['mean']:.4f}"
+        print_table(title, ("", "", "weight"), weights)
     if swap := report["emotion_swap"]:
         typer.echo(
             f"\nThe expression of the aspect's face, happy against angry, moves the scores the right "

@@ -57,6 +57,10 @@ def train(
     single_face: Annotated[
         bool, typer.Option("--single-face", help="Describe only the face of the surest emotion.")
     ] = False,
+    extras: Annotated[
+        str | None,
+        typer.Option(help="Descriptions also tell: aligned-first, certainty, distribution."),
+    ] = None,
     visual: Annotated[
         str | None, typer.Option(help="Join a CLIP embedding: image, or face (the aspect's).")
     ] = None,
@@ -81,6 +85,7 @@ def train(
             without=tuple(without.split(",")) if without else (),
             single_face=single_face,
             visual=visual,
+            extras=tuple(extras.split(",")) if extras else (),
         ),
         seeds=seeds_of(seeds),
         output=output,

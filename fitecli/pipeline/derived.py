@@ -6,6 +6,7 @@ No picture is looked at: the faces, and which aspect each was given to, are thos
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from fitecli import describe
 from fitecli.describe import Rules
@@ -25,6 +26,7 @@ def rules_of(features: FeatureSetRow) -> Rules:
         theta=features.thresholds.get("theta", describe.THETA),
         without=frozenset(features.ablation.get("without", ())),
         single_face=bool(features.ablation.get("single_face", False)),
+        extras=frozenset(features.ablation.get("extras", ())),
     )
 
 
@@ -61,9 +63,15 @@ def derive_features(
 
 
 def _register(store: Store, base: FeatureSetRow, rules: Rules) -> FeatureSetRow:
-    ablation = {"without": sorted(rules.without), "single_face": rules.single_face}
+    ablation: dict[str, Any] = {
+        "without": sorted(rules.without),
+        "single_face": rules.single_face,
+    }
+    if rules.extras:
+        ablation["extras"] = sorted(rules.extras)
     changed = [f"without-{part}" for part in sorted(rules.without)]
     changed += ["single-face"] if rules.single_face else []
+    changed += sorted(rules.extras)
     changed += [f"{rules.template}-template"] if rules.template != base.template else []
     workers = (base.face_worker_id, base.caption_worker_id, base.alignment_worker_id)
     faces, captions, alignment = (

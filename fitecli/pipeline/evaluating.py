@@ -41,6 +41,7 @@ class EvaluateOptions:
 
 WITHHELD: dict[str, dict[str, str]] = {
     "captions": {"caption": ""},
+    "faces": {"description": ""},
     "pictures": {"caption": "", "description": ""},
 }
 

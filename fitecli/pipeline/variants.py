@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from fitecli.describe import ATTRIBUTES, Rules
+from fitecli.describe import ATTRIBUTES, EXTRAS, Rules
 from fitecli.errors import UsageProblem
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ class Variant:
 
     fidelity: see presets.load. system: one of SYSTEMS. without: parts left out, of PARTS (Tables 6
     and 7). single_face: the description tells of the face whose emotion is surest (Table 7).
-    visual: a CLIP embedding that joins the fused vector (Table 8). Raises UsageProblem for what
+    visual: a CLIP embedding that joins the fused vector (Table 8). extras: what descriptions tell
+    beyond the paper, see describe.Rules. Raises UsageProblem for what
     does not exist or does not go together.
     """
 
@@ -37,6 +38,7 @@ class Variant:
     without: tuple[str, ...] = ()
     single_face: bool = False
     visual: str | None = None
+    extras: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.system not in SYSTEMS:
@@ -56,7 +58,11 @@ class Variant:
         for part in self.without:
             if part in missing.get(self.system, ()):
                 raise UsageProblem(f"The system {self.system!r} has no {part} to leave out.")
-        if self.single_face and self.system in ("text", "caption"):
+        for extra in self.extras:
+            if extra not in EXTRAS:
+                raise UsageProblem(f"There is no extra {extra!r}; choose of {', '.join(EXTRAS)}.")
+        reads_faces = self.single_face or self.extras
+        if reads_faces and self.system in ("text", "caption"):
             raise UsageProblem(f"The system {self.system!r} reads no faces.")
 
     @property
@@ -67,6 +73,7 @@ class Variant:
         parts += [f"without-{part}" for part in self.without]
         parts += ["single-face"] if self.single_face else []
         parts += [f"visual-{self.visual}"] if self.visual else []
+        parts += self.extras
         return "/".join(parts)
 
     def preset(self, name: str, *, visual_size: int = 0) -> Preset:
@@ -93,4 +100,5 @@ class Variant:
             template=TEMPLATES.get(self.fidelity, base.template),
             without=base.without | frozenset(self.without) - {"gate", "caption"},
             single_face=base.single_face or self.single_face,
+            extras=base.extras | frozenset(self.extras),
         )

@@ -158,7 +158,7 @@ def test_parts_are_withheld_from_an_evaluation(trained: World) -> None:
     assert report("captions")["withheld"] == ["captions"]
     assert report("captions")["confusion"] == report()["confusion"]  # there are none here
     assert report("pictures")["n"] == 12
-    with pytest.raises(UsageProblem, match="captions, pictures"):
+    with pytest.raises(UsageProblem, match="captions, faces, pictures"):
         report("text")
 
 

@@ -60,6 +60,8 @@ def test_only_the_released_network_has_the_wrong_mask() -> None:
         ({"system": "text", "without": ("emotion",)}, "'text' has no emotion"),
         ({"system": "face", "without": ("gate",)}, "'face' has no gate"),
         ({"system": "caption", "single_face": True}, "reads no faces"),
+        ({"extras": ("smiles",)}, "aligned-first, certainty, distribution"),
+        ({"system": "text", "extras": ("certainty",)}, "reads no faces"),
     ],
 )
 def test_what_does_not_exist_or_go_together_is_told(wrong: dict[str, Any], expected: str) -> None:
@@ -152,6 +154,17 @@ def test_the_alignment_the_pattern_and_all_faces_but_one(benchmark: Store) -> No
     for tweet, text in single.items():
         count = int(before[tweet].split()[2]) if before[tweet] else 0
         assert text == before[tweet] or (count > 1 and text.startswith("There are 1 people"))
+
+
+def test_extras_keep_what_is_told(benchmark: Store) -> None:
+    before = texts(benchmark, features(benchmark))
+    first = derived(benchmark, Variant(extras=("aligned-first",)))
+    assert {t: sorted(text.split(". ")) for t, text in first.items()} == {
+        t: sorted(text.split(". ")) for t, text in before.items()
+    }
+    assert first != before
+    certain = derived(benchmark, Variant(extras=("certainty",)))
+    assert 100 < sum("clearly" in text for text in certain.values()) < len(certain)
 
 
 def test_derived_features_are_no_default(benchmark: Store) -> None:
