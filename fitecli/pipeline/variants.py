@@ -29,8 +29,8 @@ class Variant:
     fidelity: see presets.load. system: one of SYSTEMS. without: parts left out, of PARTS (Tables 6
     and 7). single_face: the description tells of the face whose emotion is surest (Table 7).
     visual: a CLIP embedding that joins the fused vector (Table 8). extras: what descriptions tell
-    beyond the paper, see describe.Rules. Raises UsageProblem for what
-    does not exist or does not go together.
+    beyond the paper, see describe.Rules. Raises UsageProblem for what does not exist or does not go
+    together.
     """
 
     fidelity: str = "ours"
@@ -54,7 +54,7 @@ class Variant:
             raise UsageProblem(
                 f"There is no visual {self.visual!r}; choose one of {', '.join(VISUALS)}."
             )
-        missing = {"text": PARTS, "caption": set(PARTS) - {"caption"}, "face": ("gate", "caption")}
+        missing = {"text": PARTS, "caption": PARTS, "face": ("gate", "caption")}
         for part in self.without:
             if part in missing.get(self.system, ()):
                 raise UsageProblem(f"The system {self.system!r} has no {part} to leave out.")
