@@ -17,7 +17,7 @@ from fitecli.pipeline.examples import choose_features, present, read_dataset
 from fitecli.pipeline.learning import find_trained, train
 from fitecli.pipeline.models import register, save
 from fitecli.pipeline.plan import TrainOptions
-from fitecli.pipeline.tables import TABLES, System, Table
+from fitecli.pipeline.tables import TABLES, TAUGHT, System, Table
 from fitecli.records import Example, Prediction
 from fitecli.settings import Settings
 from fitecli.significance import Ints, accuracies, bootstrap, macro_f1s
@@ -96,13 +96,18 @@ def missing_runs(
     table = find_table(options)
     found: list[dict[str, Any]] = []
     for dataset in _datasets(store, options, table):
+        known: dict[str, dict[int, Path]] = {}
         for system in table.systems:
             if system.variant is None:
                 continue
-            training = _training(store, options, system, dataset)
             row = {"dataset": dataset, "system": system.name}
+            teachers = known.get(system.teachers or "", {})
+            if system.teachers and len(teachers) < len(options.training.seeds):
+                found.append(row | {"seeds": list(options.training.seeds)})
+                continue
+            training = _training(store, options, system, dataset, list(teachers.values()))
             try:
-                done = find_trained(store, training, settings)
+                done = known[system.name] = find_trained(store, training, settings)
             except NoExamples as exc:
                 found.append(row | {"note": f"{NOT_MEASURED}: {exc}"})
                 continue
@@ -131,13 +136,20 @@ def _has_test(store: Store, dataset: str) -> list[str]:
 
 
 def _training(
-    store: Store, options: ExperimentOptions, system: System, dataset: str
+    store: Store,
+    options: ExperimentOptions,
+    system: System,
+    dataset: str,
+    teachers: Sequence[Path] = (),
 ) -> TrainOptions:
     assert system.variant is not None
     base = options.training.folder or Path("runs") / "experiments"
-    variant = replace(system.variant, fidelity=options.fidelity)
+    variant = system.variant
+    if not system.own_fidelity:
+        variant = replace(variant, fidelity=options.fidelity)
     preset = system.preset or options.training.preset
-    parts = (dataset, Path(preset).stem, variant.name.replace("/", "+") or "fite")
+    name = "+".join([*filter(None, variant.name.split("/"))]) or "fite"
+    parts = (dataset, Path(preset).stem, f"{name}+taught" if teachers else name)
     return replace(
         options.training,
         datasets=(dataset,),
@@ -145,6 +157,9 @@ def _training(
         variant=variant,
         hold_out=options.split is None and not _has_test(store, dataset),
         folder=base.joinpath(*parts),
+        epochs=options.training.epochs or system.epochs,
+        teachers=tuple(map(str, teachers)),
+        taught=TAUGHT.get(dataset, (dataset,)) if teachers else (),
     )
 
 
@@ -184,8 +199,12 @@ class _Measurement:
             notes[system.name] = system.note
             if system.variant is None:
                 continue
+            teachers = runs.get(system.teachers or "", [])
+            if system.teachers and len(teachers) < len(self.options.training.seeds):
+                notes[system.name] = f"{NOT_RUN}: its teachers ({system.teachers}) are not there"
+                continue
             try:
-                runs[system.name] = self._runs(system, examples, split)
+                runs[system.name] = self._runs(system, examples, split, teachers)
             except NoExamples as exc:
                 notes[system.name] = f"{NOT_MEASURED}: {exc}"
                 continue
@@ -221,8 +240,11 @@ class _Measurement:
         )
         return "dev"
 
-    def _runs(self, system: System, examples: Sequence[Example], split: str) -> list[_Run]:
-        training = _training(self.store, self.options, system, self.dataset)
+    def _runs(
+        self, system: System, examples: Sequence[Example], split: str, teachers: Sequence[_Run]
+    ) -> list[_Run]:
+        paths = [run.path for run in teachers]
+        training = _training(self.store, self.options, system, self.dataset, paths)
         found = find_trained(self.store, training, self.settings)
         rest = tuple(seed for seed in training.seeds if seed not in found)
         if rest and not self.options.known:

@@ -130,8 +130,30 @@ def test_without_a_test_dev_is_measured_and_stays_unseen(lab: Lab) -> None:
     assert result["chosen_on_split"]
 
 
+def test_fidelities_and_a_student_of_those_before(lab: Lab) -> None:
+    first = replace(lab.options, table="fidelity")
+    planned = missing_runs(lab.store, first, lab.settings)
+    assert [row["system"] for row in planned][-1] == "ours, taught"
+    (result,) = lab.run(table="fidelity")["results"]
+    rows = {row["name"]: row for row in result["rows"]}
+    assert list(rows) == ["released", "paper", "ours", "ours, taught"]
+    configs = {
+        name: json.loads((Path(row["runs"][0]["model"]) / "config.json").read_text())
+        for name, row in rows.items()
+    }
+    assert configs["released"]["input"]["face_mask"] == "scene"
+    assert configs["paper"]["features"].endswith("paper-template")
+    assert configs["ours"]["input"] == configs["ours, taught"]["input"]
+    assert rows["ours"]["runs"][0]["model"] != rows["ours, taught"]["runs"][0]["model"]
+    assert missing_runs(lab.store, first, lab.settings) == []
+    assert lab.run(table="fidelity", known=True)["results"][0]["rows"] == result["rows"]
+    alone = replace(first.training, seeds=(5,))
+    (result,) = lab.run(table="fidelity", known=True, training=alone)["results"]
+    assert "its teachers (ours) are not there" in result["rows"][-1]["note"]
+
+
 def test_wrong_names_are_told(lab: Lab) -> None:
-    with pytest.raises(UsageProblem, match="table4, table5, table6, table7, table8"):
+    with pytest.raises(UsageProblem, match="table4, table5, table6, table7, table8, fidelity"):
         lab.run(table="table9")
     with pytest.raises(UsageProblem, match=r"no row 'BERT': FITE, w/o gate"):
         lab.run(against="BERT")
