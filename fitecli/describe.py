@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from fitecli.records import EMOTIONS, GENDERS, RACES, Alignment, Face, FaceSentence
 
@@ -92,6 +93,17 @@ class Rules:
         if filtered and score is not None and score < self.theta:
             return None
         return value
+
+    def changed(self, changes: Mapping[str, Any]) -> Rules:
+        """These rules with some fields changed; what is left out or told more is added up."""
+        return replace(
+            self,
+            template=changes.get("template", self.template),
+            theta=changes.get("theta", self.theta),
+            without=self.without | frozenset(changes.get("without", ())),
+            single_face=self.single_face or bool(changes.get("single_face", False)),
+            extras=self.extras | frozenset(changes.get("extras", ())),
+        )
 
     def emotion(self, face: Face) -> str | None:
         """The face's emotion as the sentence tells it, or None where it is left out."""

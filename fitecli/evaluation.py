@@ -47,6 +47,9 @@ class Predictor(Protocol):
     def input(self) -> InputFormat:
         """What it reads."""
 
+    def hashes(self, examples: Sequence[Example]) -> list[str]:
+        """The sha256 of what it reads of each example."""
+
     def predict_hashed(
         self, examples: Sequence[Example], known: Mapping[str, Prediction] | None = None
     ) -> list[tuple[Prediction, str]]:
@@ -188,7 +191,7 @@ def emotion_swap(predictor: Predictor, examples: Sequence[Example]) -> EmotionSw
     shifts = happy - angry
     return EmotionSwap(
         n=len(shifts),
-        right_way=float((shifts > 0).mean()),
+        right_way=float((shifts > UNMOVED).mean()),
         mean_shift=float(shifts.mean()),
         seen=float((np.abs(shifts) > UNMOVED).mean()),
     )

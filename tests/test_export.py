@@ -111,10 +111,10 @@ def test_every_system_is_exported(
 def test_the_exported_network_is_calibrated(
     checkpoint: Path, precision: str, tmp_path: Path
 ) -> None:
-    parity = export(checkpoint, tmp_path / "m", EXAMPLES, precision=precision)
+    parity = export(checkpoint, tmp_path / "m", EXAMPLES * 3, precision=precision)
     config = json.loads((tmp_path / "m" / "config.json").read_text())
     calibration = config["calibration"]
-    assert calibration["n"] == len(EXAMPLES)
+    assert calibration["n"] == 3 * len(EXAMPLES)
     assert config["temperature"] > 1.5  # it was made too sure of itself
     assert calibration["ece_after"] < calibration["ece_before"]
     classifier, raw = Classifier(tmp_path / "m"), CheckpointPredictor(checkpoint, device="cpu")
@@ -128,8 +128,11 @@ def test_the_exported_network_is_calibrated(
 
 
 def test_without_labels_nothing_is_calibrated(checkpoint: Path, tmp_path: Path) -> None:
-    bare = [dataclasses.replace(item, label=None) for item in EXAMPLES]
-    export(checkpoint, tmp_path / "m", bare)
+    bare = [dataclasses.replace(item, label=None) for item in EXAMPLES * 3]
+    for examples in (bare, EXAMPLES):  # the second are too few
+        told: list[str] = []
+        export(checkpoint, tmp_path / "m", examples, tell=told.append)
+        assert any("Not calibrated" in message for message in told)
     assert Classifier(tmp_path / "m").temperature == 1
     assert "Calibrated" not in (tmp_path / "m" / "README.md").read_text()
 

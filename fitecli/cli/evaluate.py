@@ -42,7 +42,8 @@ def evaluate(
 
 def _print(report: dict[str, Any]) -> None:
     where = f"{report['dataset']}/{report['split'] or 'all'}, features {report['features']}"
-    typer.echo(f"{report['model']} on {report['n']} examples of {where}")
+    without = f", without {' and '.join(report['withheld'])}" if report["withheld"] else ""
+    typer.echo(f"{report['model']} on {report['n']} examples of {where}{without}")
     typer.echo(
         f"accuracy {report['accuracy']:.4f}   macro-F1 {report['macro_f1']:.4f}   "
         f"ECE {report['ece']:.4f}{_before(report)}   {report['pairs_per_second']:.0f} pairs/s\n"

@@ -97,6 +97,7 @@ def _again(options: Any, preset: str) -> str:
         "--seeds": ",".join(map(str, options.training.seeds)),
         "--against": options.against,
         "--epochs": options.training.epochs,
+        "--features": options.training.features,
     }
     for name, value in given.items():
         words += [name, str(value)] if value is not None else []

@@ -15,7 +15,7 @@ import numpy as np
 from fitecli.classifier import CONFIG, FORMAT, MODEL, Classifier, ExportedConfig, sha256_of
 from fitecli.errors import NoExamples, NotAModel, ParityFailure, UsageProblem
 from fitecli.export.card import model_card
-from fitecli.export.temperature import build_in, calibrate
+from fitecli.export.temperature import FEWEST, build_in, calibrate
 from fitecli.export.tracing import optimise, quiet, trace
 from fitecli.metrics import expected_calibration_error, summary
 from fitecli.records import LABELS, Example, Prediction
@@ -89,7 +89,9 @@ def export(
         parity = compare(reference.predict(examples), raw)
         parity.check(precision)
         calibration = calibrate(examples, raw)
-        if calibration is not None:
+        if calibration is None:
+            tell(f"Not calibrated: that takes at least {FEWEST} labelled examples.")
+        else:
             build_in(folder / MODEL, calibration.temperature)
             values |= {"temperature": calibration.temperature, "calibration": asdict(calibration)}
             _write_config(folder, values)

@@ -13,7 +13,7 @@ of. Read shares over many tweets, not single ones, and look at the scores.
 
 ## Limits
 
-It was trained on English tweets of 2014 to 2017. The ages, genders, races and emotions of faces are
+It knows tweets like those it was trained on{benchmark}. The ages, genders, races and emotions of faces are
 guesses of other networks about people, and carry their bias; a sentence about a face can be about
 the wrong person. Sarcasm is often missed. Do not use it to decide about people, or to find out who
 somebody is.
@@ -59,7 +59,9 @@ def model_card(config: Mapping[str, Any], parity: Mapping[str, Any]) -> str:
             f"{found['ece_after']:.4f} after"
         )
     lines += ["", *_measured(config.get("measured", ()), config.get("seeds", ())), *_recipe(recipe)]
-    return "\n".join(lines) + "\n" + LIMITS
+    known = set(config["datasets"]) <= {"twitter2015", "twitter2017"}
+    benchmark = ": English ones of 2014 to 2017" if known and config["datasets"] else ""
+    return "\n".join(lines) + "\n" + LIMITS.format(benchmark=benchmark)
 
 
 def _measured(own: Sequence[Mapping[str, Any]], seeds: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -96,6 +98,7 @@ def _recipe(recipe: Mapping[str, Any]) -> list[str]:
         "",
         f"{settings}.",
         "",
-        "`fite train --preset FOLDER` with this folder repeats it.",
+        "`fite train --preset FOLDER` with this folder takes these settings and what the model reads;",
+        "the data, and teachers where there were some, have to be named again.",
         "",
     ]

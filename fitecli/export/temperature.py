@@ -12,6 +12,8 @@ from fitecli.calibration import fit_temperature, rescale
 from fitecli.metrics import expected_calibration_error
 from fitecli.records import LABELS, Example, Prediction
 
+FEWEST = 50  # examples; a temperature of fewer is chance
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -24,9 +26,9 @@ class Calibration:
 
 
 def calibrate(examples: Sequence[Example], predictions: Sequence[Prediction]) -> Calibration | None:
-    """Fit the temperature of predictions on labelled examples; None where there is no label."""
+    """Fit the temperature of predictions on labelled examples; None where there are under FEWEST."""
     pairs = [(e, p) for e, p in zip(examples, predictions, strict=True) if e.label is not None]
-    if not pairs:
+    if len(pairs) < FEWEST:
         return None
     gold = np.array([LABELS.index(example.label or "") for example, _ in pairs])
     scores = np.array([prediction.scores for _, prediction in pairs])

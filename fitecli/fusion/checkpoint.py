@@ -110,6 +110,10 @@ class CheckpointPredictor:
         """Predict in the order of the examples."""
         return [prediction for prediction, _ in self.predict_hashed(examples)]
 
+    def hashes(self, examples: Sequence[Example]) -> list[str]:
+        """The sha256 of what the model reads of each example."""
+        return [item.sha256 for item in self.builder.encode(examples)]
+
     def predict_hashed(
         self, examples: Sequence[Example], known: Mapping[str, Prediction] | None = None
     ) -> list[tuple[Prediction, str]]:

@@ -15,7 +15,7 @@ import torch
 from transformers import EvalPrediction, Trainer, TrainerCallback, TrainingArguments, logging
 from transformers.trainer_utils import get_last_checkpoint
 
-from fitecli.errors import MissingWeights, NoExamples
+from fitecli.errors import MissingWeights, NoExamples, UsageProblem
 from fitecli.fusion.batches import Collator, EncodedDataset, Withholding
 from fitecli.fusion.network import FiteModel
 from fitecli.fusion.presets import Preset
@@ -27,6 +27,7 @@ from fitecli.weights import torch_device
 
 CHECKPOINTS = "checkpoints"  # of the epochs; removed when the run is done
 RESULT = "training.json"
+RECIPE = "recipe.json"  # in the folder of the checkpoints
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class TrainingResult:
     dev_macro_f1: float
     device: str
     epochs: tuple[EpochResult, ...]
+    recipe: str | None = None  # fingerprint of recipe and data
 
 
 class _EpochWatch(TrainerCallback):
@@ -133,6 +135,7 @@ def train(
     output: Path,
     features: str | None = None,
     datasets: Sequence[str] = (),
+    recipe: str | None = None,
     device: str = "auto",
     threads: int = 0,
     on_epoch: Callable[[EpochResult], None] = lambda result: None,
@@ -141,9 +144,15 @@ def train(
 
     encoders: folder of the language model, or of the face and the scene encoder, which must have
     the same tokeniser (the first folder's is used). A run that was interrupted goes on after its
-    last finished epoch; a finished one is returned as it is. Every example needs a label. Raises
-    NoExamples where train or dev is empty, MissingWeights where an encoder cannot be loaded.
+    last finished epoch; a finished one is returned as it is. recipe: what tells one recipe and its
+    data from another; a folder that holds another one's run is left alone. Every example needs a
+    label. Raises NoExamples where train or dev is empty, MissingWeights where an encoder cannot be
+    loaded, UsageProblem where the folder is another recipe's.
     """
+    if recipe is not None and recipe_in(output) not in (None, recipe):
+        raise UsageProblem(
+            f"{output} holds a run of another recipe or other data; choose another --output."
+        )
     if (output / RESULT).is_file():
         return _read_result(output / RESULT)
     for name, examples in (("train", train_examples), ("dev", dev_examples)):
@@ -152,6 +161,7 @@ def train(
     model = build(encoders, preset, seed=seed, features=features, datasets=datasets)
     builder = input_builder(encoders[0], model.config)
     builder.tokeniser.save(_made(output))
+    _write_json(output / CHECKPOINTS / RECIPE, {"recipe": recipe})
     arguments = _arguments(output / CHECKPOINTS, preset, seed, torch_device(device, threads))
     watch = _EpochWatch(_known_epochs(output / CHECKPOINTS), on_epoch)
     trainer = FiteTrainer(
@@ -166,7 +176,17 @@ def train(
     )
     trainer.remove_callback(_printer(trainer))
     trainer.train(resume_from_checkpoint=_last_checkpoint(output / CHECKPOINTS))
-    return _finish(trainer, output, watch.results, seed, preset.selection)
+    result = _result(trainer, watch.results, seed, preset.selection, recipe)
+    return _finish(trainer, output, result)
+
+
+def recipe_in(output: Path) -> str | None:
+    """The fingerprint of the recipe whose run a folder holds, finished or not, if it is told."""
+    for path in (output / RESULT, output / CHECKPOINTS / RECIPE):
+        if path.is_file():
+            found: str | None = json.loads(path.read_text("utf-8")).get("recipe")
+            return found
+    return None
 
 
 def _printer(trainer: Trainer) -> Any:
@@ -176,22 +196,27 @@ def _printer(trainer: Trainer) -> Any:
     return next(c for c in trainer.callback_handler.callbacks if isinstance(c, kinds))
 
 
-def _finish(
+def _result(
     trainer: FiteTrainer,
-    output: Path,
     epochs: Sequence[EpochResult],
     seed: int,
     selection: str,
+    recipe: str | None,
 ) -> TrainingResult:
     best = max(epochs, key=lambda epoch: (getattr(epoch, f"dev_{selection}"), -epoch.number))
-    result = TrainingResult(
+    return TrainingResult(
         seed=seed,
         best_epoch=best.number,
         dev_accuracy=best.dev_accuracy,
         dev_macro_f1=best.dev_macro_f1,
         device=str(trainer.args.device),
         epochs=tuple(epochs),
+        recipe=recipe,
     )
+
+
+def _finish(trainer: FiteTrainer, output: Path, result: TrainingResult) -> TrainingResult:
+    """Leave the best epoch in output and remove the others."""
     trainer.save_model(str(output))
     if trainer.is_world_process_zero():
         (output / "training_args.bin").unlink(missing_ok=True)  # a pickle: nothing reads it

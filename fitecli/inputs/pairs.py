@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,8 @@ class InputFormat:
     pair, special tokens included. token_types: make them where the encoders know two segments.
     face_mask: "own", or "scene": the released code masks the face sentence as though it had the
     length of the scene sentence. truncation: see tokenisers. visual: None, "image" or "face": the
-    embedding that joins the fused vector, of visual_size numbers.
+    embedding that joins the fused vector, of visual_size numbers. descriptions: where their rules
+    are not those of the features at hand, the fields of describe.Rules that differ.
     """
 
     branches: tuple[str, ...] = BRANCHES
@@ -44,6 +45,7 @@ class InputFormat:
     truncation: str = "second"
     visual: str | None = None
     visual_size: int = 0
+    descriptions: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         known = set(BRANCHES)

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 from fitecli import sources
 from fitecli.errors import FiteError, NoExamples, UsageProblem
 from fitecli.evaluation import Predictor, open_predictor
+from fitecli.pipeline.derived import derive_features, rules_of
 from fitecli.pipeline.examples import choose_features, example_of
 from fitecli.pipeline.extract import ExtractOptions, Extractor, options_of
 from fitecli.pipeline.ingest import PictureFolder
@@ -207,8 +208,11 @@ class ClassifyJob:
 
     def _predict_with(self, features: FeatureSetRow, ids: Sequence[int]) -> dict[int, _Answer]:
         assert self._model_id is not None
+        scope = Scope(tweet_ids=tuple(ids))
+        rules = rules_of(features).changed(self.predictor.input.descriptions)
+        features = derive_features(self.store, features, rules, [scope], lambda message: None)
         answers = {number: _Answer(features) for number in ids}
-        rows = list(self.store.stored_aspects(Scope(tweet_ids=tuple(ids)), features))
+        rows = list(self.store.stored_aspects(scope, features))
         examples = [example_of(row) for row in rows]
         known = self.store.known_predictions(self._model_id, [row.aspect_id for row in rows])
         pairs = self.predictor.predict_hashed(examples, known)

@@ -5,7 +5,7 @@ No picture is looked at: the faces, and which aspect each was given to, are thos
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from fitecli import describe
@@ -31,18 +31,18 @@ def rules_of(features: FeatureSetRow) -> Rules:
 
 
 def derive_features(
-    store: Store, base: FeatureSetRow, rules: Rules, datasets: Sequence[str], tell: Tell
+    store: Store, base: FeatureSetRow, rules: Rules, scopes: Iterable[Scope], tell: Tell
 ) -> FeatureSetRow:
     """The feature set whose descriptions tell what base tells, written by these rules.
 
-    Made where it is not there yet; the base itself where the rules are its own.
+    Made for the scopes where it is not there yet; the base itself where the rules are its own.
     """
     if rules == rules_of(base):
         return base
     features = _register(store, base, rules)
     written = unmatched = 0
-    for dataset in present(store, datasets):
-        scope, after = Scope(dataset), 0
+    for scope in scopes:
+        after = 0
         while ids := store.to_derive(base.id, features.id, scope, after=after, limit=BATCH):
             after = ids[-1]
             known = store.descriptions(base.id, ids)
@@ -60,6 +60,19 @@ def derive_features(
             f"{unmatched} whose faces could not be told apart there are without an aspect."
         )
     return features
+
+
+def features_as_read(
+    store: Store,
+    base: FeatureSetRow,
+    descriptions: Mapping[str, Any],
+    datasets: Sequence[str],
+    tell: Tell,
+) -> FeatureSetRow:
+    """The features that a model reads: base, or its descriptions written by the model's rules."""
+    rules = rules_of(base).changed(descriptions)
+    scopes = [Scope(dataset) for dataset in present(store, datasets)]
+    return derive_features(store, base, rules, scopes, tell)
 
 
 def _register(store: Store, base: FeatureSetRow, rules: Rules) -> FeatureSetRow:

@@ -7,13 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from fitecli.errors import UsageProblem
+from fitecli.errors import NoExamples, UsageProblem
 from fitecli.evaluation import open_predictor
-from fitecli.pipeline.examples import present, read_examples
+from fitecli.pipeline.evaluating import features_for, matched
+from fitecli.pipeline.examples import read_examples, scopes_of
 from fitecli.pipeline.models import locate_model, register, save
 from fitecli.records import LABELS, Example
 from fitecli.settings import Settings
-from fitecli.store import FeatureSetRow, Scope, Store
+from fitecli.store import FeatureSetRow, Store
 
 Tell = Callable[[str], None]
 
@@ -36,24 +37,40 @@ def taught_examples(
     """
     if bool(teachers) != bool(datasets):
         raise UsageProblem("--teachers and --taught go together: models, and what they look at.")
-    examples = [
-        replace(example, label=None)
-        for dataset in present(store, datasets)
-        for split in store.splits(dataset)
-        if split not in ("dev", "test")
-        for example in read_examples(store, Scope(dataset, split or ""), features, labelled=False)
-    ]
-    if not teachers or not examples:
+    if not teachers:
         return []
+
+    def read(rows: FeatureSetRow) -> list[Example]:
+        return [
+            replace(example, label=None)
+            for dataset in datasets
+            for scope in scopes_of(store, dataset, None, rows)
+            for split in store.splits(scope.dataset or dataset)
+            if split not in ("dev", "test")
+            for example in read_examples(
+                store, replace(scope, split=split or ""), rows, labelled=False
+            )
+        ]
+
+    examples = read(features)
+    if not examples:
+        raise NoExamples(
+            f"The teachers have nothing to look at: {', '.join(datasets)} has no train split with "
+            f"the features {features.name}."
+        )
     tell(f"{len(teachers)} teachers read {len(examples)} aspects of {', '.join(datasets)}.")
-    ids = [example.aspect_id or 0 for example in examples]
     scores = []
     for teacher in teachers:
         folder = locate_model(teacher, settings)
         predictor = open_predictor(folder, threads=threads, device=device)
+        if predictor.input.visual is not None:
+            raise UsageProblem(f"{teacher} reads embeddings of pictures; it cannot teach.")
+        own = features_for(store, predictor, None, datasets, lambda message: None)
+        seen = matched(examples, read(own), own)
         model = register(store, folder, predictor)
-        pairs = predictor.predict_hashed(examples, store.known_predictions(model, ids))
-        save(store, model, features, examples, pairs)
+        ids = [example.aspect_id or 0 for example in seen]
+        pairs = predictor.predict_hashed(seen, store.known_predictions(model, ids))
+        save(store, model, own, seen, pairs)
         scores.append([prediction.scores for prediction, _ in pairs])
     means = np.mean(scores, axis=0)
     return [
@@ -70,8 +87,16 @@ def with_opinions(
     Where both are known, the target is the label with 1 - share and the teachers' opinion with
     share. What the epoch is chosen on is not learnt from, teachers or not.
     """
-    unseen = {example.aspect_id for example in dev}
-    taught = {item.aspect_id: item for item in opinions if item.aspect_id not in unseen}
+    pictures = {example.picture for example in dev} - {None}
+    tweets = {example.tweet_id for example in dev}
+    aspects = {example.aspect_id for example in dev}
+    taught = {
+        item.aspect_id: item
+        for item in opinions
+        if item.aspect_id not in aspects
+        and (item.tweet_id is None or item.tweet_id not in tweets)
+        and item.picture not in pictures
+    }
     mixed = [
         _mixed(example, taught.pop(example.aspect_id), share)
         if example.aspect_id in taught

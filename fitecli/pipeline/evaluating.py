@@ -13,15 +13,14 @@ from fitecli.errors import NoExamples, UsageProblem
 from fitecli.evaluation import Case, Predictor, compare, indices, judge, open_predictor
 from fitecli.evaluation import evaluate as measure
 from fitecli.metrics import spread
-from fitecli.pipeline.derived import derive_features, rules_of
+from fitecli.pipeline.derived import features_as_read
 from fitecli.pipeline.examples import choose_features, present, read_dataset
 from fitecli.pipeline.models import locate_model, register, save
-from fitecli.pipeline.visuals import with_visuals
-from fitecli.records import Example, Face
+from fitecli.pipeline.visuals import given_faces, with_visuals
+from fitecli.records import Example
 from fitecli.settings import Settings
 from fitecli.store import FeatureSetRow, Store
 
-BATCH = 1000  # tweets read at once
 Tell = Callable[[str], None]
 
 
@@ -39,10 +38,10 @@ class EvaluateOptions:
     withhold: tuple[str, ...] = ()  # of WITHHELD: what the model has to do without
 
 
-WITHHELD: dict[str, dict[str, str]] = {
+WITHHELD: dict[str, dict[str, Any]] = {
     "captions": {"caption": ""},
-    "faces": {"description": ""},
-    "pictures": {"caption": "", "description": ""},
+    "faces": {"description": "", "face": None},
+    "pictures": {"caption": "", "description": "", "face": None, "visual": None},
 }
 
 
@@ -73,10 +72,19 @@ class _Opened:
                 f"{options.split or 'all splits'} with the features {features.name}; `fite stats` "
                 "shows what is there."
             )
-        changes: dict[str, Any] = {}
-        for name in options.withhold:
-            changes |= WITHHELD[name]
-        return cls(folder, predictor, features, [replace(item, **changes) for item in examples])
+        return cls(folder, predictor, features, _withheld(examples, predictor, options.withhold))
+
+
+def _withheld(
+    examples: Sequence[Example], predictor: Predictor, parts: Sequence[str]
+) -> list[Example]:
+    """The examples without some of what a model reads, see WITHHELD."""
+    changes: dict[str, Any] = {}
+    for part in parts:
+        changes |= WITHHELD[part]
+    if "faces" in parts and predictor.input.visual == "face":
+        changes["visual"] = None
+    return [replace(example, **changes) for example in examples]
 
 
 def read_cases(
@@ -88,7 +96,7 @@ def read_cases(
     """
     opened = _Opened.of(store, options, settings, tell)
     pairs = opened.predictor.predict_hashed(opened.examples)
-    faces = _faces(store, opened.features, opened.examples)
+    faces = given_faces(store, opened.features, opened.examples)
     cases = [
         Case(example, prediction, faces.get(example.aspect_id or 0))
         for example, (prediction, _) in zip(opened.examples, pairs, strict=True)
@@ -101,21 +109,6 @@ def read_cases(
     }
 
 
-def _faces(store: Store, features: FeatureSetRow, examples: Sequence[Example]) -> dict[int, Face]:
-    """Aspect id -> the face that the description gives it; equal aspects of a tweet share one."""
-    tweets = sorted({item.tweet_id for item in examples if item.tweet_id is not None})
-    found: dict[int, Face] = {}
-    for start in range(0, len(tweets), BATCH):
-        ids = tweets[start : start + BATCH]
-        told = store.descriptions(features.id, ids)
-        for tweet in store.tweet_faces(ids, features.face_worker_id):
-            texts = {number: aspect.text for number, aspect in tweet.aspects}
-            faces = {face.face_id: face.face for face in tweet.faces}
-            given = {texts[a]: f for f, a, _ in told[tweet.tweet_id].sentences if a in texts}
-            found |= {n: faces[given[text]] for n, text in texts.items() if text in given}
-    return found
-
-
 def read_vectors(
     store: Store, options: Sequence[EvaluateOptions], settings: Settings, *, tell: Tell
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -124,14 +117,29 @@ def read_vectors(
     Raises UsageProblem for an exported model, whose fused vectors are not to be had.
     """
     vectors: dict[str, np.ndarray] = {}
-    gold = np.zeros(0, np.int64)
+    first: list[Example] = []
     for chosen in options:
         opened = _Opened.of(store, chosen, settings, tell)
         if not hasattr(opened.predictor, "fused"):
             raise UsageProblem(f"{chosen.model} is an exported model; name its checkpoint.")
-        vectors[opened.predictor.name] = opened.predictor.fused(opened.examples)
-        gold = indices(item.label or "" for item in opened.examples)
-    return vectors, gold
+        first = first or opened.examples
+        examples = matched(first, opened.examples, opened.features)
+        vectors[chosen.model] = opened.predictor.fused(examples)
+    return vectors, indices(item.label or "" for item in first)
+
+
+def matched(
+    examples: Sequence[Example], own: Sequence[Example], features: FeatureSetRow
+) -> list[Example]:
+    """The same aspects in the same order, as another model reads them.
+
+    Raises NoExamples where its features lack some of them.
+    """
+    by_aspect = {item.aspect_id: item for item in own}
+    missing = sum(item.aspect_id not in by_aspect for item in examples)
+    if missing:
+        raise NoExamples(f"The features {features.name} lack {missing} of {len(examples)} aspects.")
+    return [by_aspect[item.aspect_id] for item in examples]
 
 
 def evaluate(
@@ -151,10 +159,11 @@ def evaluate(
     report["dataset"], report["split"] = options.dataset, options.split
     report["features"] = features.name
     if options.against:
-        other = open_predictor(
-            locate_model(options.against, settings), threads=options.threads, device=options.device
-        )
-        theirs = [prediction for prediction, _ in other.predict_hashed(examples)]
+        second_options = replace(options, model=options.against)
+        second_opened = _Opened.of(store, second_options, settings, tell)
+        other = second_opened.predictor
+        read = matched(examples, second_opened.examples, second_opened.features)
+        theirs = [prediction for prediction, _ in other.predict_hashed(read)]
         ours = [prediction for prediction, _ in pairs]
         second = judge(examples, theirs)
         report["against"] = {
@@ -171,28 +180,31 @@ def examples_for(
 ) -> list[Example]:
     """The labelled examples of a dataset with all that a model reads."""
     examples = list(read_dataset(store, dataset, split, features))
-    if predictor.input.visual is None:
+    kind = predictor.input
+    if kind.visual is None:
         return examples
-    return with_visuals(store, examples, features, predictor.input.visual)
+    return with_visuals(store, examples, features, kind.visual, kind.visual_size)
 
 
 def features_for(
     store: Store, predictor: Predictor, name: str | None, datasets: Sequence[str], tell: Tell
 ) -> FeatureSetRow:
-    """The features of that name, or those the model was trained with, or the datasets' default.
+    """The features that a model reads of datasets: its descriptions, written by its own rules.
 
-    Those that are derived from others are made for the datasets where they are not there yet.
+    They are written from those of that name, or those the model was trained with, or the datasets'
+    default.
     """
     trained = store.feature_set(predictor.features) if predictor.features and not name else None
-    if trained is not None:
-        base = trained
-        if trained.base_id is not None:
-            base = next(row for row in store.feature_sets() if row.id == trained.base_id)
-        if all(store.describes(base.id, dataset) for dataset in present(store, datasets)):
-            return derive_features(store, base, rules_of(trained), datasets, tell)
-    features = choose_features(store, name, tell, datasets)
+    if trained is not None and trained.base_id is not None:
+        trained = next(row for row in store.feature_sets() if row.id == trained.base_id)
+    if trained is not None and not all(
+        store.describes(trained.id, dataset) for dataset in present(store, datasets)
+    ):
+        trained = None
+    base = trained or choose_features(store, name, tell, datasets)
+    features = features_as_read(store, base, predictor.input.descriptions, datasets, tell)
     if predictor.features not in (None, features.name):
-        tell(f"Trained with the features {predictor.features}, evaluated with {features.name}.")
+        tell(f"Trained with the features {predictor.features}, read with {features.name}.")
     return features
 
 
@@ -227,10 +239,9 @@ def export_model(
     predictor = open_predictor(folder, device="cpu", threads=options.threads)
     config: Any = getattr(predictor, "config", None)
     datasets = [options.dataset] if options.dataset else list(getattr(config, "datasets", ()))
-    name = options.features or predictor.features
-    chosen = choose_features(store, name, tell, datasets)
 
     def read(dataset: str, split: str) -> list[Example]:
+        chosen = features_for(store, predictor, options.features, (dataset,), tell)
         return examples_for(store, predictor, chosen, dataset, split)
 
     examples = [example for name in datasets for example in read(name, options.split)]
@@ -241,13 +252,16 @@ def export_model(
             "labelled data with --dataset and --split."
         )
     measure = {data: read(*_dataset_and_split(data)) for data in options.measure}
+    for data, found in measure.items():
+        if not found:
+            raise NoExamples(f"There are no labelled examples of {data} to measure on.")
     parity = export(
         folder,
         options.output,
         examples,
         precision=options.precision,
         measure=measure,
-        seeds=_seeds(store, folder, measure),
+        seeds=_seeds(store, folder, predictor, measure),
         threads=options.threads,
         tell=tell,
     )
@@ -263,18 +277,19 @@ def _dataset_and_split(data: str) -> tuple[str, str]:
 
 
 def _seeds(
-    store: Store, folder: Path, measure: Mapping[str, Sequence[Example]]
+    store: Store, folder: Path, predictor: Predictor, measure: Mapping[str, Sequence[Example]]
 ) -> list[dict[str, Any]]:
     """The spread of the recipe over the seeds whose predictions the store has, for each data."""
     found = []
     models = store.models_of_recipe(str(folder.resolve()))
     for data, examples in measure.items():
         ids = [example.aspect_id or 0 for example in examples]
+        hashes = predictor.hashes(examples)  # one recipe, so the other seeds read the same
         reports = []
         for model in models:
-            known = store.predicted(model, ids)
-            if len(known) == len(set(ids)):
-                reports.append(judge(examples, [known[number] for number in ids]))
+            known = store.known_predictions(model, ids)
+            if all(digest in known for digest in hashes):
+                reports.append(judge(examples, [known[digest] for digest in hashes]))
         if len(reports) > 1:
             scores = {
                 name: spread([report[name] for report in reports])

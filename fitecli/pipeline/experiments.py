@@ -12,7 +12,7 @@ import numpy as np
 from fitecli.errors import MissingWeights, NoExamples, UsageProblem
 from fitecli.evaluation import indices, judge, open_predictor
 from fitecli.metrics import spread
-from fitecli.pipeline.evaluating import examples_for, features_for
+from fitecli.pipeline.evaluating import examples_for, features_for, matched
 from fitecli.pipeline.examples import choose_features, present, read_dataset
 from fitecli.pipeline.learning import find_trained, train
 from fitecli.pipeline.models import register, save
@@ -266,13 +266,7 @@ class _Measurement:
         predictor = open_predictor(folder, threads=training.threads, device=training.device)
         features = features_for(self.store, predictor, None, (self.dataset,), lambda message: None)
         found = examples_for(self.store, predictor, features, self.dataset, split)
-        own = {item.aspect_id: item for item in found}
-        missing = [item for item in examples if item.aspect_id not in own]
-        if missing:
-            raise NoExamples(
-                f"the features {features.name} lack {len(missing)} of {len(examples)} aspects"
-            )
-        read = [own[item.aspect_id] for item in examples]
+        read = matched(examples, found, features)
         model = register(self.store, folder, predictor)
         ids = [item.aspect_id for item in read if item.aspect_id is not None]
         known = self.store.known_predictions(model, ids)

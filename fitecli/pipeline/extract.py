@@ -95,7 +95,8 @@ class Extractor:
     def stages(self, scope: Scope, only: str | None = None) -> list[Stage]:
         """The stages for a scope, in the order of the flow; only names a single one.
 
-        Embeddings are made only where they are named: no description needs them. Raises
+        Embeddings are made only where they are named, after the faces that they are of: no
+        description needs them. Raises
         MissingWeights where they are named and there is no CLIP.
         """
         if only is not None and only not in STAGES:
@@ -125,7 +126,8 @@ class Extractor:
                 embed.face_worker_id = self.face_worker_id
                 stages.append(embed)
         stages.append(DescriptionsStage(self.store, scope, features=self.features))
-        return [stage for stage in stages if only in (None, stage.name)]
+        wanted = {"faces", only} if only == "embeddings" else {only}
+        return [stage for stage in stages if only is None or stage.name in wanted]
 
     def run(
         self,

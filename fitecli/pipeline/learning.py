@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fitecli.errors import UsageProblem
 from fitecli.evaluation import open_predictor
@@ -15,9 +15,6 @@ from fitecli.pipeline.plan import Plan, TrainOptions
 from fitecli.records import Example
 from fitecli.settings import Settings
 from fitecli.store import EpochRow, FeatureSetRow, Store
-
-if TYPE_CHECKING:
-    pass
 
 Tell = Callable[[str], None]
 
@@ -65,11 +62,13 @@ def train(
 
 def find_trained(store: Store, options: TrainOptions, settings: Settings) -> dict[int, Path]:
     """Seed -> folder of the finished runs of exactly this training, wherever they lie."""
+    from fitecli.fusion.training import recipe_in
+
     key = Plan.make(store, options, settings, lambda message: None).key
     found = {}
     for seed in options.seeds:
         run = store.find_run(key, seed, status="done")
-        if run is not None and Path(run.output).is_dir():
+        if run is not None and recipe_in(Path(run.output)) == key:
             found[seed] = Path(run.output)
     return found
 
@@ -139,6 +138,7 @@ class _Job:
                 output=output,
                 features=self.features.name,
                 datasets=self.datasets,
+                recipe=self.key,
                 device=self.options.device,
                 threads=self.options.threads,
                 on_epoch=on_epoch,
@@ -174,7 +174,7 @@ class _Job:
             if known.status != "done":
                 self.tell(f"Going on with seed {seed} in {known.output}.")
             return known.id, Path(known.output)
-        base = output or self.options.folder
+        base = output or (self.options.folder and self.options.folder / self.key[:8])
         base = base or Path("runs") / datetime.now().strftime("%Y%m%d-%H%M%S")
         folder = _seed(base, seed)
         run_id = self.store.start_run(

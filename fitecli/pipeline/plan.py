@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fitecli.errors import NoExamples
-from fitecli.pipeline.derived import derive_features, rules_of
+from fitecli.pipeline.derived import features_as_read
 from fitecli.pipeline.distilling import taught_examples, with_opinions
 from fitecli.pipeline.examples import choose_features, present, read_dataset
 from fitecli.pipeline.variants import Variant
@@ -60,11 +60,14 @@ def training_examples(
     unseen = {"test", "dev"} if hold_out else {"test"}
     train: list[Example] = []
     dev: list[Example] = []
-    for dataset in datasets:
+    known: set[int | None] = set()  # one dataset may be a part of another
+    for dataset in dict.fromkeys(datasets):
         splits = {split for member in present(store, [dataset]) for split in store.splits(member)}
         for split in sorted(split or "" for split in splits - unseen):
-            examples = read_dataset(store, dataset, split, features)
-            (dev if split == "dev" else train).extend(examples)
+            examples = list(read_dataset(store, dataset, split, features))
+            new = [example for example in examples if example.aspect_id not in known]
+            (dev if split == "dev" else train).extend(new)
+            known |= {example.aspect_id for example in new}
     if not dev and train:
         tell("One picture in ten of the training data is held out to choose the epoch.")
         dev = [example for example in train if _held_out(example)]
@@ -97,10 +100,10 @@ class Plan:
     def make(cls, store: Store, options: TrainOptions, settings: Settings, tell: Tell) -> Plan:
         """Raises UsageProblem for a wrong preset, NoExamples where data or features are missing."""
         datasets = options.datasets or tuple(store.labelled_datasets())
-        options.variant.preset(options.preset)  # a wrong name is told before anything is read
-        base = choose_features(store, options.features, tell, datasets)
-        rules = options.variant.rules(rules_of(base))
-        features = derive_features(store, base, rules, (*datasets, *options.taught), tell)
+        kind = options.variant.preset(options.preset).input  # a wrong name is told at once
+        base = choose_features(store, options.features, tell, (*datasets, *options.taught))
+        read = (*datasets, *options.taught)
+        features = features_as_read(store, base, kind.descriptions, read, tell)
         visual = options.variant.visual
         size = visual_size(store, features) if visual else 0
         preset = options.variant.preset(options.preset, visual_size=size)
@@ -119,7 +122,9 @@ class Plan:
         )
         train = with_opinions(train, dev, opinions, preset.teacher_share)
         if visual:
-            train, dev = (with_visuals(store, part, features, visual) for part in (train, dev))
+            train, dev = (
+                with_visuals(store, part, features, visual, size) for part in (train, dev)
+            )
         if preset.order == "file":
             train.sort(key=lambda example: example.source_line or 0)
         return cls(preset, datasets, features, train, dev)

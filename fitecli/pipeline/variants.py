@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from fitecli.describe import ATTRIBUTES, EXTRAS, Rules
+from fitecli.describe import ATTRIBUTES, EXTRAS
 from fitecli.errors import UsageProblem
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ SYSTEMS: dict[str, dict[str, Any]] = {
 }
 PARTS = ("gate", "alignment", "caption", "pattern", *ATTRIBUTES)
 VISUALS = ("image", "face")
-TEMPLATES = {"paper": "paper"}  # of the descriptions, by fidelity; the others read them as they are
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,8 @@ class Variant:
     extras: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        for name in ("without", "extras"):  # each once, in one order
+            object.__setattr__(self, name, tuple(sorted(set(getattr(self, name)))))
         if self.system not in SYSTEMS:
             raise UsageProblem(
                 f"There is no system {self.system!r}; choose one of {', '.join(SYSTEMS)}."
@@ -76,6 +77,12 @@ class Variant:
         parts += self.extras
         return "/".join(parts)
 
+    def _descriptions(self) -> dict[str, Any]:
+        """The fields of describe.Rules that this variant changes."""
+        without = [part for part in self.without if part not in ("gate", "caption")]
+        changes = {"without": without, "extras": list(self.extras), "single_face": self.single_face}
+        return {name: value for name, value in changes.items() if value}
+
     def preset(self, name: str, *, visual_size: int = 0) -> Preset:
         """The preset of that name, changed; its own name tells the variant."""
         from fitecli.fusion import presets
@@ -86,19 +93,10 @@ class Variant:
             changes["scene"] = "{aspect}"
         if self.visual:
             changes |= {"visual": self.visual, "visual_size": visual_size}
+        changes["descriptions"] = {**base.input.descriptions, **self._descriptions()}
         return replace(
             base,
             name="/".join(filter(None, (base.name, self.name))),
             gate="none" if "gate" in self.without else base.gate,
             input=replace(base.input, **changes),
-        )
-
-    def rules(self, base: Rules) -> Rules:
-        """How its descriptions are written, where those it starts from are written by base."""
-        return replace(
-            base,
-            template=TEMPLATES.get(self.fidelity, base.template),
-            without=base.without | frozenset(self.without) - {"gate", "caption"},
-            single_face=base.single_face or self.single_face,
-            extras=base.extras | frozenset(self.extras),
         )

@@ -33,7 +33,7 @@ def _doubtful_attribute(case: Case) -> bool:
 
 
 KINDS: dict[str, tuple[str, Callable[[Case], bool]]] = {
-    "no useful face": ("no face was given to the aspect", _no_useful_face),
+    "no useful face": ("no face with an emotion was given to the aspect", _no_useful_face),
     "face against text": ("the face's expression is opposite to the label", _face_against_text),
     "doubtful attribute": (f"the emotion's score is below {DOUBTFUL}", _doubtful_attribute),
     "other": ("none of these", lambda case: True),

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from fitecli.errors import MissingPackage
+from fitecli.errors import MissingPackage, NoExamples
 from fitecli.records import LABELS
 
 COLOURS = {"positive": "tab:red", "neutral": "tab:blue", "negative": "tab:green"}  # as Figure 4
 PERPLEXITY = 30.0
+FEWEST = 10  # examples
 
 
 def plot_embeddings(
@@ -23,13 +24,17 @@ def plot_embeddings(
     vectors: model -> (N, D); gold: (N,) indices into LABELS. Writes embeddings-2d.png and
     embeddings-3d.png, one panel a model, and returns their paths and the silhouette of the labels
     (-1..1, higher is more distinct) in the vectors themselves and in the plane. The seed is fixed.
-    Raises MissingPackage. Source: FITE, section 4.6 and Figure 4.
+    Raises MissingPackage, and NoExamples for too few examples. Source: FITE, section 4.6 and Figure 4.
     """
     try:
         from sklearn.manifold import TSNE
         from sklearn.metrics import silhouette_score
     except ImportError as exc:
         raise MissingPackage("Plots need scikit-learn: pip install 'fitecli[plots]'.") from exc
+    if len(gold) < FEWEST or len(set(gold.tolist())) < 2:
+        raise NoExamples(
+            f"A plot needs at least {FEWEST} examples of two labels; there are {len(gold)}."
+        )
     folder.mkdir(parents=True, exist_ok=True)
     perplexity = min(PERPLEXITY, (len(gold) - 1) / 3)
     planes: dict[int, dict[str, np.ndarray]] = {2: {}, 3: {}}

@@ -80,8 +80,16 @@ class Features(StoreConnection):
 
         Earlier faces of the same worker are replaced; readings made from them are made anew.
         """
-        face, image = tables["face"], tables["image"]
+        face, image, analysis = tables["face"], tables["image"], tables["analysis"]
         with self._writing() as connection:
+            upon = _embedders(connection, worker_id)
+            connection.execute(
+                delete(analysis).where(  # their crops are of other faces now
+                    analysis.c.subject_kind == "image",
+                    analysis.c.subject_id.in_(results),
+                    analysis.c.worker_id.in_(upon),
+                )
+            )
             forget_readings(connection, self._read_tweets(connection, worker_id, results))
             connection.execute(
                 delete(face).where(face.c.worker_id == worker_id, face.c.image_id.in_(results))
@@ -228,6 +236,15 @@ class Features(StoreConnection):
                 for place, (face_id, aspect_id, text) in enumerate(result.sentences)
             ]
             self._insert_new(connection, "face_sentence", sentences)
+
+
+def _embedders(connection: Connection, face_worker_id: int) -> list[int]:
+    """The workers whose embeddings are of this worker's faces."""
+    worker = tables["worker"]
+    mine = select(worker.c.fingerprint).where(worker.c.id == face_worker_id)
+    fingerprint = connection.execute(mine).scalar_one()
+    query = select(worker.c.id, worker.c.inputs).where(worker.c.kind == "embeddings")
+    return [row.id for row in connection.execute(query) if fingerprint in row.inputs]
 
 
 def _pending_images(worker_id: int, scope: Scope, retry_failed: bool) -> Select[Any]:

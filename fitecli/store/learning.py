@@ -11,6 +11,8 @@ from fitecli.records import Prediction
 from fitecli.store.connection import StoreConnection, now, tables
 from fitecli.store.rows import EpochRow, RunRow
 
+CHUNK = 1000  # aspects asked for at once
+
 
 class Learning(StoreConnection):
     """Verbs about what is learned and predicted."""
@@ -137,22 +139,18 @@ class Learning(StoreConnection):
         with self._reading() as connection:
             return sorted(set(connection.execute(query).scalars()))
 
-    def predicted(self, model_id: int, aspect_ids: Sequence[int]) -> dict[int, Prediction]:
-        """Aspect id -> what a model last predicted for it, of those that it was asked about."""
-        table = tables["prediction"]
-        query = select(table).where(table.c.model_id == model_id, table.c.aspect_id.in_(aspect_ids))
-        with self._reading() as connection:
-            return {
-                row.aspect_id: _prediction(row)
-                for row in connection.execute(query.order_by(table.c.id))
-            }
-
     def known_predictions(self, model_id: int, aspect_ids: Sequence[int]) -> dict[str, Prediction]:
         """sha256 of an input -> what the model predicted for it, of the inputs of these aspects."""
         table = tables["prediction"]
-        query = select(table).where(table.c.model_id == model_id, table.c.aspect_id.in_(aspect_ids))
+        found: dict[str, Prediction] = {}
         with self._reading() as connection:
-            return {row.input_sha256: _prediction(row) for row in connection.execute(query)}
+            for start in range(0, len(aspect_ids), CHUNK):
+                query = select(table).where(
+                    table.c.model_id == model_id,
+                    table.c.aspect_id.in_(aspect_ids[start : start + CHUNK]),
+                )
+                found |= {row.input_sha256: _prediction(row) for row in connection.execute(query)}
+        return found
 
     def save_predictions(
         self,

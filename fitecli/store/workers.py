@@ -41,13 +41,13 @@ class Workers(StoreConnection):
             row.kind, row.name, row.version, row.settings, row.weights_sha256, tuple(row.inputs)
         )
 
-    def worker_upon(self, kind: str, fingerprint: str) -> int | None:
-        """The last worker of a kind that builds upon the worker of a fingerprint, if any."""
+    def workers_upon(self, kind: str, fingerprint: str) -> list[int]:
+        """The workers of a kind that build upon the worker of a fingerprint, the last one first."""
         table = tables["worker"]
         query = select(table.c.id, table.c.inputs).where(table.c.kind == kind)
         with self._reading() as connection:
             rows = connection.execute(query.order_by(table.c.id.desc())).all()
-        return next((row.id for row in rows if fingerprint in row.inputs), None)
+        return [row.id for row in rows if fingerprint in row.inputs]
 
     def register_feature_set(self, features: FeatureSet) -> int:
         """Find or make a feature set, by its fingerprint; a taken name gets a number appended."""

@@ -88,6 +88,19 @@ def test_a_table_is_measured_once_and_read_again(lab: Lab) -> None:
     assert lab.runs() == 8
 
 
+def test_another_recipe_or_split_is_another_run(lab: Lab) -> None:
+    lab.run()
+    before = lab.runs()
+    longer = replace(lab.options.training, epochs=2, seeds=(0,))
+    (result,) = lab.run(training=longer)["results"]
+    assert lab.runs() == before + 4
+    paths = {run["model"] for row in result["rows"] for run in row["runs"]}
+    (other,) = lab.run()["results"]
+    assert paths.isdisjoint(run["model"] for row in other["rows"] for run in row["runs"])
+    for path in paths:
+        assert json.loads((Path(path) / "config.json").read_text())["recipe"]["epochs"] == 2
+
+
 def test_what_is_not_there_is_trained_only_if_asked(lab: Lab) -> None:
     lab.run()
     before = lab.runs()

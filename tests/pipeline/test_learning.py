@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from fitecli.errors import NoExamples, NotAModel, UsageProblem
+from fitecli.fusion.checkpoint import CheckpointPredictor
 from fitecli.pipeline.classify import ClassifyJob, ClassifyOptions
 from fitecli.pipeline.distilling import taught_examples, with_opinions
 from fitecli.pipeline.evaluating import (
@@ -23,9 +25,10 @@ from fitecli.pipeline.evaluating import (
 )
 from fitecli.pipeline.extract import ExtractOptions, Extractor
 from fitecli.pipeline.ingest import ingest
-from fitecli.pipeline.learning import plan, train
+from fitecli.pipeline.learning import find_trained, plan, train
 from fitecli.pipeline.models import exported_folders, locate_model
-from fitecli.pipeline.plan import TrainOptions, training_examples
+from fitecli.pipeline.plan import Plan, TrainOptions, training_examples
+from fitecli.pipeline.variants import Variant
 from fitecli.records import Example, FeatureSet, Worker
 from fitecli.settings import Settings
 from fitecli.store import Scope, Store, open_store, run_query
@@ -122,7 +125,8 @@ def test_evaluation_keeps_predictions_and_compares(trained: World) -> None:
     json.dumps(report)
 
 
-def test_cases_have_the_face_of_their_aspect(trained: World) -> None:
+def add_faces(world: World) -> None:
+    """A dataset `faces` of two labelled tweets, one of them with a picture of two people."""
     lines = [
         {
             "id": str(number),
@@ -135,7 +139,11 @@ def test_cases_have_the_face_of_their_aspect(trained: World) -> None:
         }
         for number in (0, 1)
     ]
-    trained.ingest("\n".join(map(json.dumps, lines)), "faces", images=DEMO / "pictures")
+    world.ingest("\n".join(map(json.dumps, lines)), "faces", images=DEMO / "pictures")
+
+
+def test_cases_have_the_face_of_their_aspect(trained: World) -> None:
+    add_faces(trained)
     checkpoint = str(trained.folder / "runs" / "seed-0")
     options = EvaluateOptions(checkpoint, "faces", None, device="cpu")
     cases, about = read_cases(trained.store, options, trained.settings, tell=trained.told.append)
@@ -149,15 +157,16 @@ def test_cases_have_the_face_of_their_aspect(trained: World) -> None:
 
 
 def test_parts_are_withheld_from_an_evaluation(trained: World) -> None:
+    add_faces(trained)
     checkpoint = str(trained.folder / "runs" / "seed-0")
 
     def report(*withhold: str) -> dict[str, Any]:
-        options = EvaluateOptions(checkpoint, "d", "dev", device="cpu", withhold=withhold)
+        options = EvaluateOptions(checkpoint, "faces", None, device="cpu", withhold=withhold)
         return evaluate(trained.store, options, trained.settings)
 
     assert report("captions")["withheld"] == ["captions"]
-    assert report("captions")["confusion"] == report()["confusion"]  # there are none here
-    assert report("pictures")["n"] == 12
+    assert report("captions")["ece"] == report()["ece"]  # there are none here
+    assert report("pictures")["ece"] != report()["ece"]
     with pytest.raises(UsageProblem, match="captions, faces, pictures"):
         report("text")
 
@@ -168,8 +177,13 @@ def test_vectors_are_those_that_the_classifier_reads(trained: World) -> None:
         for seed in (0, 1)
     ]
     vectors, gold = read_vectors(trained.store, options, trained.settings, tell=print)
-    assert {values.shape for values in vectors.values()} == {(12, 16)}
+    assert list(vectors) == [option.model for option in options]
     assert gold.shape == (12,)
+    for option in options:
+        network = CheckpointPredictor(Path(option.model), device="cpu").model
+        logits = network.classifier(torch.from_numpy(vectors[option.model]))
+        report = evaluate(trained.store, option, trained.settings)
+        assert (logits.argmax(-1).numpy() == gold).mean() == pytest.approx(report["accuracy"])
     exported = [replace(options[0], model="tiny")]
     with pytest.raises(UsageProblem, match="name its checkpoint"):
         read_vectors(trained.store, exported, trained.settings, tell=print)
@@ -221,6 +235,8 @@ def test_a_student_learns_what_teachers_say(trained: World) -> None:
     assert (student.path / "model.safetensors").is_file()
     with pytest.raises(UsageProblem, match="go together"):
         trained.plan(datasets=("d",), teachers=tuple(models))
+    with pytest.raises(NoExamples, match="no dataset 'nowhere'"):
+        trained.plan(datasets=("d",), teachers=tuple(models), taught=("nowhere",))
 
 
 def test_labels_and_opinions_are_mixed_and_dev_is_not_learnt() -> None:
@@ -238,11 +254,42 @@ def test_labels_and_opinions_are_mixed_and_dev_is_not_learnt() -> None:
 
 
 def test_a_models_recipe_trains_the_same_again(trained: World) -> None:
-    exported = trained.folder / "models" / "tiny"
-    again = TrainOptions(preset=str(exported), seeds=(0,), output=trained.folder / "runs")
-    told: list[str] = []
-    train(trained.store, replace(again, device="cpu"), trained.settings, tell=told.append)
-    assert not any("epoch" in message and "seed" in message for message in told)  # it is known
+    def key(preset: str) -> str:
+        options = TrainOptions(("d",), preset, device="cpu")
+        return Plan.make(trained.store, options, trained.settings, trained.told.append).key
+
+    exported = str(trained.folder / "models" / "tiny")
+    assert key(exported) == key(str(trained.folder / "runs" / "seed-0")) == key(trained.preset)
+    assert key(exported) != key("fite-mini")
+    run = find_trained(
+        trained.store, TrainOptions(("d",), exported, seeds=(0, 1, 2)), trained.settings
+    )
+    assert sorted(run) == [0, 1]
+
+
+def test_a_folder_of_another_recipe_is_left_alone(trained: World) -> None:
+    for changes in ({"epochs": 1}, {"variant": Variant(system="text")}):
+        with pytest.raises(UsageProblem, match="of another recipe or other data"):
+            trained.train(datasets=("d",), seeds=(0,), **changes)
+
+
+def test_a_dataset_that_is_named_twice_counts_once(trained: World) -> None:
+    assert trained.plan(datasets=("d", "d"))["train"] == 48
+
+
+def test_a_model_reads_new_tweets_as_it_was_trained(trained: World) -> None:
+    options = TrainOptions(
+        ("d",), trained.preset, Variant(without=("emotion",)), device="cpu", epochs=1,
+        output=trained.folder / "unmoved",
+    )  # fmt: skip
+    (model,) = train(trained.store, options, trained.settings)
+    line = b'{"id": "1", "text": "Eileen Collins", "images": ["eileen_collins.jpg"]}'
+    work = ClassifyJob(
+        trained.store, ClassifyOptions(str(model.path)), trained.settings, trained.told.append
+    )
+    (found,) = work.file(io.BytesIO(line), dataset="unmoved", images=DEMO / "pictures")
+    assert found["features"] == "bundled+prominence/without-emotion"
+    assert found["aspects"][0]["face"].startswith("Eileen Collins, a ")
 
 
 def test_models_are_found_by_name(trained: World) -> None:

@@ -23,7 +23,7 @@ from fitecli.pipeline.variants import Variant
 from fitecli.pipeline.visuals import visual_size, with_visuals
 from fitecli.records import Example
 from fitecli.settings import Settings
-from fitecli.store import FeatureSetRow, Scope, Store, open_store, run_query
+from fitecli.store import FacesFound, FeatureSetRow, Scope, Store, open_store, run_query
 from tests.conftest import DEMO
 
 PICTURES = ("grace_hopper.jpg", "joined.jpg", None)
@@ -76,8 +76,8 @@ def world(tmp_path_factory: pytest.TempPathFactory, small_clip: Path) -> World:
     made = World(tmp_path_factory.mktemp("visuals"), small_clip)
     with pytest.raises(NoExamples, match="--only embeddings"):
         train(made.store, _options(made, "x", Variant(visual="face")), made.settings)
-    (report,) = made.extractor.run(Scope(), only="embeddings")
-    assert (report.done, report.failed) == (2, 0)
+    faces, embedded = made.extractor.run(Scope(), only="embeddings")
+    assert (faces.done, embedded.done, embedded.failed) == (0, 2, 0)
     return made
 
 
@@ -97,12 +97,11 @@ def test_pictures_and_faces_are_embedded_once(world: World) -> None:
     boxes = {(name, ",".join(map(str, box))) for name, *box in faces}
     assert len(boxes) == 3  # one face and two
     assert set(rows) == boxes | {("grace_hopper.jpg", "image"), ("joined.jpg", "image")}
-    (again,) = world.extractor.run(Scope(), only="embeddings")
-    assert again.done == 0
+    assert [again.done for again in world.extractor.run(Scope(), only="embeddings")] == [0, 0]
 
 
 def test_each_aspect_gets_its_own_face(world: World) -> None:
-    examples = with_visuals(world.store, world.examples(), world.features, "face")
+    examples = with_visuals(world.store, world.examples(), world.features, "face", 8)
     assert visual_size(world.store, world.features) == 8
     clip, joined = world.extractor.aligner, DEMO / "pictures" / "joined.jpg"
     rows = world.ask(
@@ -116,7 +115,7 @@ def test_each_aspect_gets_its_own_face(world: World) -> None:
     item = next(e for e in examples if e.aspect == aspect and e.faces == 2)
     assert np.allclose(item.visual, expected, atol=2e-3)  # kept as float16
     assert all((e.visual is None) == (e.faces == 0) for e in examples)
-    whole = with_visuals(world.store, world.examples(), world.features, "image")
+    whole = with_visuals(world.store, world.examples(), world.features, "image", 8)
     assert {e.visual for e in whole if e.faces == 2}.isdisjoint({item.visual})
 
 
@@ -135,6 +134,35 @@ def test_a_model_with_embeddings_is_trained_evaluated_and_exported(
     assert parity.max_probability_difference < 1e-4
     with pytest.raises(UsageProblem, match="fite evaluate"):
         ClassifyJob(world.store, ClassifyOptions(str(output)), world.settings, silent)
+
+
+def test_new_faces_want_new_crops(tmp_path: Path, small_clip: Path) -> None:
+    made = World(tmp_path, small_clip)
+    worker = made.store.worker(made.extractor.embedding_worker_id or 0)
+    made.extractor.run(Scope(), only="embeddings")
+    (first,) = made.ask("select id from image where name = 'joined.jpg'")
+    made.store.save_faces(made.extractor.face_worker_id, {first[0]: FacesFound(())})
+    assert worker.kind == "embeddings"
+    _, embedded = made.extractor.run(Scope(), only="embeddings")
+    assert embedded.done == 1
+
+
+def test_embeddings_of_another_size_are_refused(world: World) -> None:
+    with pytest.raises(NoExamples, match="of another CLIP"):
+        with_visuals(world.store, world.examples(), world.features, "image", 512)
+
+
+def test_equal_aspects_share_a_face(world: World) -> None:
+    line = {"id": "twice", "text": "NASA and NASA", "images": ["joined.jpg"],
+            "aspects": [{"text": "NASA", "start": 0, "end": 4, "label": "neutral"},
+                        {"text": "NASA", "start": 9, "end": 13, "label": "neutral"},
+                        {"text": "Eileen Collins", "label": "neutral"}]}  # fmt: skip
+    source = io.BytesIO(json.dumps(line).encode())
+    ingest(world.store, source, dataset="twice", images=DEMO / "pictures")
+    world.extractor.run(Scope("twice"))
+    examples = list(read_dataset(world.store, "twice", None, world.features))
+    read = with_visuals(world.store, examples, world.features, "face", 8)
+    assert len({item.visual for item in read if item.aspect == "NASA"}) == 1
 
 
 def test_without_clip_there_are_no_embeddings(world: World) -> None:

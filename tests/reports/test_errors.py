@@ -57,7 +57,10 @@ def test_the_page_shows_counts_and_examples() -> None:
     about = {"model": "m", "dataset": "d", "split": None, "features": "f"}
     text = page(about | sort_errors(CASES))
     assert "d/all, features f: 6 of 8 examples are wrong." in text
-    assert "| no useful face | no face was given to the aspect | 3 | 2 | 66.7% |" in text
+    assert (
+        "| no useful face | no face with an emotion was given to the aspect | 3 | 2 | 66.7% |"
+        in text
+    )
     assert "- [Ann] is here — **positive**, read as neutral (0.95). Face: Ann with a happy" in text
     empty = page(about | sort_errors([]))
     assert "| other | none of these | 0 | 0 |  |" in empty

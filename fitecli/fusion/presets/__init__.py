@@ -23,6 +23,7 @@ KINDS: dict[str, tuple[type, ...]] = {
     "bool": (bool,),
     "tuple[str": (list,),
     "InputFormat": (dict,),
+    "Mapping[str": (dict,),
 }
 WANTED = ("*.json", "*.safetensors", "vocab.txt", "bpe.codes", "merges.txt")
 
@@ -119,7 +120,7 @@ def load(name: str, fidelity: str = "ours") -> Preset:
         values["input"] = InputFormat.of(values.get("input", {}))
         return Preset(**{"name": path.stem, **values})
     except (TypeError, ValueError) as exc:
-        raise UsageProblem(f"{path}: {exc}.") from exc
+        raise UsageProblem(f"{path if path.is_file() else model}: {exc}.") from exc
 
 
 def _recipe(path: Path) -> dict[str, Any]:
