@@ -13,7 +13,7 @@ from fitecli.records import LABELS
 
 COLOURS = {"positive": "tab:red", "neutral": "tab:blue", "negative": "tab:green"}  # as Figure 4
 PERPLEXITY = 30.0
-FEWEST = 10  # examples
+FEWEST = 5  # examples
 
 
 def plot_embeddings(

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fitecli.errors import MissingPackage
+from fitecli.errors import MissingPackage, NoExamples
 from fitecli.reports.plots import plot_embeddings
 
 
@@ -36,3 +36,9 @@ def test_without_scikit_learn_it_is_told(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "sklearn.manifold", None)
     with pytest.raises(MissingPackage, match=r"fitecli\[plots\]"):
         plot_embeddings({"m": np.zeros((4, 2))}, np.array([0, 1, 2, 0]), tmp_path)
+
+
+@pytest.mark.parametrize("gold", [[0, 1, 2, 0], [1] * 20])
+def test_too_few_examples_or_labels_are_told(gold: list[int], tmp_path: Path) -> None:
+    with pytest.raises(NoExamples, match="examples of two labels"):
+        plot_embeddings({"m": np.eye(len(gold))}, np.array(gold), tmp_path)
