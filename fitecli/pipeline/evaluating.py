@@ -234,11 +234,12 @@ def export_model(
     The card also has what the store knows of the recipe's other seeds on the data to measure.
     """
     from fitecli.export import export
+    from fitecli.fusion.checkpoint import read_config
 
     folder = locate_model(options.checkpoint, settings)
+    config = read_config(folder)
     predictor = open_predictor(folder, device="cpu", threads=options.threads)
-    config: Any = getattr(predictor, "config", None)
-    datasets = [options.dataset] if options.dataset else list(getattr(config, "datasets", ()))
+    datasets = [options.dataset] if options.dataset else list(config.datasets)
 
     def read(dataset: str, split: str) -> list[Example]:
         chosen = features_for(store, predictor, options.features, (dataset,), tell)
