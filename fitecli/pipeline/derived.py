@@ -12,7 +12,7 @@ from fitecli import describe
 from fitecli.describe import Rules
 from fitecli.inputs import tokenise_like_benchmark
 from fitecli.pipeline.examples import present
-from fitecli.records import FeatureSet
+from fitecli.records import FaceSentence, FeatureSet
 from fitecli.store import DescriptionText, FeatureSetRow, Scope, Store, TweetFaces
 
 BATCH = 1000
@@ -119,6 +119,11 @@ def rewrite(tweet: TweetFaces, old: DescriptionText, rules: Rules) -> Descriptio
         if aspect in aspect_places
     }
     text, parts = describe.write([found.face for found in tweet.faces], aspects, chosen, rules)
+    return as_row(tweet, text, parts)
+
+
+def as_row(tweet: TweetFaces, text: str, parts: Sequence[FaceSentence]) -> DescriptionText:
+    """A written description with the rows of its faces and aspects in place of their indices."""
     sentences = tuple(
         (
             tweet.faces[part.face].face_id,

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from fitecli.errors import MissingWeights, NoExamples, UsageProblem
-from fitecli.evaluation import indices, judge, open_predictor
-from fitecli.metrics import spread
+from fitecli.evaluation import open_predictor
+from fitecli.pipeline.comparing import Run, compared, paper_scores, scores_of, spreads
 from fitecli.pipeline.evaluating import examples_for, features_for, matched
 from fitecli.pipeline.examples import choose_features, present, read_dataset
 from fitecli.pipeline.learning import find_trained, train
@@ -20,11 +18,9 @@ from fitecli.pipeline.plan import TrainOptions
 from fitecli.pipeline.tables import TABLES, TAUGHT, System, Table
 from fitecli.records import Example, Prediction
 from fitecli.settings import Settings
-from fitecli.significance import Ints, accuracies, bootstrap, macro_f1s
 from fitecli.store import Store
 
 Tell = Callable[[str], None]
-SCORES = {"accuracy": accuracies, "macro_f1": macro_f1s}
 MANY = 1_000_000
 PARTS = {"0": (0, 0), "1": (1, 1), "2+": (2, MANY), "1+": (1, MANY)}  # faces; appendix A.2
 NOT_RUN, NOT_MEASURED = "not run", "not measured"  # it could be; it cannot be with this data
@@ -164,19 +160,6 @@ def _training(
 
 
 @dataclass(frozen=True)
-class _Run:
-    """One seed of a system on the examples that all systems are measured on."""
-
-    seed: int
-    path: Path
-    predictions: list[Prediction]
-
-    def only(self, places: Sequence[int]) -> _Run:
-        """The same run on some of the examples."""
-        return replace(self, predictions=[self.predictions[place] for place in places])
-
-
-@dataclass(frozen=True)
 class _Measurement:
     """One table on one dataset."""
 
@@ -193,7 +176,7 @@ class _Measurement:
             self.store, self.options.training.features, self.tell, (self.dataset,)
         )
         examples = list(read_dataset(self.store, self.dataset, split, features))
-        runs: dict[str, list[_Run]] = {}
+        runs: dict[str, list[Run]] = {}
         notes: dict[str, str] = {}
         for system in self.table.systems:
             notes[system.name] = system.note
@@ -241,8 +224,8 @@ class _Measurement:
         return "dev"
 
     def _runs(
-        self, system: System, examples: Sequence[Example], split: str, teachers: Sequence[_Run]
-    ) -> list[_Run]:
+        self, system: System, examples: Sequence[Example], split: str, teachers: Sequence[Run]
+    ) -> list[Run]:
         paths = [run.path for run in teachers]
         training = _training(self.store, self.options, system, self.dataset, paths)
         found = find_trained(self.store, training, self.settings)
@@ -252,7 +235,7 @@ class _Measurement:
             made = train(self.store, replace(training, seeds=rest), self.settings, tell=self.tell)
             found |= {model.seed: model.path for model in made}
         return [
-            _Run(seed, found[seed], self._predict(found[seed], examples, split))
+            Run(seed, found[seed], self._predict(found[seed], examples, split))
             for seed in training.seeds
             if seed in found
         ]
@@ -277,81 +260,33 @@ class _Measurement:
     def _row(
         self,
         system: System,
-        runs: Sequence[_Run],
-        all_runs: dict[str, list[_Run]],
+        runs: Sequence[Run],
+        all_runs: dict[str, list[Run]],
         examples: Sequence[Example],
     ) -> dict[str, Any]:
         row: dict[str, Any] = {
             "name": system.name,
             "preset": system.preset or self.options.training.preset,
-            "paper": _paper(system, self.dataset),
+            "paper": paper_scores(system, self.dataset),
             "runs": [],
         }
         if not runs:
             return row
         row["runs"] = [
-            {"seed": run.seed, "model": str(run.path)} | _scores(examples, run.predictions)
+            {"seed": run.seed, "model": str(run.path)} | scores_of(examples, run.predictions)
             for run in runs
         ]
-        row |= _spreads(row["runs"])
+        row |= spreads(row["runs"])
         baseline = all_runs.get(self.table.baseline, [])
         others = [] if system.name == self.table.baseline else baseline
-        row |= _compared(examples, runs, others)
+        row |= compared(examples, runs, others)
         row["by_faces"] = {}
         for part, (low, high) in PARTS.items():
             kept = [place for place, item in enumerate(examples) if low <= item.faces <= high]
             if kept:
                 some = [examples[place] for place in kept]
                 mine, theirs = ([run.only(kept) for run in system] for system in (runs, others))
-                found = {"n": len(kept), "paper": _paper(system, f"{self.dataset}/{part}")}
-                found |= _spreads([_scores(some, run.predictions) for run in mine])
-                row["by_faces"][part] = found | _compared(some, mine, theirs)
+                found = {"n": len(kept), "paper": paper_scores(system, f"{self.dataset}/{part}")}
+                found |= spreads([scores_of(some, run.predictions) for run in mine])
+                row["by_faces"][part] = found | compared(some, mine, theirs)
         return row
-
-
-def _spreads(scores: Sequence[dict[str, float]]) -> dict[str, Any]:
-    return {name: spread([score[name] for score in scores]) for name in SCORES}
-
-
-def _compared(
-    examples: Sequence[Example], runs: Sequence[_Run], others: Sequence[_Run]
-) -> dict[str, Any]:
-    """The difference to the baseline's runs, where there are any."""
-    if not others:
-        return {}
-    ours, theirs = ([run.predictions for run in system] for system in (runs, others))
-    return {"difference": compare_systems(examples, ours, theirs)}
-
-
-def _paper(system: System, key: str) -> dict[str, float] | None:
-    """The paper's figures as shares."""
-    if key not in system.paper:
-        return None
-    accuracy, f1 = system.paper[key]
-    return {"accuracy": accuracy / 100, "macro_f1": f1 / 100}
-
-
-def _scores(examples: Sequence[Example], predictions: Sequence[Prediction]) -> dict[str, float]:
-    report = judge(examples, predictions)
-    return {name: report[name] for name in (*SCORES, "ece")}
-
-
-def compare_systems(
-    examples: Sequence[Example],
-    ours: Sequence[Sequence[Prediction]],
-    theirs: Sequence[Sequence[Prediction]],
-) -> dict[str, Any]:
-    """The difference of two systems' means over seeds: a paired bootstrap over tweets, per score."""
-    gold = indices(example.label or "" for example in examples)
-    tweets = np.array([example.tweet_id or -place for place, example in enumerate(examples, 1)])
-    first, second = (
-        [_predicted(predictions) for predictions in system] for system in (ours, theirs)
-    )
-    return {
-        name: asdict(bootstrap(score, gold, first, second, groups=tweets))
-        for name, score in SCORES.items()
-    }
-
-
-def _predicted(predictions: Sequence[Prediction]) -> Ints:
-    return indices(prediction.label for prediction in predictions)

@@ -10,7 +10,7 @@ from fitecli import describe
 from fitecli.alignment import pair_text, similarities
 from fitecli.errors import UnreadableImage
 from fitecli.inputs import tokenise_like_benchmark
-from fitecli.pipeline.derived import rules_of
+from fitecli.pipeline.derived import as_row, rules_of
 from fitecli.pipeline.stages import WHOLE, decode
 from fitecli.records import Alignment
 from fitecli.store import DescriptionText, FeatureSetRow, Scope, Store, TweetFaces
@@ -212,15 +212,7 @@ class DescriptionsStage(TweetStage):
                 alignments,
                 rules,
             )
-            parts = tuple(
-                (
-                    tweet.faces[part.face].face_id,
-                    None if part.aspect is None else tweet.aspects[part.aspect][0],
-                    part.text,
-                )
-                for part in sentences
-            )
-            results.append(DescriptionText(text, len(tweet.faces), parts))
+            results.append(as_row(tweet, text, sentences))
         return results
 
     def save(

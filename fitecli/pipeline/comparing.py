@@ -1,0 +1,79 @@
+"""Runs of one system against those of another, on the same examples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fitecli.evaluation import indices, judge
+from fitecli.metrics import spread
+from fitecli.pipeline.tables import System
+from fitecli.records import Example, Prediction
+from fitecli.significance import Ints, accuracies, bootstrap, macro_f1s
+
+SCORES = {"accuracy": accuracies, "macro_f1": macro_f1s}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One seed of a system on the examples that all systems are measured on."""
+
+    seed: int
+    path: Path
+    predictions: list[Prediction]
+
+    def only(self, places: Sequence[int]) -> Run:
+        """The same run on some of the examples."""
+        return replace(self, predictions=[self.predictions[place] for place in places])
+
+
+def spreads(scores: Sequence[dict[str, float]]) -> dict[str, Any]:
+    return {name: spread([score[name] for score in scores]) for name in SCORES}
+
+
+def compared(
+    examples: Sequence[Example], runs: Sequence[Run], others: Sequence[Run]
+) -> dict[str, Any]:
+    """The difference to the baseline's runs, where there are any."""
+    if not others:
+        return {}
+    ours, theirs = ([run.predictions for run in system] for system in (runs, others))
+    return {"difference": compare_systems(examples, ours, theirs)}
+
+
+def paper_scores(system: System, key: str) -> dict[str, float] | None:
+    """The paper's figures as shares."""
+    if key not in system.paper:
+        return None
+    accuracy, f1 = system.paper[key]
+    return {"accuracy": accuracy / 100, "macro_f1": f1 / 100}
+
+
+def scores_of(examples: Sequence[Example], predictions: Sequence[Prediction]) -> dict[str, float]:
+    report = judge(examples, predictions)
+    return {name: report[name] for name in (*SCORES, "ece")}
+
+
+def compare_systems(
+    examples: Sequence[Example],
+    ours: Sequence[Sequence[Prediction]],
+    theirs: Sequence[Sequence[Prediction]],
+) -> dict[str, Any]:
+    """The difference of two systems' means over seeds: a paired bootstrap over tweets, per score."""
+    gold = indices(example.label or "" for example in examples)
+    tweets = np.array([example.tweet_id or -place for place, example in enumerate(examples, 1)])
+    first, second = (
+        [_predicted(predictions) for predictions in system] for system in (ours, theirs)
+    )
+    return {
+        name: asdict(bootstrap(score, gold, first, second, groups=tweets))
+        for name, score in SCORES.items()
+    }
+
+
+def _predicted(predictions: Sequence[Prediction]) -> Ints:
+    return indices(prediction.label for prediction in predictions)
