@@ -42,7 +42,7 @@ def checkpoint(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     preset = presets.Preset(
         "tiny", str(tiny_encoder), share_word_embeddings=True, input=InputFormat(max_tokens=48)
     )
-    model = build([tiny_encoder], preset, seed=3, features="f", datasets=["d"])
+    model = build([tiny_encoder], preset, seed=3, record={"features": "f", "datasets": ["d"]})
     with torch.no_grad():
         model.classifier.weight.mul_(40)  # sure of itself, so that labels do not sway
     model.save_pretrained(folder)

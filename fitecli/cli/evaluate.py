@@ -71,6 +71,12 @@ def _print(report: dict[str, Any]) -> None:
             f"\nThe expression of the aspect's face, happy against angry, moves the scores the right "
             f"way in {swap['right_way']:.1%} of {swap['n']} examples (seen in {swap['seen']:.1%})"
         )
+    if whole := report.get("whole"):
+        typer.echo(
+            f"\nwith the whole input: accuracy {whole['accuracy']:.4f}, macro-F1 "
+            f"{whole['macro_f1']:.4f}; without, {whole['labels_changed']:.1%} get another label "
+            f"(probabilities move by {whole['moved']:.4f})"
+        )
     if other := report.get("against"):
         typer.echo(
             f"\nagainst {other['model']}: accuracy {other['accuracy']:.4f}, macro-F1 "

@@ -163,6 +163,8 @@ def _about(name: str, precision: str, config: Any, checkpoint: Path) -> dict[str
         "preset": config.preset,
         "features": config.features,
         "datasets": config.datasets,
+        "taught": config.taught,
+        "teachers": config.teachers,
         "recipe": config.recipe,
         **{key: made.get(key) for key in run},
     }

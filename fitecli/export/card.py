@@ -39,9 +39,14 @@ def model_card(config: Mapping[str, Any], parity: Mapping[str, Any]) -> str:
         "",
         f"- Language model: {recipe.get('encoder')}; reads {reads}; gate `{config['gate']}`; at most "
         f"{kind['max_tokens']} tokens a pair; precision {config['precision']}",
-        f"- Data: {', '.join(config['datasets']) or 'not told'}, with the features "
-        f"`{config['features']}`",
+        f"- Data: the training split of {', '.join(config['datasets']) or 'data not told'}, with the "
+        f"features `{config['features']}`",
     ]
+    if config["teachers"]:
+        lines.append(
+            f"- Taught by {len(config['teachers'])} models what they think of the training tweets of "
+            f"{', '.join(config['taught'])}; their mean probabilities were its targets there"
+        )
     if config.get("seed") is not None:
         lines.append(
             f"- Seed {config['seed']}, epoch {config['best_epoch']} (the first best on held-out "
@@ -58,7 +63,7 @@ def model_card(config: Mapping[str, Any], parity: Mapping[str, Any]) -> str:
             f"{found['n']} examples: expected calibration error {found['ece_before']:.4f} before, "
             f"{found['ece_after']:.4f} after"
         )
-    lines += ["", *_measured(config.get("measured", ()), config.get("seeds", ())), *_recipe(recipe)]
+    lines += ["", *_measured(config.get("measured", ()), config.get("seeds", ())), *_recipe(config)]
     known = set(config["datasets"]) <= {"twitter2015", "twitter2017"}
     benchmark = ": English ones of 2014 to 2017" if known and config["datasets"] else ""
     return "\n".join(lines) + "\n" + LIMITS.format(benchmark=benchmark)
@@ -89,8 +94,9 @@ def _spread(value: Mapping[str, float | None]) -> str:
     return f"{value['mean']:.4f}{sd}"
 
 
-def _recipe(recipe: Mapping[str, Any]) -> list[str]:
-    """The settings of the training, as a preset's file has them."""
+def _recipe(config: Mapping[str, Any]) -> list[str]:
+    """The settings of the training, as a preset's file has them, and how it is repeated."""
+    recipe = config["recipe"]
     plain = {k: v for k, v in recipe.items() if k not in ("name", "input") and v is not None}
     settings = ", ".join(f"{name} {value}" for name, value in plain.items())
     return [
@@ -98,7 +104,30 @@ def _recipe(recipe: Mapping[str, Any]) -> list[str]:
         "",
         f"{settings}.",
         "",
-        "`fite train --preset FOLDER` with this folder takes these settings and what the model reads;",
-        "the data, and teachers where there were some, have to be named again.",
+        "`--preset` with this folder takes these settings and what the model reads:",
+        "",
+        "```sh",
+        *_commands(config),
+        "```",
         "",
     ]
+
+
+def _commands(config: Mapping[str, Any]) -> list[str]:
+    """How to train it again: its teachers first, then itself."""
+    taught_by: dict[tuple[str, str], list[str]] = {}
+    for teacher in config["teachers"]:
+        made = (teacher["preset"] or "PRESET", ",".join(teacher["datasets"] or ["DATA"]))
+        taught_by.setdefault(made, []).append(str(teacher["seed"]))
+    commands, folders = [], []
+    for place, ((preset, data), seeds) in enumerate(taught_by.items(), start=1):
+        output = f"teachers-{place}"
+        folders += [f"{output}/seed-{seed}" for seed in seeds]
+        commands.append(
+            f"fite train --dataset {data} --preset {preset} --seeds {','.join(seeds)} "
+            f"--output {output}"
+        )
+    own = f"fite train --dataset {','.join(config['datasets']) or 'DATA'} --preset FOLDER"
+    if folders:
+        own += f" --teachers {','.join(folders)} --taught {','.join(config['taught'])}"
+    return [*commands, f"{own} --seeds {config.get('seed', 0)}"]

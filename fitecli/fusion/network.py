@@ -27,8 +27,9 @@ class FiteConfig(PretrainedConfig):
     face_encoder, scene_encoder: configurations of the two language models. gate: "paper" (eq. 9-10
     with a sigmoid), "paper-tanh" (the same with the tanh that the paper names), "released", or
     "none" (concatenation). share_word_embeddings: one table of word embeddings for both encoders.
-    input: what the network reads (InputFormat.to_dict). preset, features, datasets, recipe: how it
-    was made, for the record.
+    input: what the network reads (InputFormat.to_dict). For the record, how it was made: preset,
+    recipe (its settings), features, datasets, and where it had teachers, who they were and the
+    datasets that they looked at (taught).
     """
 
     model_type = "fite"
@@ -45,6 +46,8 @@ class FiteConfig(PretrainedConfig):
         preset: str | None = None,
         features: str | None = None,
         datasets: list[str] | None = None,
+        taught: list[str] | None = None,
+        teachers: list[dict[str, Any]] | None = None,
         recipe: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
@@ -59,6 +62,8 @@ class FiteConfig(PretrainedConfig):
         self.preset = preset
         self.features = features
         self.datasets = list(datasets or [])
+        self.taught = list(taught or [])
+        self.teachers = list(teachers or [])
         self.recipe = dict(recipe or {})
         kwargs.setdefault("tie_word_embeddings", self.ties)
         kwargs.setdefault("id2label", dict(enumerate(LABELS)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -98,10 +98,12 @@ def build(
     preset: Preset,
     *,
     seed: int,
-    features: str | None = None,
-    datasets: Sequence[str] = (),
+    record: Mapping[str, Any] | None = None,
 ) -> FiteModel:
-    """Build an untrained network on pretrained encoders (one folder, or face and scene)."""
+    """Build an untrained network on pretrained encoders (one folder, or face and scene).
+
+    record: what its configuration keeps of its data, see FiteConfig.
+    """
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
@@ -115,9 +117,8 @@ def build(
             freeze_word_embeddings=preset.freeze_word_embeddings,
             input=preset.input.to_dict(),
             preset=preset.name,
-            features=features,
-            datasets=list(datasets),
             recipe=preset.to_dict(),
+            **(record or {}),
         )
     except (OSError, ValueError) as exc:
         raise MissingWeights(
@@ -133,8 +134,7 @@ def train(
     *,
     seed: int,
     output: Path,
-    features: str | None = None,
-    datasets: Sequence[str] = (),
+    record: Mapping[str, Any] | None = None,
     recipe: str | None = None,
     device: str = "auto",
     threads: int = 0,
@@ -144,7 +144,8 @@ def train(
 
     encoders: folder of the language model, or of the face and the scene encoder, which must have
     the same tokeniser (the first folder's is used). A run that was interrupted goes on after its
-    last finished epoch; a finished one is returned as it is. recipe: what tells one recipe and its
+    last finished epoch; a finished one is returned as it is. record: what the model's configuration
+    keeps of its data. recipe: what tells one recipe and its
     data from another; a folder that holds another one's run is left alone. Every example needs a
     label. Raises NoExamples where train or dev is empty, MissingWeights where an encoder cannot be
     loaded, UsageProblem where the folder is another recipe's.
@@ -158,7 +159,7 @@ def train(
     for name, examples in (("train", train_examples), ("dev", dev_examples)):
         if not examples:
             raise NoExamples(f"There are no labelled examples in the {name} part of the data.")
-    model = build(encoders, preset, seed=seed, features=features, datasets=datasets)
+    model = build(encoders, preset, seed=seed, record=record)
     builder = input_builder(encoders[0], model.config)
     builder.tokeniser.save(_made(output))
     _write_json(output / CHECKPOINTS / RECIPE, {"recipe": recipe})

@@ -17,7 +17,7 @@ from fitecli.pipeline.derived import features_as_read
 from fitecli.pipeline.examples import choose_features, present, read_dataset
 from fitecli.pipeline.models import locate_model, register, save
 from fitecli.pipeline.visuals import given_faces, with_visuals
-from fitecli.records import Example
+from fitecli.records import Example, Prediction
 from fitecli.settings import Settings
 from fitecli.store import FeatureSetRow, Store
 
@@ -53,6 +53,7 @@ class _Opened:
     predictor: Predictor
     features: FeatureSetRow
     examples: list[Example]
+    whole: list[Example]  # before anything was withheld
 
     @classmethod
     def of(cls, store: Store, options: EvaluateOptions, settings: Settings, tell: Tell) -> _Opened:
@@ -72,7 +73,8 @@ class _Opened:
                 f"{options.split or 'all splits'} with the features {features.name}; `fite stats` "
                 "shows what is there."
             )
-        return cls(folder, predictor, features, _withheld(examples, predictor, options.withhold))
+        read = _withheld(examples, predictor, options.withhold)
+        return cls(folder, predictor, features, read, examples)
 
 
 def _withheld(
@@ -149,11 +151,17 @@ def evaluate(
     *,
     tell: Tell = lambda message: None,
 ) -> dict[str, Any]:
-    """Measure a model on a split, keep its predictions, compare with another where asked."""
+    """Measure a model on a split, keep its predictions, compare with another where asked.
+
+    The report is evaluation.evaluate's with model, dataset, split, features and withheld; `whole`
+    tells what withholding did, `against` how another model does on the same examples.
+    """
     opened = _Opened.of(store, options, settings, tell)
     predictor, features, examples = opened.predictor, opened.features, opened.examples
     report, pairs = measure(predictor, examples)
-    if not options.withhold:  # rows tell what is predicted for the whole input
+    if options.withhold:
+        report["whole"] = _without(opened, [prediction for prediction, _ in pairs])
+    else:  # rows tell what is predicted for the whole input
         save(store, register(store, opened.folder, predictor), features, examples, pairs)
     report["withheld"] = list(options.withhold)
     report["dataset"], report["split"] = options.dataset, options.split
@@ -173,6 +181,22 @@ def evaluate(
             **compare(examples, ours, theirs),
         }
     return report
+
+
+def _without(opened: _Opened, predictions: Sequence[Prediction]) -> dict[str, float]:
+    """What withholding does: the scores with the whole input, the share of the examples that get
+    another label without, and how far their probabilities move (half the sum of the changes)."""
+    pairs = opened.predictor.predict_hashed(opened.whole)
+    whole = [prediction for prediction, _ in pairs]
+    scores = judge(opened.whole, whole)
+    changed = [a.label != b.label for a, b in zip(whole, predictions, strict=True)]
+    moved = np.array([p.scores for p in whole]) - np.array([p.scores for p in predictions])
+    return {
+        "accuracy": scores["accuracy"],
+        "macro_f1": scores["macro_f1"],
+        "labels_changed": float(np.mean(changed)),
+        "moved": float(np.abs(moved).sum(axis=1).mean() / 2),
+    }
 
 
 def examples_for(

@@ -153,7 +153,7 @@ def _training(
         variant=variant,
         hold_out=options.split is None and not _has_test(store, dataset),
         folder=base.joinpath(*parts),
-        epochs=options.training.epochs or system.epochs,
+        changes=system.changes,
         teachers=tuple(map(str, teachers)),
         taught=TAUGHT.get(dataset, (dataset,)) if teachers else (),
     )

@@ -52,6 +52,7 @@ def train(
         preset,
         made.datasets,
         made.features,
+        made.record,
         encoders,
         made.key,
         tell,
@@ -104,6 +105,7 @@ class _Job:
     preset: Any
     datasets: tuple[str, ...]
     features: FeatureSetRow
+    record: dict[str, Any]
     encoders: list[Path]
     key: str
     tell: Tell
@@ -136,8 +138,7 @@ class _Job:
                 self.preset,
                 seed=seed,
                 output=output,
-                features=self.features.name,
-                datasets=self.datasets,
+                record=self.record,
                 recipe=self.key,
                 device=self.options.device,
                 threads=self.options.threads,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from fitecli.classifier import is_exported
 from fitecli.errors import NotAModel
@@ -26,6 +28,15 @@ def locate_model(name: str, settings: Settings) -> Path:
         f"There is no model {name!r}: give a checkpoint's or exported model's folder, "
         f"or one of the names {', '.join(known) or '(none is installed)'}."
     )
+
+
+def about(folder: Path) -> dict[str, Any]:
+    """How a model was made, as far as its folder tells: preset, datasets, taught, seed."""
+    found: dict[str, Any] = {}
+    for name in ("config.json", "training.json"):  # an exported model keeps all in the first
+        if (folder / name).is_file():
+            found |= json.loads((folder / name).read_text("utf-8"))
+    return {name: found.get(name) for name in ("preset", "datasets", "taught", "seed")}
 
 
 def register(store: Store, folder: Path, predictor: Predictor, *, preset: str | None = None) -> int:

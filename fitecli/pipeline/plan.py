@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fitecli.errors import NoExamples
 from fitecli.pipeline.derived import features_as_read
 from fitecli.pipeline.distilling import taught_examples, with_opinions
 from fitecli.pipeline.examples import choose_features, present, read_dataset
+from fitecli.pipeline.models import about, locate_model
 from fitecli.pipeline.variants import Variant
 from fitecli.pipeline.visuals import visual_size, with_visuals
 from fitecli.records import Example, fingerprint
@@ -39,6 +40,7 @@ class TrainOptions:
     device: str = "auto"
     threads: int = 0
     epochs: int | None = None
+    changes: Mapping[str, Any] = field(default_factory=dict)  # settings unlike the preset's
     teachers: tuple[str, ...] = ()  # models whose opinion of the taught datasets is learnt, too
     taught: tuple[str, ...] = ()
     hold_out: bool = False  # choose the epoch on a part of train, and leave dev unseen
@@ -95,6 +97,8 @@ class Plan:
     features: FeatureSetRow
     train: list[Example]
     dev: list[Example]
+    taught: tuple[str, ...] = ()
+    teachers: tuple[dict[str, Any], ...] = ()
 
     @classmethod
     def make(cls, store: Store, options: TrainOptions, settings: Settings, tell: Tell) -> Plan:
@@ -107,6 +111,7 @@ class Plan:
         visual = options.variant.visual
         size = visual_size(store, features) if visual else 0
         preset = options.variant.preset(options.preset, visual_size=size)
+        preset = replace(preset, **options.changes)
         if options.epochs is not None:
             preset = replace(preset, epochs=options.epochs)
         train, dev = training_examples(store, datasets, features, tell, hold_out=options.hold_out)
@@ -127,7 +132,8 @@ class Plan:
             )
         if preset.order == "file":
             train.sort(key=lambda example: example.source_line or 0)
-        return cls(preset, datasets, features, train, dev)
+        teachers = tuple(about(locate_model(name, settings)) for name in options.teachers)
+        return cls(preset, datasets, features, train, dev, options.taught, teachers)
 
     @property
     def key(self) -> str:
@@ -139,6 +145,16 @@ class Plan:
                 "examples": _digest([*self.train, *self.dev]),
             }
         )
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What a model keeps of its data, see FiteConfig."""
+        return {
+            "features": self.features.name,
+            "datasets": list(self.datasets),
+            "taught": list(self.taught),
+            "teachers": list(self.teachers),
+        }
 
     def encoders(self, settings: Settings) -> list[Path]:
         """The language models on disk, fetched where they must be; raises MissingWeights."""

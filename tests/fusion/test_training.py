@@ -39,8 +39,7 @@ def test_it_learns_and_leaves_the_best_epoch(
         tmp_path,
         preset={"epochs": 10, "learning_rate": 3e-3},
         on_epoch=told.append,
-        features="f",
-        datasets=["d"],
+        record={"features": "f", "datasets": ["d"]},
     )
     assert [epoch.number for epoch in told] == list(range(1, 11))
     assert told[-1].train_loss < told[0].train_loss

@@ -146,10 +146,10 @@ def test_without_a_test_dev_is_measured_and_stays_unseen(lab: Lab) -> None:
 def test_fidelities_and_a_student_of_those_before(lab: Lab) -> None:
     first = replace(lab.options, table="fidelity")
     planned = missing_runs(lab.store, first, lab.settings)
-    assert [row["system"] for row in planned][-1] == "ours, taught"
+    assert [row["system"] for row in planned][-1] == "as shipped"
     (result,) = lab.run(table="fidelity")["results"]
     rows = {row["name"]: row for row in result["rows"]}
-    assert list(rows) == ["released", "paper", "ours", "ours, taught"]
+    assert list(rows) == ["released", "paper", "ours", "ours, taught", "as shipped"]
     configs = {
         name: json.loads((Path(row["runs"][0]["model"]) / "config.json").read_text())
         for name, row in rows.items()
@@ -158,6 +158,12 @@ def test_fidelities_and_a_student_of_those_before(lab: Lab) -> None:
     assert configs["paper"]["features"].endswith("paper-template")
     assert configs["ours"]["input"] == configs["ours, taught"]["input"]
     assert rows["ours"]["runs"][0]["model"] != rows["ours, taught"]["runs"][0]["model"]
+    shipped = configs["as shipped"]
+    assert shipped["recipe"]["withhold_pictures"] > 0 < shipped["recipe"]["withhold_captions"]
+    assert configs["ours, taught"]["recipe"]["withhold_pictures"] == 0
+    teacher = {"preset": "tiny", "datasets": ["d"], "taught": [], "seed": 0}
+    assert (shipped["taught"], shipped["teachers"][0]) == (["d"], teacher)
+    assert (configs["ours"]["taught"], configs["ours"]["teachers"]) == ([], [])
     assert missing_runs(lab.store, first, lab.settings) == []
     assert lab.run(table="fidelity", known=True)["results"][0]["rows"] == result["rows"]
     alone = replace(first.training, seeds=(5,))

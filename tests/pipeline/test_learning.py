@@ -166,7 +166,15 @@ def test_parts_are_withheld_from_an_evaluation(trained: World) -> None:
 
     assert report("captions")["withheld"] == ["captions"]
     assert report("captions")["ece"] == report()["ece"]  # there are none here
-    assert report("pictures")["ece"] != report()["ece"]
+    whole, without = report(), report("pictures")
+    assert without["ece"] != whole["ece"]
+    assert "whole" not in whole
+    found = without["whole"]
+    assert found["accuracy"] == whole["accuracy"]
+    assert 0 < found["moved"] < 1
+    changed = found["labels_changed"] * whole["n"]
+    assert changed == round(changed)
+    assert report("captions")["whole"]["moved"] == 0
     with pytest.raises(UsageProblem, match="captions, faces, pictures"):
         report("text")
 
