@@ -46,6 +46,10 @@ def experiment(
     output: Annotated[
         Path | None, typer.Option(help="Folder of new runs (default: runs/experiments).")
     ] = None,
+    record: Annotated[
+        Path | None,
+        typer.Option(help="File of finished runs: they need no training, new ones are added."),
+    ] = None,
     page: Annotated[
         Path | None, typer.Option(help="Also write the tables here (Markdown).")
     ] = None,
@@ -59,7 +63,8 @@ def experiment(
 
     An interrupted experiment goes on where it stopped; finished runs are found in the store.
     """
-    from fitecli.pipeline.experiments import ExperimentOptions, missing_runs, run_experiment
+    from fitecli.pipeline.experiment_options import ExperimentOptions
+    from fitecli.pipeline.experiments import missing_runs, run_experiment
     from fitecli.pipeline.plan import TrainOptions
     from fitecli.reports import experiments as report_page
 
@@ -72,7 +77,7 @@ def experiment(
         threads=threads,
         epochs=epochs,
     )
-    options = ExperimentOptions(table, dataset, split, training, fidelity, against, known)
+    options = ExperimentOptions(table, dataset, split, training, fidelity, against, known, record)
     with opened(ctx.obj, create=False) as store:
         if dry_run:
             print_json({"missing": missing_runs(store, options, ctx.obj)})

@@ -23,7 +23,7 @@ class Run:
     """One seed of a system on the examples that all systems are measured on."""
 
     seed: int
-    path: Path
+    path: Path | None  # None where only its predictions are recorded
     predictions: list[Prediction]
 
     def only(self, places: Sequence[int]) -> Run:

@@ -277,9 +277,12 @@ def export_model(
             "labelled data with --dataset and --split."
         )
     measure = {data: read(*_dataset_and_split(data)) for data in options.measure}
-    for data, found in measure.items():
+    for data, found in list(measure.items()):
         if not found:
             raise NoExamples(f"There are no labelled examples of {data} to measure on.")
+        for part in ("captions", "pictures"):  # what it learnt to do without
+            if config.recipe.get(f"withhold_{part}"):
+                measure[f"{data} without {part}"] = _withheld(found, predictor, (part,))
     parity = export(
         folder,
         options.output,

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from fitecli.errors import MissingWeights, NoExamples, UsageProblem
+from fitecli.errors import MissingWeights, NoExamples
 from fitecli.evaluation import open_predictor
 from fitecli.pipeline.comparing import Run, compared, paper_scores, scores_of, spreads
 from fitecli.pipeline.evaluating import examples_for, features_for, matched
 from fitecli.pipeline.examples import choose_features, present, read_dataset
+from fitecli.pipeline.experiment_options import (
+    ExperimentOptions,
+    datasets_of,
+    find_table,
+    has_test,
+    recipe_of,
+    training_of,
+)
 from fitecli.pipeline.learning import find_trained, train
 from fitecli.pipeline.models import register, save
-from fitecli.pipeline.plan import TrainOptions
-from fitecli.pipeline.tables import TABLES, TAUGHT, System, Table
+from fitecli.pipeline.plan import TrainOptions, digest
+from fitecli.pipeline.recorded import Recorded, RecordedRun, facts
+from fitecli.pipeline.tables import System, Table
 from fitecli.records import Example, Prediction
 from fitecli.settings import Settings
 from fitecli.store import Store
@@ -24,39 +33,6 @@ Tell = Callable[[str], None]
 MANY = 1_000_000
 PARTS = {"0": (0, 0), "1": (1, 1), "2+": (2, MANY), "1+": (1, MANY)}  # faces; appendix A.2
 NOT_RUN, NOT_MEASURED = "not run", "not measured"  # it could be; it cannot be with this data
-
-
-@dataclass(frozen=True)
-class ExperimentOptions:
-    """What `fite experiment` is asked for.
-
-    dataset: None for those of the table that the store has. split: None for test, or dev where a
-    dataset has no test; then the epoch is chosen on a tenth of train and dev stays unseen.
-    against: the row that the others are compared with. known: only read what is there, train
-    nothing.
-    """
-
-    table: str
-    dataset: str | None = None
-    split: str | None = None
-    training: TrainOptions = TrainOptions(seeds=(0, 1, 2))
-    fidelity: str = "ours"
-    against: str | None = None
-    known: bool = False
-
-
-def find_table(options: ExperimentOptions) -> Table:
-    """The table that is asked for, with its baseline; raises UsageProblem for an unknown name."""
-    if options.table not in TABLES:
-        raise UsageProblem(
-            f"There is no table {options.table!r}; choose one of {', '.join(TABLES)}."
-        )
-    table = TABLES[options.table]
-    names = [system.name for system in table.systems]
-    baseline = options.against or table.baseline
-    if baseline not in names:
-        raise UsageProblem(f"{options.table} has no row {baseline!r}: {', '.join(names)}.")
-    return replace(table, baseline=baseline)
 
 
 def run_experiment(
@@ -69,10 +45,12 @@ def run_experiment(
     not there, its pictures are not public) has a note in place of figures.
     """
     table = find_table(options)
+    record = Recorded(options.record)
     results = [
-        _Measurement(store, options, settings, table, dataset, tell).run()
-        for dataset in _datasets(store, options, table)
+        _Measurement(store, options, settings, table, dataset, tell, record).run()
+        for dataset in datasets_of(store, options, table)
     ]
+    record.write()
     return {
         "table": options.table,
         "title": table.title,
@@ -85,78 +63,49 @@ def run_experiment(
 
 
 def missing_runs(
-    store: Store, options: ExperimentOptions, settings: Settings
+    store: Store, options: ExperimentOptions, settings: Settings, tell: Tell = lambda message: None
 ) -> list[dict[str, Any]]:
     """The trainings that `run_experiment` would do: dataset, system and seeds of each, or a note
     why it cannot be done with this data."""
     table = find_table(options)
     found: list[dict[str, Any]] = []
-    for dataset in _datasets(store, options, table):
-        known: dict[str, dict[int, Path]] = {}
+    for dataset in datasets_of(store, options, table):
+        record = Recorded(options.record)
+        measurement = _Measurement(store, options, settings, table, dataset, tell, record)
+        split = measurement.split()
+        data = digest(measurement.examples(split))
+        paths: dict[str, list[Path]] = {}
         for system in table.systems:
             if system.variant is None:
                 continue
             row = {"dataset": dataset, "system": system.name}
-            teachers = known.get(system.teachers or "", {})
-            if system.teachers and len(teachers) < len(options.training.seeds):
-                found.append(row | {"seeds": list(options.training.seeds)})
-                continue
-            training = _training(store, options, system, dataset, list(teachers.values()))
             try:
-                done = known[system.name] = find_trained(store, training, settings)
+                behind = measurement.behind(
+                    system, split, data, paths.get(system.teachers or "", [])
+                )
             except NoExamples as exc:
                 found.append(row | {"note": f"{NOT_MEASURED}: {exc}"})
                 continue
-            if seeds := [seed for seed in training.seeds if seed not in done]:
-                found.append(row | {"seeds": seeds})
+            paths[system.name] = list(behind.trained.values())
+            if behind.missing:
+                found.append(row | {"seeds": list(behind.missing)})
     return found
 
 
-def _datasets(store: Store, options: ExperimentOptions, table: Table) -> list[str]:
-    """The dataset that is asked for, or those of the table that the store has."""
-    known = store.datasets()
-    if options.dataset:
-        return [options.dataset]
-    found = [name for name in table.datasets if set(present(store, [name])) & set(known)]
-    if not found:
-        raise NoExamples(
-            f"The store has none of {', '.join(table.datasets)}: add one by `fite datasets add`, "
-            "or name another with --dataset."
-        )
-    return found
+@dataclass(frozen=True)
+class _Behind:
+    """What is there of a row's runs: trained models, and what is only recorded."""
 
+    training: TrainOptions
+    recipe: str
+    trained: dict[int, Path]
+    recorded: dict[int, RecordedRun]
+    ready: bool  # its teachers, if any, are there
 
-def _has_test(store: Store, dataset: str) -> list[str]:
-    """Those of the dataset's members that have a test split."""
-    return [name for name in present(store, [dataset]) if "test" in store.splits(name)]
-
-
-def _training(
-    store: Store,
-    options: ExperimentOptions,
-    system: System,
-    dataset: str,
-    teachers: Sequence[Path] = (),
-) -> TrainOptions:
-    assert system.variant is not None
-    base = options.training.folder or Path("runs") / "experiments"
-    variant = system.variant
-    if not system.own_fidelity:
-        variant = replace(variant, fidelity=options.fidelity)
-    preset = system.preset or options.training.preset
-    name = "+".join([*filter(None, variant.name.split("/"))]) or "fite"
-    parts = (dataset, Path(preset).stem, f"{name}+taught" if teachers else name)
-    return replace(
-        options.training,
-        datasets=(dataset,),
-        preset=preset,
-        variant=variant,
-        hold_out=options.split is None and not _has_test(store, dataset),
-        folder=base.joinpath(*parts),
-        changes=system.changes,
-        teachers=tuple(map(str, teachers)),
-        taught=TAUGHT.get(dataset, (dataset,)) if teachers else (),
-    )
+    @property
+    def missing(self) -> tuple[int, ...]:
+        known = self.trained.keys() | self.recorded.keys()
+        return tuple(seed for seed in self.training.seeds if seed not in known)
 
 
 @dataclass(frozen=True)
@@ -169,24 +118,19 @@ class _Measurement:
     table: Table
     dataset: str
     tell: Tell
+    record: Recorded = field(default_factory=lambda: Recorded(None))
 
     def run(self) -> dict[str, Any]:
-        split = self._split()
-        features = choose_features(
-            self.store, self.options.training.features, self.tell, (self.dataset,)
-        )
-        examples = list(read_dataset(self.store, self.dataset, split, features))
+        split = self.split()
+        examples = self.examples(split)
         runs: dict[str, list[Run]] = {}
         notes: dict[str, str] = {}
         for system in self.table.systems:
             notes[system.name] = system.note
             if system.variant is None:
                 continue
-            teachers = runs.get(system.teachers or "", [])
-            if system.teachers and len(teachers) < len(self.options.training.seeds):
-                notes[system.name] = f"{NOT_RUN}: its teachers ({system.teachers}) are not there"
-                continue
             try:
+                teachers = runs.get(system.teachers or "", [])
                 runs[system.name] = self._runs(system, examples, split, teachers)
             except NoExamples as exc:
                 notes[system.name] = f"{NOT_MEASURED}: {exc}"
@@ -195,7 +139,9 @@ class _Measurement:
                 notes[system.name] = f"{NOT_RUN}: {exc}"
                 continue
             if not runs[system.name]:
-                notes[system.name] = NOT_RUN
+                lacks = system.teachers and not runs.get(system.teachers)
+                why = f": its teachers ({system.teachers}) are not there" if lacks else ""
+                notes[system.name] = f"{NOT_RUN}{why}"
         rows = [
             self._row(system, runs.get(system.name, []), runs, examples)
             | {"note": notes[system.name]}
@@ -210,10 +156,11 @@ class _Measurement:
             "rows": rows,
         }
 
-    def _split(self) -> str:
+    def split(self) -> str:
+        """The split that is measured: test, or dev where there is no test."""
         if self.options.split:
             return self.options.split
-        if known := _has_test(self.store, self.dataset):
+        if known := has_test(self.store, self.dataset):
             for name in set(present(self.store, [self.dataset])) - set(known):
                 self.tell(f"{self.dataset}: {name} has no test split here and is left out.")
             return "test"
@@ -223,22 +170,47 @@ class _Measurement:
         )
         return "dev"
 
+    def examples(self, split: str) -> list[Example]:
+        """The labelled examples that every row is measured on."""
+        features = choose_features(
+            self.store, self.options.training.features, self.tell, (self.dataset,)
+        )
+        return list(read_dataset(self.store, self.dataset, split, features))
+
+    def behind(self, system: System, split: str, data: str, teachers: Sequence[Path]) -> _Behind:
+        """What is there of a row; teachers: the folders of the models that teach it."""
+        training = training_of(self.store, self.options, system, self.dataset, teachers)
+        recipe = recipe_of(training)
+        ready = not system.teachers or len(teachers) == len(training.seeds)
+        return _Behind(
+            training,
+            recipe,
+            find_trained(self.store, training, self.settings) if ready else {},
+            self.record.find(recipe, self.dataset, split, data),
+            ready,
+        )
+
     def _runs(
         self, system: System, examples: Sequence[Example], split: str, teachers: Sequence[Run]
     ) -> list[Run]:
-        paths = [run.path for run in teachers]
-        training = _training(self.store, self.options, system, self.dataset, paths)
-        found = find_trained(self.store, training, self.settings)
-        rest = tuple(seed for seed in training.seeds if seed not in found)
-        if rest and not self.options.known:
-            self.tell(f"{self.dataset}, {system.name}: seeds {', '.join(map(str, rest))}")
-            made = train(self.store, replace(training, seeds=rest), self.settings, tell=self.tell)
+        data = digest(examples)
+        paths = [run.path for run in teachers if run.path is not None]
+        behind = self.behind(system, split, data, paths)
+        found = dict(behind.trained)
+        if behind.missing and behind.ready and not self.options.known:
+            self.tell(f"{self.dataset}, {system.name}: seeds {', '.join(map(str, behind.missing))}")
+            training = replace(behind.training, seeds=behind.missing)
+            made = train(self.store, training, self.settings, tell=self.tell)
             found |= {model.seed: model.path for model in made}
-        return [
-            Run(seed, found[seed], self._predict(found[seed], examples, split))
-            for seed in training.seeds
-            if seed in found
-        ]
+        runs = []
+        for seed in behind.training.seeds:
+            if seed in found:
+                runs.append(Run(seed, found[seed], self._predict(found[seed], examples, split)))
+                names = (system.name, self.dataset, split, seed, behind.recipe, data)
+                self.record.add(RecordedRun(*names, facts(found[seed]), ()), runs[-1].predictions)
+            elif seed in behind.recorded:
+                runs.append(Run(seed, None, behind.recorded[seed].predictions))
+        return runs
 
     def _predict(self, folder: Path, examples: Sequence[Example], split: str) -> list[Prediction]:
         """What a model predicts under its own features, in the order of the examples.
@@ -273,7 +245,8 @@ class _Measurement:
         if not runs:
             return row
         row["runs"] = [
-            {"seed": run.seed, "model": str(run.path)} | scores_of(examples, run.predictions)
+            {"seed": run.seed, "model": None if run.path is None else str(run.path)}
+            | scores_of(examples, run.predictions)
             for run in runs
         ]
         row |= spreads(row["runs"])

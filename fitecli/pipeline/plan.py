@@ -45,6 +45,11 @@ class TrainOptions:
     taught: tuple[str, ...] = ()
     hold_out: bool = False  # choose the epoch on a part of train, and leave dev unseen
 
+    def settled(self, *, visual_size: int = 0) -> Preset:
+        """The preset with all that is asked for; raises UsageProblem for a wrong name."""
+        preset = replace(self.variant.preset(self.preset, visual_size=visual_size), **self.changes)
+        return preset if self.epochs is None else replace(preset, epochs=self.epochs)
+
 
 def training_examples(
     store: Store,
@@ -104,16 +109,13 @@ class Plan:
     def make(cls, store: Store, options: TrainOptions, settings: Settings, tell: Tell) -> Plan:
         """Raises UsageProblem for a wrong preset, NoExamples where data or features are missing."""
         datasets = options.datasets or tuple(store.labelled_datasets())
-        kind = options.variant.preset(options.preset).input  # a wrong name is told at once
+        kind = options.settled().input  # a wrong name is told at once
         base = choose_features(store, options.features, tell, (*datasets, *options.taught))
         read = (*datasets, *options.taught)
         features = features_as_read(store, base, kind.descriptions, read, tell)
         visual = options.variant.visual
         size = visual_size(store, features) if visual else 0
-        preset = options.variant.preset(options.preset, visual_size=size)
-        preset = replace(preset, **options.changes)
-        if options.epochs is not None:
-            preset = replace(preset, epochs=options.epochs)
+        preset = options.settled(visual_size=size)
         train, dev = training_examples(store, datasets, features, tell, hold_out=options.hold_out)
         opinions = taught_examples(
             store,
@@ -142,7 +144,7 @@ class Plan:
             {
                 "preset": self.preset.changes(),
                 "features": self.features.fingerprint,
-                "examples": _digest([*self.train, *self.dev]),
+                "examples": digest([*self.train, *self.dev]),
             }
         )
 
@@ -168,8 +170,9 @@ class Plan:
         ]
 
 
-def _digest(examples: Sequence[Example]) -> str:
-    digest = hashlib.sha256()
+def digest(examples: Sequence[Example]) -> str:
+    """sha256 (hex) of examples as they are read, with their labels, in their order."""
+    found = hashlib.sha256()
     for item in examples:
         parts = (
             item.text,
@@ -180,5 +183,5 @@ def _digest(examples: Sequence[Example]) -> str:
             *map(str, item.visual or ()),
             *(f"{share:.6f}" for share in item.target or ()),
         )
-        digest.update("\x1f".join(parts).encode() + b"\x1e")
-    return digest.hexdigest()
+        found.update("\x1f".join(parts).encode() + b"\x1e")
+    return found.hexdigest()

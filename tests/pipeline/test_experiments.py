@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from fitecli.errors import NoExamples, UsageProblem
-from fitecli.pipeline.experiments import ExperimentOptions, missing_runs, run_experiment
+from fitecli.pipeline.experiment_options import ExperimentOptions
+from fitecli.pipeline.experiments import missing_runs, run_experiment
 from fitecli.pipeline.extract import ExtractOptions, Extractor
 from fitecli.pipeline.ingest import ingest
 from fitecli.pipeline.plan import TrainOptions
@@ -220,3 +221,51 @@ def test_the_paper_and_ours_stand_side_by_side() -> None:
     assert "a\\|b" in text
     assert "| FITE | 1 | 7 |  | 75.22 ± 1.11 |" in text
     assert text.endswith("A note.\n")
+
+
+def test_recorded_runs_stand_for_models_that_are_gone(lab: Lab, tmp_path: Path) -> None:
+    """A store that was never trained with tells the same table from the file of its runs."""
+    file = tmp_path / "runs.jsonl"
+    trained = lab.run(table="fidelity", record=file)
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    assert len(lines) == 10
+    assert {line["system"] for line in lines} == {s.name for s in TABLES["fidelity"].systems}
+    assert "text" not in lines[0]
+    assert [epoch["number"] for epoch in lines[0]["training"]["epochs"]] == [1]
+
+    fresh = Lab(tmp_path, Path(lab.options.training.preset))
+    assert (
+        missing_runs(
+            fresh.store, replace(fresh.options, table="fidelity", record=file), fresh.settings
+        )
+        == []
+    )
+    read = fresh.run(table="fidelity", record=file, known=True)
+    for mine, theirs in zip(read["results"][0]["rows"], trained["results"][0]["rows"], strict=True):
+        assert [run["model"] for run in mine["runs"]] == [None, None]
+        for score in ("accuracy", "macro_f1"):
+            assert mine[score] == theirs[score]
+        assert mine.get("difference") == theirs.get("difference")
+    assert fresh.runs() == 0
+    before = file.read_text()
+    assert lab.run(table="fidelity", record=file) == trained
+    assert file.read_text() == before
+
+
+def test_recorded_runs_of_other_data_or_recipes_are_not_taken(lab: Lab, tmp_path: Path) -> None:
+    file = tmp_path / "runs.jsonl"
+    lab.run(record=file)
+    fresh = Lab(tmp_path, Path(lab.options.training.preset))
+
+    def rows(**changes: Any) -> list[Any]:
+        (result,) = fresh.run(known=True, record=file, **changes)["results"]
+        return [row["runs"] for row in result["rows"]]
+
+    assert all(rows())
+    assert not any(rows(split="dev"))
+    assert not any(rows(training=replace(fresh.options.training, epochs=2)))
+    file.write_text(file.read_text().replace('"data":"', '"data":"0'))
+    assert not any(rows())
+    file.write_text('{"system": "FITE"}\n')
+    with pytest.raises(UsageProblem, match=r"runs.jsonl, line 1 is no recorded run"):
+        rows()

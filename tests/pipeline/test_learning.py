@@ -238,9 +238,28 @@ def test_a_student_learns_what_teachers_say(trained: World) -> None:
     planned = trained.plan(datasets=("d",), teachers=tuple(models), taught=("more",))
     assert planned["train"] == 48 + 10
     (student,) = trained.train(
-        datasets=("d",), teachers=tuple(models), taught=("more",), seeds=(7,), epochs=1
+        datasets=("d",),
+        teachers=tuple(models),
+        taught=("more",),
+        seeds=(7,),
+        epochs=1,
+        changes={"withhold_pictures": 0.5, "withhold_captions": 0.5},
     )
     assert (student.path / "model.safetensors").is_file()
+    exporting = ExportOptions(
+        str(student.path), trained.folder / "models" / "student", measure=("d/dev",)
+    )
+    export_model(trained.store, exporting, trained.settings, tell=trained.told.append)
+    card = (trained.folder / "models" / "student" / "README.md").read_text()
+    assert "Taught by 2 models what they think of the training tweets of more" in card
+    assert "withhold_pictures 0.5" in card
+    for part in ("d/dev", "d/dev without captions", "d/dev without pictures"):
+        assert f"| this model | {part} | 12 |" in card
+    assert (
+        "fite train --dataset d --preset tiny --seeds 0,1 --output teachers-1\n"
+        "fite train --dataset d --preset FOLDER --teachers teachers-1/seed-0,teachers-1/seed-1 "
+        "--taught more --seeds 7\n"
+    ) in card
     with pytest.raises(UsageProblem, match="go together"):
         trained.plan(datasets=("d",), teachers=tuple(models))
     with pytest.raises(NoExamples, match="no dataset 'nowhere'"):
