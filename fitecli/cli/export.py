@@ -29,7 +29,7 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Export a checkpoint to ONNX with a model card; fails where it disagrees with torch."""
-    from fitecli.pipeline.evaluating import ExportOptions, export_model
+    from fitecli.pipeline.exporting import ExportOptions, export_model
 
     wanted = tuple(measure.split(",")) if measure else ()
     options = ExportOptions(

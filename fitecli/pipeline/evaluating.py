@@ -1,8 +1,8 @@
-"""Evaluation and export over the store: predictions and exported models become rows."""
+"""Evaluation over the store: predictions become rows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ import numpy as np
 from fitecli.errors import NoExamples, UsageProblem
 from fitecli.evaluation import Case, Predictor, compare, indices, judge, open_predictor
 from fitecli.evaluation import evaluate as measure
-from fitecli.metrics import spread
 from fitecli.pipeline.derived import features_as_read
 from fitecli.pipeline.examples import choose_features, present, read_dataset
 from fitecli.pipeline.models import locate_model, register, save
@@ -73,11 +72,11 @@ class _Opened:
                 f"{options.split or 'all splits'} with the features {features.name}; `fite stats` "
                 "shows what is there."
             )
-        read = _withheld(examples, predictor, options.withhold)
+        read = withheld(examples, predictor, options.withhold)
         return cls(folder, predictor, features, read, examples)
 
 
-def _withheld(
+def withheld(
     examples: Sequence[Example], predictor: Predictor, parts: Sequence[str]
 ) -> list[Example]:
     """The examples without some of what a model reads, see WITHHELD."""
@@ -230,98 +229,3 @@ def features_for(
     if predictor.features not in (None, features.name):
         tell(f"Trained with the features {predictor.features}, read with {features.name}.")
     return features
-
-
-@dataclass(frozen=True)
-class ExportOptions:
-    """What `fite export` is asked for. measure: DATASET/SPLIT, for the model card."""
-
-    checkpoint: str
-    output: Path
-    precision: str = "fp32"
-    dataset: str | None = None
-    split: str = "dev"
-    measure: tuple[str, ...] = ()
-    features: str | None = None
-    threads: int = 0
-
-
-def export_model(
-    store: Store,
-    options: ExportOptions,
-    settings: Settings,
-    *,
-    tell: Tell = lambda message: None,
-) -> Any:
-    """Export a checkpoint; parity is measured on the dev split of its own run's data.
-
-    The card also has what the store knows of the recipe's other seeds on the data to measure.
-    """
-    from fitecli.export import export
-    from fitecli.fusion.checkpoint import read_config
-
-    folder = locate_model(options.checkpoint, settings)
-    config = read_config(folder)
-    predictor = open_predictor(folder, device="cpu", threads=options.threads)
-    datasets = [options.dataset] if options.dataset else list(config.datasets)
-
-    def read(dataset: str, split: str) -> list[Example]:
-        chosen = features_for(store, predictor, options.features, (dataset,), tell)
-        return examples_for(store, predictor, chosen, dataset, split)
-
-    examples = [example for name in datasets for example in read(name, options.split)]
-    if not examples:
-        raise NoExamples(
-            f"Parity is measured on the {options.split} split of "
-            f"{', '.join(datasets) or 'no dataset'}, and the store has none of it; name other "
-            "labelled data with --dataset and --split."
-        )
-    measure = {data: read(*_dataset_and_split(data)) for data in options.measure}
-    for data, found in list(measure.items()):
-        if not found:
-            raise NoExamples(f"There are no labelled examples of {data} to measure on.")
-        for part in ("captions", "pictures"):  # what it learnt to do without
-            if config.recipe.get(f"withhold_{part}"):
-                measure[f"{data} without {part}"] = _withheld(found, predictor, (part,))
-    parity = export(
-        folder,
-        options.output,
-        examples,
-        precision=options.precision,
-        measure=measure,
-        seeds=_seeds(store, folder, predictor, measure),
-        threads=options.threads,
-        tell=tell,
-    )
-    register(store, options.output, open_predictor(options.output))
-    return parity
-
-
-def _dataset_and_split(data: str) -> tuple[str, str]:
-    dataset, slash, split = data.rpartition("/")
-    if not slash:
-        raise UsageProblem(f"--measure takes DATASET/SPLIT, not {data!r}.")
-    return dataset, split
-
-
-def _seeds(
-    store: Store, folder: Path, predictor: Predictor, measure: Mapping[str, Sequence[Example]]
-) -> list[dict[str, Any]]:
-    """The spread of the recipe over the seeds whose predictions the store has, for each data."""
-    found = []
-    models = store.models_of_recipe(str(folder.resolve()))
-    for data, examples in measure.items():
-        ids = [example.aspect_id or 0 for example in examples]
-        hashes = predictor.hashes(examples)  # one recipe, so the other seeds read the same
-        reports = []
-        for model in models:
-            known = store.known_predictions(model, ids)
-            if all(digest in known for digest in hashes):
-                reports.append(judge(examples, [known[digest] for digest in hashes]))
-        if len(reports) > 1:
-            scores = {
-                name: spread([report[name] for report in reports])
-                for name in ("accuracy", "macro_f1", "ece")
-            }
-            found.append({"data": data, "n": len(ids), "count": len(reports), **scores})
-    return found

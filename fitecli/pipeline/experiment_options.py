@@ -49,9 +49,13 @@ def find_table(options: ExperimentOptions) -> Table:
 
 
 def datasets_of(store: Store, options: ExperimentOptions, table: Table) -> list[str]:
-    """The dataset that is asked for, or those of the table that the store has."""
+    """The dataset that is asked for, or those of the table that the store has.
+
+    Raises NoExamples where there is none.
+    """
     known = store.datasets()
     if options.dataset:
+        store.require(present(store, [options.dataset])[0])
         return [options.dataset]
     found = [name for name in table.datasets if set(present(store, [name])) & set(known)]
     if not found:

@@ -11,7 +11,7 @@ from typing import Any
 from fitecli.errors import UsageProblem
 from fitecli.records import Prediction
 
-DIGITS = 4  # of a probability
+DIGITS = 5  # of a probability
 TRAINING = ("best_epoch", "dev_accuracy", "dev_macro_f1", "device", "epochs")
 
 

@@ -179,6 +179,10 @@ def test_wrong_names_are_told(lab: Lab) -> None:
         lab.run(against="BERT")
     with pytest.raises(NoExamples, match="twitter2015, twitter2017"):
         lab.run(dataset=None)
+    lab.told.clear()
+    with pytest.raises(NoExamples, match="no dataset 'twitter2015'"):
+        lab.run(table="table5", dataset="twitter-face")
+    assert lab.told == []
 
 
 def test_the_paper_and_ours_stand_side_by_side() -> None:
@@ -234,12 +238,8 @@ def test_recorded_runs_stand_for_models_that_are_gone(lab: Lab, tmp_path: Path) 
     assert [epoch["number"] for epoch in lines[0]["training"]["epochs"]] == [1]
 
     fresh = Lab(tmp_path, Path(lab.options.training.preset))
-    assert (
-        missing_runs(
-            fresh.store, replace(fresh.options, table="fidelity", record=file), fresh.settings
-        )
-        == []
-    )
+    options = replace(fresh.options, table="fidelity", record=file)
+    assert missing_runs(fresh.store, options, fresh.settings) == []
     read = fresh.run(table="fidelity", record=file, known=True)
     for mine, theirs in zip(read["results"][0]["rows"], trained["results"][0]["rows"], strict=True):
         assert [run["model"] for run in mine["runs"]] == [None, None]

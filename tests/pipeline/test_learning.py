@@ -17,12 +17,11 @@ from fitecli.pipeline.classify import ClassifyJob, ClassifyOptions
 from fitecli.pipeline.distilling import taught_examples, with_opinions
 from fitecli.pipeline.evaluating import (
     EvaluateOptions,
-    ExportOptions,
     evaluate,
-    export_model,
     read_cases,
     read_vectors,
 )
+from fitecli.pipeline.exporting import ExportOptions, export_model
 from fitecli.pipeline.extract import ExtractOptions, Extractor
 from fitecli.pipeline.ingest import ingest
 from fitecli.pipeline.learning import find_trained, plan, train
