@@ -14,8 +14,8 @@ from fitecli.errors import MissingWeights, NoExamples, UsageProblem
 from fitecli.pictures import open_picture
 from fitecli.pipeline.classify import ClassifyJob, ClassifyOptions
 from fitecli.pipeline.evaluating import EvaluateOptions, evaluate
-from fitecli.pipeline.exporting import ExportOptions, export_model
 from fitecli.pipeline.examples import read_dataset
+from fitecli.pipeline.exporting import ExportOptions, export_model
 from fitecli.pipeline.extract import ExtractOptions, Extractor
 from fitecli.pipeline.ingest import ingest
 from fitecli.pipeline.learning import train
