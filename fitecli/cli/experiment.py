@@ -103,6 +103,7 @@ def _again(options: Any, preset: str) -> str:
         "--against": options.against,
         "--epochs": options.training.epochs,
         "--features": options.training.features,
+        "--record": options.record,
     }
     for name, value in given.items():
         words += [name, str(value)] if value is not None else []

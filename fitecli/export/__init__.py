@@ -163,6 +163,7 @@ def _about(name: str, precision: str, config: Any, checkpoint: Path) -> dict[str
         "preset": config.preset,
         "features": config.features,
         "datasets": config.datasets,
+        "hold_out": config.hold_out,
         "taught": config.taught,
         "teachers": config.teachers,
         "recipe": config.recipe,

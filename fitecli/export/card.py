@@ -39,10 +39,9 @@ def model_card(config: Mapping[str, Any], parity: Mapping[str, Any]) -> str:
         "",
         f"- Language model: {recipe.get('encoder')}; reads {reads}; gate `{config['gate']}`; at most "
         f"{kind['max_tokens']} tokens a pair; precision {config['precision']}",
-        f"- Data: the training split of {', '.join(config['datasets']) or 'data not told'}, with the "
-        f"features `{config['features']}`",
+        f"- Data: {_data(config['datasets'])}, with the features `{config['features']}`",
     ]
-    if config["teachers"]:
+    if config.get("teachers"):
         lines.append(
             f"- Taught by {len(config['teachers'])} models what they think of the training tweets of "
             f"{', '.join(config['taught'])}; their mean probabilities were its targets there"
@@ -67,6 +66,10 @@ def model_card(config: Mapping[str, Any], parity: Mapping[str, Any]) -> str:
     known = set(config["datasets"]) <= {"twitter2015", "twitter2017"}
     benchmark = ": English ones of 2014 to 2017" if known and config["datasets"] else ""
     return "\n".join(lines) + "\n" + LIMITS.format(benchmark=benchmark)
+
+
+def _data(datasets: Sequence[str]) -> str:
+    return f"the training split of {', '.join(datasets)}" if datasets else "not told"
 
 
 def _measured(own: Sequence[Mapping[str, Any]], seeds: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -104,30 +107,40 @@ def _recipe(config: Mapping[str, Any]) -> list[str]:
         "",
         f"{settings}.",
         "",
-        "`--preset` with this folder takes these settings and what the model reads:",
-        "",
-        "```sh",
-        *_commands(config),
-        "```",
+        *_repeated(config),
         "",
     ]
 
 
-def _commands(config: Mapping[str, Any]) -> list[str]:
-    """How to train it again: its teachers first, then itself."""
-    taught_by: dict[tuple[str, str], list[str]] = {}
-    for teacher in config["teachers"]:
-        made = (teacher["preset"] or "PRESET", ",".join(teacher["datasets"] or ["DATA"]))
-        taught_by.setdefault(made, []).append(str(teacher["seed"]))
+def _repeated(config: Mapping[str, Any]) -> list[str]:
+    """How to train it again: its teachers first, then itself; where all of that is known."""
+    teachers = config.get("teachers")
+    named = ("preset", "datasets", "seed")
+    known = teachers is not None and all(
+        all(teacher[name] is not None for name in named) and not teacher["taught"]
+        for teacher in teachers
+    )
+    if not known or not config["datasets"]:
+        return [
+            "`fite train --preset FOLDER` with this folder takes these settings and what it reads; the",
+            "data, and teachers where there were some, have to be named again.",
+        ]
+    groups: dict[str, list[str]] = {}
+    for teacher in teachers or ():
+        words = _words(teacher, teacher["preset"])
+        groups.setdefault(words, []).append(str(teacher["seed"]))
     commands, folders = [], []
-    for place, ((preset, data), seeds) in enumerate(taught_by.items(), start=1):
-        output = f"teachers-{place}"
-        folders += [f"{output}/seed-{seed}" for seed in seeds]
-        commands.append(
-            f"fite train --dataset {data} --preset {preset} --seeds {','.join(seeds)} "
-            f"--output {output}"
-        )
-    own = f"fite train --dataset {','.join(config['datasets']) or 'DATA'} --preset FOLDER"
+    for place, (words, seeds) in enumerate(groups.items(), start=1):
+        folders += [f"teachers-{place}/seed-{seed}" for seed in seeds]
+        commands.append(f"fite train {words} --seeds {','.join(seeds)} --output teachers-{place}")
+    own = f"fite train {_words(config, 'FOLDER')}"
     if folders:
         own += f" --teachers {','.join(folders)} --taught {','.join(config['taught'])}"
-    return [*commands, f"{own} --seeds {config.get('seed', 0)}"]
+    if config.get("seed") is not None:
+        own += f" --seeds {config['seed']}"
+    return ["Again, with this folder in place of FOLDER:", "", "```sh", *commands, own, "```"]
+
+
+def _words(made: Mapping[str, Any], preset: str) -> str:
+    hold_out = " --hold-out" if made["hold_out"] else ""
+    return f"--dataset {','.join(made['datasets'])} --preset {preset}{hold_out}"

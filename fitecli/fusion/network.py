@@ -28,8 +28,9 @@ class FiteConfig(PretrainedConfig):
     with a sigmoid), "paper-tanh" (the same with the tanh that the paper names), "released", or
     "none" (concatenation). share_word_embeddings: one table of word embeddings for both encoders.
     input: what the network reads (InputFormat.to_dict). For the record, how it was made: preset,
-    recipe (its settings), features, datasets, and where it had teachers, who they were and the
-    datasets that they looked at (taught).
+    recipe (its settings), features, datasets, hold_out (whether the epoch was chosen on a part of
+    train), and who its teachers were and the datasets that they looked at (taught); None where it
+    is not told.
     """
 
     model_type = "fite"
@@ -46,6 +47,7 @@ class FiteConfig(PretrainedConfig):
         preset: str | None = None,
         features: str | None = None,
         datasets: list[str] | None = None,
+        hold_out: bool | None = None,
         taught: list[str] | None = None,
         teachers: list[dict[str, Any]] | None = None,
         recipe: dict[str, Any] | None = None,
@@ -62,8 +64,9 @@ class FiteConfig(PretrainedConfig):
         self.preset = preset
         self.features = features
         self.datasets = list(datasets or [])
-        self.taught = list(taught or [])
-        self.teachers = list(teachers or [])
+        self.hold_out = hold_out
+        self.taught = taught
+        self.teachers = teachers
         self.recipe = dict(recipe or {})
         kwargs.setdefault("tie_word_embeddings", self.ties)
         kwargs.setdefault("id2label", dict(enumerate(LABELS)))

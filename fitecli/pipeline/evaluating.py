@@ -159,7 +159,7 @@ def evaluate(
     predictor, features, examples = opened.predictor, opened.features, opened.examples
     report, pairs = measure(predictor, examples)
     if options.withhold:
-        report["whole"] = _without(opened, [prediction for prediction, _ in pairs])
+        report["whole"] = _whole(opened, [prediction for prediction, _ in pairs])
     else:  # rows tell what is predicted for the whole input
         save(store, register(store, opened.folder, predictor), features, examples, pairs)
     report["withheld"] = list(options.withhold)
@@ -182,9 +182,9 @@ def evaluate(
     return report
 
 
-def _without(opened: _Opened, predictions: Sequence[Prediction]) -> dict[str, float]:
-    """What withholding does: the scores with the whole input, the share of the examples that get
-    another label without, and how far their probabilities move (half the sum of the changes)."""
+def _whole(opened: _Opened, predictions: Sequence[Prediction]) -> dict[str, float]:
+    """The scores with nothing withheld; and what withholding did: the share of the examples with
+    another label, and how far their probabilities moved (half the sum of the changes)."""
     pairs = opened.predictor.predict_hashed(opened.whole)
     whole = [prediction for prediction, _ in pairs]
     scores = judge(opened.whole, whole)

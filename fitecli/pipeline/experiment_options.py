@@ -10,7 +10,6 @@ from fitecli.errors import NoExamples, UsageProblem
 from fitecli.pipeline.examples import present
 from fitecli.pipeline.plan import TrainOptions
 from fitecli.pipeline.tables import TABLES, TAUGHT, System, Table
-from fitecli.records import fingerprint
 from fitecli.store import Store
 
 
@@ -76,9 +75,8 @@ def training_of(
     options: ExperimentOptions,
     system: System,
     dataset: str,
-    teachers: Sequence[Path] = (),
 ) -> TrainOptions:
-    """The training behind a row; teachers: the folders of the models that teach it."""
+    """The training behind a row, without its teachers."""
     assert system.variant is not None
     base = options.training.folder or Path("runs") / "experiments"
     variant = system.variant
@@ -95,21 +93,11 @@ def training_of(
         hold_out=options.split is None and not has_test(store, dataset),
         folder=base.joinpath(*parts),
         changes=system.changes,
-        teachers=tuple(map(str, teachers)),
-        taught=TAUGHT.get(dataset, (dataset,)) if system.teachers else (),
     )
 
 
-def recipe_of(training: TrainOptions) -> str:
-    """The fingerprint of what a training is asked for, but for its seed and the words of its data.
-
-    Unlike a run's fingerprint it can be told where neither teachers nor features are at hand.
-    """
-    return fingerprint(
-        {
-            "preset": training.settled().changes(),
-            "datasets": list(training.datasets),
-            "taught": list(training.taught),
-            "hold_out": training.hold_out,
-        }
-    )
+def taught_by(training: TrainOptions, teachers: Sequence[Path]) -> TrainOptions:
+    """The same training with teachers, who look at the other benchmark's tweets (or the same)."""
+    (dataset,) = training.datasets
+    taught = TAUGHT.get(dataset, (dataset,))
+    return replace(training, teachers=tuple(map(str, teachers)), taught=taught)

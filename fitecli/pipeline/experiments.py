@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from fitecli.errors import MissingWeights, NoExamples
+from fitecli.errors import MissingWeights, NoExamples, UsageProblem
 from fitecli.evaluation import open_predictor
-from fitecli.pipeline.comparing import Run, compared, paper_scores, scores_of, spreads
+from fitecli.pipeline.comparing import Run, row_of
 from fitecli.pipeline.evaluating import examples_for, features_for, matched
 from fitecli.pipeline.examples import choose_features, present, read_dataset
 from fitecli.pipeline.experiment_options import (
@@ -17,22 +17,24 @@ from fitecli.pipeline.experiment_options import (
     datasets_of,
     find_table,
     has_test,
-    recipe_of,
+    taught_by,
     training_of,
 )
 from fitecli.pipeline.learning import find_trained, train
 from fitecli.pipeline.models import register, save
-from fitecli.pipeline.plan import TrainOptions, digest
-from fitecli.pipeline.recorded import Recorded, RecordedRun, facts
+from fitecli.pipeline.plan import Plan, TrainOptions, digest
+from fitecli.pipeline.recorded import Recorded, RecordedRun, rounded, trained_facts
 from fitecli.pipeline.tables import System, Table
-from fitecli.records import Example, Prediction
+from fitecli.records import Example, Prediction, fingerprint
 from fitecli.settings import Settings
 from fitecli.store import Store
 
 Tell = Callable[[str], None]
-MANY = 1_000_000
-PARTS = {"0": (0, 0), "1": (1, 1), "2+": (2, MANY), "1+": (1, MANY)}  # faces; appendix A.2
 NOT_RUN, NOT_MEASURED = "not run", "not measured"  # it could be; it cannot be with this data
+
+
+def quiet(message: str) -> None:
+    """Tell nobody."""
 
 
 def run_experiment(
@@ -45,12 +47,13 @@ def run_experiment(
     not there, its pictures are not public) has a note in place of figures.
     """
     table = find_table(options)
+    if options.known and options.record is not None and not options.record.is_file():
+        raise UsageProblem(f"There is no file {options.record} of finished runs to read.")
     record = Recorded(options.record)
     results = [
         _Measurement(store, options, settings, table, dataset, tell, record).run()
         for dataset in datasets_of(store, options, table)
     ]
-    record.write()
     return {
         "table": options.table,
         "title": table.title,
@@ -63,49 +66,61 @@ def run_experiment(
 
 
 def missing_runs(
-    store: Store, options: ExperimentOptions, settings: Settings, tell: Tell = lambda message: None
+    store: Store, options: ExperimentOptions, settings: Settings
 ) -> list[dict[str, Any]]:
     """The trainings that `run_experiment` would do: dataset, system and seeds of each, or a note
     why it cannot be done with this data."""
-    table = find_table(options)
+    table, record = find_table(options), Recorded(options.record)
     found: list[dict[str, Any]] = []
     for dataset in datasets_of(store, options, table):
-        record = Recorded(options.record)
-        measurement = _Measurement(store, options, settings, table, dataset, tell, record)
+        measurement = _Measurement(store, options, settings, table, dataset, quiet, record)
         split = measurement.split()
-        data = digest(measurement.examples(split))
-        paths: dict[str, list[Path]] = {}
+        try:
+            data = digest(measurement.examples(split))
+        except NoExamples as exc:
+            found.append({"dataset": dataset, "note": f"{NOT_MEASURED}: {exc}"})
+            continue
+        known: dict[str, _Behind] = {}
         for system in table.systems:
             if system.variant is None:
                 continue
-            row = {"dataset": dataset, "system": system.name}
-            try:
-                behind = measurement.behind(
-                    system, split, data, paths.get(system.teachers or "", [])
-                )
-            except NoExamples as exc:
-                found.append(row | {"note": f"{NOT_MEASURED}: {exc}"})
-                continue
-            paths[system.name] = list(behind.trained.values())
+            behind = measurement.behind(system, split, data, known.get(system.teachers or ""))
+            known[system.name] = behind
             if behind.missing:
-                found.append(row | {"seeds": list(behind.missing)})
+                cannot = behind.note and not behind.waits
+                told = {"note": behind.note} if cannot else {"seeds": behind.missing}
+                found.append({"dataset": dataset, "system": system.name} | told)
     return found
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Behind:
-    """What is there of a row's runs: trained models, and what is only recorded."""
+    """What is there of a row's runs: trained models, and what is only recorded.
+
+    recipe: the fingerprint of the training and all it reads, but for the seed. note: why what is
+    missing cannot be trained.
+    """
 
     training: TrainOptions
-    recipe: str
-    trained: dict[int, Path]
-    recorded: dict[int, RecordedRun]
-    ready: bool  # its teachers, if any, are there
+    recipe: str = ""
+    trained: dict[int, Path] = field(default_factory=dict)
+    recorded: dict[int, RecordedRun] = field(default_factory=dict)
+    note: str = ""
+    waits: bool = False  # for teachers that can be trained
 
     @property
-    def missing(self) -> tuple[int, ...]:
+    def missing(self) -> list[int]:
         known = self.trained.keys() | self.recorded.keys()
-        return tuple(seed for seed in self.training.seeds if seed not in known)
+        return [seed for seed in self.training.seeds if seed not in known]
+
+    @property
+    def told(self) -> str:
+        """What is to be said of the row."""
+        if self.missing:
+            some = len(self.missing) < len(self.training.seeds)
+            which = f"seeds {', '.join(map(str, self.missing))} " if some else ""
+            return self.note or f"{which}{NOT_RUN}"
+        return "" if set(self.training.seeds) <= self.trained.keys() else "recorded"
 
 
 @dataclass(frozen=True)
@@ -118,33 +133,42 @@ class _Measurement:
     table: Table
     dataset: str
     tell: Tell
-    record: Recorded = field(default_factory=lambda: Recorded(None))
+    record: Recorded
 
     def run(self) -> dict[str, Any]:
         split = self.split()
         examples = self.examples(split)
+        data = digest(examples)
+        known: dict[str, _Behind] = {}
         runs: dict[str, list[Run]] = {}
         notes: dict[str, str] = {}
         for system in self.table.systems:
             notes[system.name] = system.note
             if system.variant is None:
                 continue
+            behind = self.behind(system, split, data, known.get(system.teachers or ""))
+            known[system.name], runs[system.name] = behind, []
             try:
-                teachers = runs.get(system.teachers or "", [])
-                runs[system.name] = self._runs(system, examples, split, teachers)
+                for run in self._runs(system, behind, examples, split, data):
+                    runs[system.name].append(run)
             except NoExamples as exc:
-                notes[system.name] = f"{NOT_MEASURED}: {exc}"
-                continue
+                behind.note = f"{NOT_MEASURED}: {exc}"
             except MissingWeights as exc:
-                notes[system.name] = f"{NOT_RUN}: {exc}"
-                continue
-            if not runs[system.name]:
-                lacks = system.teachers and not runs.get(system.teachers)
-                why = f": its teachers ({system.teachers}) are not there" if lacks else ""
-                notes[system.name] = f"{NOT_RUN}{why}"
+                behind.note = f"{NOT_RUN}: {exc}"
+            notes[system.name] = behind.told
         rows = [
-            self._row(system, runs.get(system.name, []), runs, examples)
-            | {"note": notes[system.name]}
+            {
+                "name": system.name,
+                "preset": system.preset or self.options.training.preset,
+                **row_of(
+                    system.paper,
+                    self.dataset,
+                    examples,
+                    runs.get(system.name, []),
+                    runs.get(self.table.baseline, []) if system.name != self.table.baseline else [],
+                ),
+                "note": notes[system.name],
+            }
             for system in self.table.systems
         ]
         return {
@@ -177,40 +201,66 @@ class _Measurement:
         )
         return list(read_dataset(self.store, self.dataset, split, features))
 
-    def behind(self, system: System, split: str, data: str, teachers: Sequence[Path]) -> _Behind:
-        """What is there of a row; teachers: the folders of the models that teach it."""
-        training = training_of(self.store, self.options, system, self.dataset, teachers)
-        recipe = recipe_of(training)
-        ready = not system.teachers or len(teachers) == len(training.seeds)
-        return _Behind(
-            training,
-            recipe,
-            find_trained(self.store, training, self.settings) if ready else {},
-            self.record.find(recipe, self.dataset, split, data),
-            ready,
-        )
+    def behind(self, system: System, split: str, data: str, teachers: _Behind | None) -> _Behind:
+        """What is there of a row; teachers: what is there of the row that teaches it."""
+        found = _Behind(training_of(self.store, self.options, system, self.dataset))
+        try:
+            found.recipe = Plan.make(self.store, found.training, self.settings, quiet).key
+        except NoExamples as exc:
+            found.note = f"{NOT_MEASURED}: {exc}"
+            return found
+        if teachers is not None:
+            seeds = found.training.seeds
+            found.recipe = fingerprint(
+                {"student": found.recipe, "teachers": teachers.recipe, "seeds": list(seeds)}
+            )
+            paths = [teachers.trained[seed] for seed in seeds if seed in teachers.trained]
+            found.training = taught_by(found.training, paths)
+            if len(paths) < len(seeds):
+                found.note = f"{NOT_RUN}: its teachers ({system.teachers}) are not all there"
+                rest = set(seeds) - teachers.trained.keys()
+                found.waits = not teachers.note and rest <= set(teachers.missing)
+        found.recorded = self.record.find(found.recipe, self.dataset, split, data)
+        if not found.note:
+            found.trained = find_trained(self.store, found.training, self.settings)
+        return found
 
     def _runs(
-        self, system: System, examples: Sequence[Example], split: str, teachers: Sequence[Run]
-    ) -> list[Run]:
-        data = digest(examples)
-        paths = [run.path for run in teachers if run.path is not None]
-        behind = self.behind(system, split, data, paths)
-        found = dict(behind.trained)
-        if behind.missing and behind.ready and not self.options.known:
-            self.tell(f"{self.dataset}, {system.name}: seeds {', '.join(map(str, behind.missing))}")
-            training = replace(behind.training, seeds=behind.missing)
-            made = train(self.store, training, self.settings, tell=self.tell)
-            found |= {model.seed: model.path for model in made}
-        runs = []
+        self,
+        system: System,
+        behind: _Behind,
+        examples: Sequence[Example],
+        split: str,
+        data: str,
+    ) -> Iterator[Run]:
+        """The runs of a row, each trained first where it is missing, and recorded at once."""
+        can_train = not behind.note and not self.options.known
         for seed in behind.training.seeds:
-            if seed in found:
-                runs.append(Run(seed, found[seed], self._predict(found[seed], examples, split)))
-                names = (system.name, self.dataset, split, seed, behind.recipe, data)
-                self.record.add(RecordedRun(*names, facts(found[seed]), ()), runs[-1].predictions)
+            if can_train and seed in behind.missing:
+                self.tell(f"{self.dataset}, {system.name}: seed {seed}")
+                training = replace(behind.training, seeds=(seed,))
+                (made,) = train(self.store, training, self.settings, tell=self.tell)
+                behind.trained[seed] = made.path
+            if seed in behind.trained:
+                path = behind.trained[seed]
+                facts = trained_facts(path)
+                run = Run(seed, path, self._predict(path, examples, split), facts)
+                self.record.add(
+                    RecordedRun(
+                        system.name,
+                        self.dataset,
+                        split,
+                        seed,
+                        behind.recipe,
+                        data,
+                        **facts,
+                        scores=rounded(run.predictions),
+                    )
+                )
+                yield run
             elif seed in behind.recorded:
-                runs.append(Run(seed, None, behind.recorded[seed].predictions))
-        return runs
+                kept = behind.recorded[seed]
+                yield Run(seed, None, kept.predictions, kept.facts)
 
     def _predict(self, folder: Path, examples: Sequence[Example], split: str) -> list[Prediction]:
         """What a model predicts under its own features, in the order of the examples.
@@ -228,38 +278,3 @@ class _Measurement:
         pairs = predictor.predict_hashed(read, known)
         save(self.store, model, features, read, pairs)
         return [prediction for prediction, _ in pairs]
-
-    def _row(
-        self,
-        system: System,
-        runs: Sequence[Run],
-        all_runs: dict[str, list[Run]],
-        examples: Sequence[Example],
-    ) -> dict[str, Any]:
-        row: dict[str, Any] = {
-            "name": system.name,
-            "preset": system.preset or self.options.training.preset,
-            "paper": paper_scores(system, self.dataset),
-            "runs": [],
-        }
-        if not runs:
-            return row
-        row["runs"] = [
-            {"seed": run.seed, "model": None if run.path is None else str(run.path)}
-            | scores_of(examples, run.predictions)
-            for run in runs
-        ]
-        row |= spreads(row["runs"])
-        baseline = all_runs.get(self.table.baseline, [])
-        others = [] if system.name == self.table.baseline else baseline
-        row |= compared(examples, runs, others)
-        row["by_faces"] = {}
-        for part, (low, high) in PARTS.items():
-            kept = [place for place, item in enumerate(examples) if low <= item.faces <= high]
-            if kept:
-                some = [examples[place] for place in kept]
-                mine, theirs = ([run.only(kept) for run in system] for system in (runs, others))
-                found = {"n": len(kept), "paper": paper_scores(system, f"{self.dataset}/{part}")}
-                found |= spreads([scores_of(some, run.predictions) for run in mine])
-                row["by_faces"][part] = found | compared(some, mine, theirs)
-        return row

@@ -64,7 +64,8 @@ def export_model(
             "labelled data with --dataset and --split."
         )
     measure = {data: read(*_dataset_and_split(data)) for data in options.measure}
-    for data, found in list(measure.items()):
+    plain = dict(measure)
+    for data, found in plain.items():
         if not found:
             raise NoExamples(f"There are no labelled examples of {data} to measure on.")
         for part in ("captions", "pictures"):  # what it learnt to do without
@@ -76,7 +77,7 @@ def export_model(
         examples,
         precision=options.precision,
         measure=measure,
-        seeds=_seeds(store, folder, predictor, measure),
+        seeds=_seeds(store, folder, predictor, plain),
         threads=options.threads,
         tell=tell,
     )

@@ -1,4 +1,4 @@
-"""Training, evaluation and export over the store: every run, epoch and model becomes a row."""
+"""Training over the store: every run, epoch and model becomes a row."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fitecli.classifier import is_exported
-from fitecli.errors import NotAModel
+from fitecli.errors import NotAModel, UsageProblem
 from fitecli.evaluation import Predictor
 from fitecli.records import Example, Prediction
 from fitecli.settings import Settings, resource
@@ -31,12 +31,26 @@ def locate_model(name: str, settings: Settings) -> Path:
 
 
 def about(folder: Path) -> dict[str, Any]:
-    """How a model was made, as far as its folder tells: preset, datasets, taught, seed."""
+    """How a model was made, as far as its folder tells: datasets, hold_out, taught, seed, preset.
+
+    preset is None where the model's recipe is not just that of a preset by its name.
+    """
     found: dict[str, Any] = {}
     for name in ("config.json", "training.json"):  # an exported model keeps all in the first
         if (folder / name).is_file():
             found |= json.loads((folder / name).read_text("utf-8"))
-    return {name: found.get(name) for name in ("preset", "datasets", "taught", "seed")}
+    made = {name: found.get(name) for name in ("datasets", "hold_out", "taught", "seed")}
+    return {"preset": _named_preset(folder, found.get("preset")), **made}
+
+
+def _named_preset(folder: Path, name: str | None) -> str | None:
+    from fitecli.fusion import presets
+
+    try:
+        same = presets.load(str(folder)).changes() == presets.load(name or "").changes()
+    except UsageProblem:
+        return None
+    return name if same else None
 
 
 def register(store: Store, folder: Path, predictor: Predictor, *, preset: str | None = None) -> int:

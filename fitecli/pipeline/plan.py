@@ -102,6 +102,7 @@ class Plan:
     features: FeatureSetRow
     train: list[Example]
     dev: list[Example]
+    hold_out: bool = False
     taught: tuple[str, ...] = ()
     teachers: tuple[dict[str, Any], ...] = ()
 
@@ -135,7 +136,8 @@ class Plan:
         if preset.order == "file":
             train.sort(key=lambda example: example.source_line or 0)
         teachers = tuple(about(locate_model(name, settings)) for name in options.teachers)
-        return cls(preset, datasets, features, train, dev, options.taught, teachers)
+        more = (options.hold_out, options.taught, teachers)
+        return cls(preset, datasets, features, train, dev, *more)
 
     @property
     def key(self) -> str:
@@ -154,6 +156,7 @@ class Plan:
         return {
             "features": self.features.name,
             "datasets": list(self.datasets),
+            "hold_out": self.hold_out,
             "taught": list(self.taught),
             "teachers": list(self.teachers),
         }

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from fitecli.errors import UsageProblem
 from fitecli.records import Prediction
 
-DIGITS = 5  # of a probability
-TRAINING = ("best_epoch", "dev_accuracy", "dev_macro_f1", "device", "epochs")
+Scores = list[float]
+FEWEST_DIGITS, MOST_DIGITS = 5, 17  # of a probability
 
 
 @dataclass(frozen=True)
 class RecordedRun:
     """What one seed of a system predicted for the labelled examples of a split, in their order.
 
-    recipe: fingerprint of what the training was asked for, but for its seed. data: sha256 of the
-    examples as they were read and of their labels. training: best_epoch, dev_accuracy,
-    dev_macro_f1, device and epochs. scores: (N, 3) probabilities of LABELS.
+    recipe: fingerprint of the training and all it read, but for the seed. data: sha256 of the
+    examples as they are read, and of their labels. scores: (N, 3) probabilities of LABELS.
     """
 
     system: str
@@ -30,66 +29,86 @@ class RecordedRun:
     seed: int
     recipe: str
     data: str
-    training: Mapping[str, Any]
-    scores: tuple[tuple[float, float, float], ...]
+    best_epoch: int
+    dev_accuracy: float
+    dev_macro_f1: float
+    device: str
+    scores: list[Scores]
 
     @property
     def predictions(self) -> list[Prediction]:
+        """What was predicted, without the gate's weights."""
         return [Prediction.from_scores(row, None) for row in self.scores]
 
     @property
-    def _key(self) -> tuple[str, ...]:
-        return (self.dataset, self.split, self.recipe, self.data, str(self.seed))
+    def facts(self) -> dict[str, Any]:
+        """What is told of its training."""
+        return {name: getattr(self, name) for name in FACTS}
 
     @property
-    def order(self) -> tuple[str, str, str, int, str]:
-        return (self.dataset, self.split, self.system, self.seed, self.recipe)
+    def place(self) -> tuple[str, str, str, str]:
+        """What runs of the same recipe on the same data share."""
+        return (self.recipe, self.dataset, self.split, self.data)
 
 
-def facts(folder: Path) -> dict[str, Any]:
-    """What a run's folder tells of its training."""
+FACTS = ("best_epoch", "dev_accuracy", "dev_macro_f1", "device")
+
+
+def trained_facts(folder: Path) -> dict[str, Any]:
+    """What a run's folder tells of its training, as RecordedRun keeps it."""
     found = json.loads((folder / "training.json").read_text("utf-8"))
-    return {name: found[name] for name in TRAINING}
+    return {name: found[name] for name in FACTS}
+
+
+def rounded(predictions: Sequence[Prediction]) -> list[Scores]:
+    """The scores of predictions with as few digits as keep every label."""
+    return [_rounded(prediction) for prediction in predictions]
+
+
+def _rounded(prediction: Prediction) -> Scores:
+    for digits in range(FEWEST_DIGITS, MOST_DIGITS):
+        scores = [round(score, digits) for score in prediction.scores]
+        if Prediction.from_scores(scores, None).label == prediction.label:
+            return scores
+    return list(prediction.scores)
 
 
 class Recorded:
-    """The runs of a file, one JSON object a line; without a file there are none."""
+    """The runs of a file, one JSON object a line; of lines about the same run the last counts."""
 
     def __init__(self, path: Path | None) -> None:
-        """Raises UsageProblem that names the line which is no recorded run."""
+        """Without a path, or where the file is not there yet, there are none.
+
+        Raises UsageProblem for a file that cannot be read, with the line that is no recorded run.
+        """
         self._path = path
-        self._runs: dict[tuple[str, ...], RecordedRun] = {}
+        self._runs: dict[tuple[str, str, str, str], dict[int, RecordedRun]] = {}
         if path is None or not path.exists():
             return
-        for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
+        try:
+            lines = path.read_text("utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as exc:
+            raise UsageProblem(f"{path} cannot be read: {exc}") from exc
+        for number, line in enumerate(lines, start=1):
             try:
                 run = RecordedRun(**json.loads(line))
-                run = replace(run, scores=tuple((a, b, c) for a, b, c in run.scores))
+                run = RecordedRun(**{**asdict(run), "scores": rounded(run.predictions)})
             except (TypeError, ValueError) as exc:
                 raise UsageProblem(f"{path}, line {number} is no recorded run: {exc}") from exc
-            self._runs[run._key] = run
+            self._keep(run)
 
     def find(self, recipe: str, dataset: str, split: str, data: str) -> dict[int, RecordedRun]:
         """Seed -> run of that recipe on just that data."""
-        wanted = (recipe, dataset, split, data)
-        return {
-            run.seed: run
-            for run in self._runs.values()
-            if (run.recipe, run.dataset, run.split, run.data) == wanted
-        }
+        return dict(self._runs.get((recipe, dataset, split, data), {}))
 
-    def add(self, run: RecordedRun, predictions: Sequence[Prediction]) -> None:
-        """Keep a run and what it predicted; one that is known keeps its line."""
-        scores = [tuple(round(score, DIGITS) for score in item.scores) for item in predictions]
-        self._runs.setdefault(run._key, replace(run, scores=tuple((a, b, c) for a, b, c in scores)))
-
-    def write(self) -> None:
-        """Write the file, in the order of dataset, system and seed; nothing without a path."""
-        if self._path is None:
+    def add(self, run: RecordedRun) -> None:
+        """Keep a run at the end of the file, at once; the same again changes nothing."""
+        if self._path is None or self._runs.get(run.place, {}).get(run.seed) == run:
             return
-        runs = sorted(self._runs.values(), key=lambda run: run.order)
-        lines = [json.dumps(asdict(run), separators=(",", ":")) for run in runs]
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        part = self._path.with_name(f"{self._path.name}.part")
-        part.write_text("".join(f"{line}\n" for line in lines), "utf-8")
-        part.replace(self._path)
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(run), separators=(",", ":")) + "\n")
+        self._keep(run)
+
+    def _keep(self, run: RecordedRun) -> None:
+        self._runs.setdefault(run.place, {})[run.seed] = run

@@ -16,7 +16,9 @@ from fitecli.pipeline.experiments import missing_runs, run_experiment
 from fitecli.pipeline.extract import ExtractOptions, Extractor
 from fitecli.pipeline.ingest import ingest
 from fitecli.pipeline.plan import TrainOptions
+from fitecli.pipeline.recorded import rounded
 from fitecli.pipeline.tables import TABLES
+from fitecli.records import Prediction
 from fitecli.reports import experiments as report_page
 from fitecli.settings import Settings
 from fitecli.store import Scope, Store, open_store, run_query
@@ -162,14 +164,14 @@ def test_fidelities_and_a_student_of_those_before(lab: Lab) -> None:
     shipped = configs["as shipped"]
     assert shipped["recipe"]["withhold_pictures"] > 0 < shipped["recipe"]["withhold_captions"]
     assert configs["ours, taught"]["recipe"]["withhold_pictures"] == 0
-    teacher = {"preset": "tiny", "datasets": ["d"], "taught": [], "seed": 0}
+    teacher = {"preset": None, "datasets": ["d"], "hold_out": False, "taught": [], "seed": 0}
     assert (shipped["taught"], shipped["teachers"][0]) == (["d"], teacher)
     assert (configs["ours"]["taught"], configs["ours"]["teachers"]) == ([], [])
     assert missing_runs(lab.store, first, lab.settings) == []
     assert lab.run(table="fidelity", known=True)["results"][0]["rows"] == result["rows"]
     alone = replace(first.training, seeds=(5,))
     (result,) = lab.run(table="fidelity", known=True, training=alone)["results"]
-    assert "its teachers (ours) are not there" in result["rows"][-1]["note"]
+    assert "its teachers (ours) are not all there" in result["rows"][-1]["note"]
 
 
 def test_wrong_names_are_told(lab: Lab) -> None:
@@ -227,35 +229,64 @@ def test_the_paper_and_ours_stand_side_by_side() -> None:
     assert text.endswith("A note.\n")
 
 
+def labs_without_runs(lab: Lab, folder: Path) -> Lab:
+    """The same data in a store that nothing was trained with."""
+    return Lab(folder, Path(lab.options.training.preset))
+
+
 def test_recorded_runs_stand_for_models_that_are_gone(lab: Lab, tmp_path: Path) -> None:
-    """A store that was never trained with tells the same table from the file of its runs."""
     file = tmp_path / "runs.jsonl"
     trained = lab.run(table="fidelity", record=file)
-    lines = [json.loads(line) for line in file.read_text().splitlines()]
-    assert len(lines) == 10
-    assert {line["system"] for line in lines} == {s.name for s in TABLES["fidelity"].systems}
-    assert "text" not in lines[0]
-    assert [epoch["number"] for epoch in lines[0]["training"]["epochs"]] == [1]
-
-    fresh = Lab(tmp_path, Path(lab.options.training.preset))
-    options = replace(fresh.options, table="fidelity", record=file)
-    assert missing_runs(fresh.store, options, fresh.settings) == []
-    read = fresh.run(table="fidelity", record=file, known=True)
-    for mine, theirs in zip(read["results"][0]["rows"], trained["results"][0]["rows"], strict=True):
-        assert [run["model"] for run in mine["runs"]] == [None, None]
-        for score in ("accuracy", "macro_f1"):
-            assert mine[score] == theirs[score]
-        assert mine.get("difference") == theirs.get("difference")
-    assert fresh.runs() == 0
     before = file.read_text()
+    lines = [json.loads(line) for line in before.splitlines()]
+    assert [line["seed"] for line in lines] == [0, 1] * 5
+    assert [line["system"] for line in lines[::2]] == [s.name for s in TABLES["fidelity"].systems]
+    assert {len(line["scores"]) for line in lines} == {11}
     assert lab.run(table="fidelity", record=file) == trained
     assert file.read_text() == before
+
+    fresh = labs_without_runs(lab, tmp_path)
+    options = replace(fresh.options, table="fidelity", record=file)
+    assert missing_runs(fresh.store, options, fresh.settings) == []
+    read = fresh.run(table="fidelity", record=file)
+    assert fresh.runs() == 0
+    for mine, theirs in zip(read["results"][0]["rows"], trained["results"][0]["rows"], strict=True):
+        assert mine.pop("note") == "recorded"
+        assert theirs.pop("note") == ""
+        for run, other in zip(mine.pop("runs"), theirs.pop("runs"), strict=True):
+            assert run.pop("model") is None
+            assert Path(other.pop("model")).is_dir()
+            assert run == pytest.approx(other, abs=1e-4)
+        assert mine == theirs
+
+
+def test_a_student_is_not_trained_by_teachers_that_are_only_recorded(
+    lab: Lab, tmp_path: Path
+) -> None:
+    file = tmp_path / "runs.jsonl"
+    lab.run(table="fidelity", record=file)
+    fresh = labs_without_runs(lab, tmp_path)
+    kept = [line for line in file.read_text().splitlines() if '"ours, taught"' not in line]
+    file.write_text("\n".join(kept[:-1]) + "\n")
+    options = replace(fresh.options, table="fidelity", record=file)
+    planned = missing_runs(fresh.store, options, fresh.settings)
+    assert {row["system"] for row in planned} == {"ours, taught", "as shipped"}
+    (result,) = fresh.run(table="fidelity", record=file)["results"]
+    rows = {row["name"]: row for row in result["rows"]}
+    for name, count in (("ours, taught", 0), ("as shipped", 1)):
+        assert rows[name]["note"] == "not run: its teachers (ours) are not all there"
+        assert len(rows[name]["runs"]) == count
+    assert fresh.runs() == 0
+
+    other = replace(fresh.options.training, seeds=(0,))  # one teacher in place of two
+    (result,) = fresh.run(table="fidelity", record=file, known=True, training=other)["results"]
+    assert {row["name"]: len(row["runs"]) for row in result["rows"]}["as shipped"] == 0
 
 
 def test_recorded_runs_of_other_data_or_recipes_are_not_taken(lab: Lab, tmp_path: Path) -> None:
     file = tmp_path / "runs.jsonl"
     lab.run(record=file)
-    fresh = Lab(tmp_path, Path(lab.options.training.preset))
+    fresh = labs_without_runs(lab, tmp_path)
 
     def rows(**changes: Any) -> list[Any]:
         (result,) = fresh.run(known=True, record=file, **changes)["results"]
@@ -264,8 +295,28 @@ def test_recorded_runs_of_other_data_or_recipes_are_not_taken(lab: Lab, tmp_path
     assert all(rows())
     assert not any(rows(split="dev"))
     assert not any(rows(training=replace(fresh.options.training, epochs=2)))
-    file.write_text(file.read_text().replace('"data":"', '"data":"0'))
+    new = json.loads(next(labelled_lines(1))) | {"id": "new"}  # a tweet more to learn from
+    ingest(fresh.store, io.BytesIO(json.dumps(new).encode()), dataset="d")
+    extracting = ExtractOptions(captioner="none", aligner="prominence")
+    Extractor(fresh.store, extracting, fresh.settings, fresh.told.append).run(Scope())
     assert not any(rows())
+
+
+def test_a_file_that_holds_no_runs_is_told(lab: Lab, tmp_path: Path) -> None:
+    file = tmp_path / "runs.jsonl"
+    with pytest.raises(UsageProblem, match="no file"):
+        lab.run(known=True, record=file)
     file.write_text('{"system": "FITE"}\n')
     with pytest.raises(UsageProblem, match=r"runs.jsonl, line 1 is no recorded run"):
-        rows()
+        lab.run(known=True, record=file)
+    file.write_bytes(b"\xff")
+    with pytest.raises(UsageProblem, match="cannot be read"):
+        lab.run(known=True, record=file)
+
+
+def test_rounded_scores_keep_the_label() -> None:
+    close = (0.33333331, 0.33333338, 0.33333331)
+    plain = (0.123456789, 0.5, 0.376543211)
+    assert rounded([Prediction.from_scores(plain, 0.5)]) == [[0.12346, 0.5, 0.37654]]
+    (kept,) = rounded([Prediction.from_scores(close, None)])
+    assert Prediction.from_scores(kept, None).label == "neutral"
