@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+SELECTED_BY = {
+    "accuracy": "accuracy",
+    "macro_f1": "macro-F1",
+    "mean": "mean of accuracy and macro-F1",
+}
 LIMITS = """\
 ## Intended use
 
@@ -47,9 +52,11 @@ def model_card(config: Mapping[str, Any], parity: Mapping[str, Any]) -> str:
             f"{', '.join(config['taught'])}; their mean probabilities were its targets there"
         )
     if config.get("seed") is not None:
+        chosen_by = SELECTED_BY[recipe.get("selection", "accuracy")]
         lines.append(
-            f"- Seed {config['seed']}, epoch {config['best_epoch']} (the first best on held-out "
-            f"data: accuracy {config['dev_accuracy']:.4f}, macro-F1 {config['dev_macro_f1']:.4f})"
+            f"- Seed {config['seed']}, epoch {config['best_epoch']} (the first best by {chosen_by} on "
+            f"held-out data: accuracy {config['dev_accuracy']:.4f}, macro-F1 "
+            f"{config['dev_macro_f1']:.4f})"
         )
     lines.append(
         f"- Parity with torch on {parity['n']} examples: labels differ on "

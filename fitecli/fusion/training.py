@@ -41,6 +41,11 @@ class EpochResult:
     dev_macro_f1: float
     seconds: float
 
+    @property
+    def dev_mean(self) -> float:
+        """The mean of accuracy and macro-F1, which a model that gives up a class does not win."""
+        return (self.dev_accuracy + self.dev_macro_f1) / 2
+
 
 @dataclass(frozen=True)
 class TrainingResult:
@@ -181,6 +186,11 @@ def train(
     return _finish(trainer, output, result)
 
 
+def best_epoch(epochs: Sequence[EpochResult], selection: str) -> EpochResult:
+    """The first epoch with the highest of a dev score: accuracy, macro_f1 or their mean."""
+    return max(epochs, key=lambda epoch: (getattr(epoch, f"dev_{selection}"), -epoch.number))
+
+
 def recipe_in(output: Path) -> str | None:
     """The fingerprint of the recipe whose run a folder holds, finished or not, if it is told."""
     for path in (output / RESULT, output / CHECKPOINTS / RECIPE):
@@ -204,7 +214,7 @@ def _result(
     selection: str,
     recipe: str | None,
 ) -> TrainingResult:
-    best = max(epochs, key=lambda epoch: (getattr(epoch, f"dev_{selection}"), -epoch.number))
+    best = best_epoch(epochs, selection)
     return TrainingResult(
         seed=seed,
         best_epoch=best.number,
@@ -270,7 +280,8 @@ def _measure(prediction: EvalPrediction) -> dict[str, float]:
     logits = outputs[0] if isinstance(outputs, tuple) else outputs
     predicted = np.asarray(logits).argmax(axis=-1)
     gold = np.asarray(prediction.label_ids)
-    return {"accuracy": accuracy(gold, predicted), "macro_f1": macro_f1(gold, predicted)}
+    right, f1 = accuracy(gold, predicted), macro_f1(gold, predicted)
+    return {"accuracy": right, "macro_f1": f1, "mean": (right + f1) / 2}
 
 
 def _made(folder: Path) -> Path:

@@ -51,6 +51,7 @@ def test_a_fidelity_settles_all_that_its_source_tells() -> None:
     assert (paper.gate, released.gate) == ("paper-tanh", "released")
     assert paper.input.max_tokens == 256
     assert paper.input.face == "{aspect}{separator}{description}"
+    assert (ours.selection, paper.selection) == ("mean", "accuracy")
     assert (released.order, released.selection, released.epochs) == ("file", "accuracy", 8)
     assert (released.input.face_mask, released.input.token_types) == ("scene", False)
     assert {ours.encoder} == {paper.encoder, released.encoder, ours.encoder}

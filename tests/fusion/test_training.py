@@ -13,7 +13,7 @@ from fitecli.errors import MissingWeights, NoExamples
 from fitecli.fusion import presets
 from fitecli.fusion.batches import LengthGroupedSampler, Withholding
 from fitecli.fusion.checkpoint import CheckpointPredictor
-from fitecli.fusion.training import EpochResult, TrainingResult, train
+from fitecli.fusion.training import EpochResult, TrainingResult, best_epoch, train
 from fitecli.records import Example
 
 WORDS = {"positive": "great", "neutral": "old", "negative": "awful"}
@@ -29,23 +29,23 @@ def run(tiny: Path, encoder: Path, output: Path, seed: int = 0, **more: object) 
     return train(EXAMPLES, EXAMPLES[:18], [encoder], preset, seed=seed, output=output, **more)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("selection", ["accuracy", "mean"])
 def test_it_learns_and_leaves_the_best_epoch(
-    tiny_preset: Path, tiny_encoder: Path, tmp_path: Path
+    selection: str, tiny_preset: Path, tiny_encoder: Path, tmp_path: Path
 ) -> None:
     told: list[EpochResult] = []
     result = run(
         tiny_preset,
         tiny_encoder,
         tmp_path,
-        preset={"epochs": 10, "learning_rate": 3e-3},
+        preset={"epochs": 10, "learning_rate": 3e-3, "selection": selection},
         on_epoch=told.append,
         record={"features": "f", "datasets": ["d"]},
     )
     assert [epoch.number for epoch in told] == list(range(1, 11))
     assert told[-1].train_loss < told[0].train_loss
-    assert result.dev_accuracy == max(epoch.dev_accuracy for epoch in told)
-    first_best = next(e.number for e in told if e.dev_accuracy == result.dev_accuracy)
-    assert result.best_epoch == first_best
+    best = best_epoch(told, selection)
+    assert (result.best_epoch, result.dev_macro_f1) == (best.number, best.dev_macro_f1)
     predictor = CheckpointPredictor(tmp_path, device="cpu")
     found = predictor.predict(EXAMPLES[:18])
     right = sum(p.label == e.label for p, e in zip(found, EXAMPLES[:18], strict=True))
@@ -55,6 +55,13 @@ def test_it_learns_and_leaves_the_best_epoch(
     assert predictor.model.config.datasets == ["d"]
     assert not (tmp_path / "checkpoints").exists()
     assert not list(tmp_path.glob("*.bin"))
+
+
+@pytest.mark.parametrize(("selection", "number"), [("accuracy", 1), ("macro_f1", 3), ("mean", 2)])
+def test_the_first_epoch_with_the_best_score_is_kept(selection: str, number: int) -> None:
+    scores = [(0.70, 0.55), (0.69, 0.64), (0.67, 0.65), (0.70, 0.55), (0.69, 0.64)]
+    epochs = [EpochResult(i, 0.5, 0.7, *pair, 1.0) for i, pair in enumerate(scores, start=1)]
+    assert best_epoch(epochs, selection).number == number
 
 
 def test_every_ingredient_learns(tiny_preset: Path, tiny_encoder: Path, tmp_path: Path) -> None:

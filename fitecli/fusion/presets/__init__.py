@@ -15,7 +15,7 @@ from fitecli.inputs import InputFormat
 FOLDER = Path(__file__).parent
 FIDELITIES = ("ours", "paper", "released")
 ORDERS = ("grouped", "shuffled", "file")
-SELECTIONS = ("accuracy", "macro_f1")
+SELECTIONS = ("accuracy", "macro_f1", "mean")
 KINDS: dict[str, tuple[type, ...]] = {
     "str": (str,),
     "int": (int,),
@@ -34,11 +34,12 @@ class Preset:
     scene_encoder is None); package is a Python package that holds the encoder in "model".
 
     order of the training data: "grouped" (shuffled, batches of similar length), "shuffled", or
-    "file". selection: the dev score whose first best epoch is kept. warmup: share of the steps in
-    which the rate rises before it falls linearly. layer_decay, label_smoothing, r_drop (weight) and
-    adversarial (norm of the step) are told in fusion.objective; the chances withhold_pictures,
-    withhold_captions and withhold_attributes in fusion.batches. teacher_share: the weight of the
-    teachers' opinion where a label is known, too. input: what the network reads.
+    "file". selection: the dev score whose first best epoch is kept; "mean" is that of accuracy and
+    macro-F1. warmup: share of the steps in which the rate rises before it falls linearly.
+    layer_decay, label_smoothing, r_drop (weight) and adversarial (norm of the step) are told in
+    fusion.objective; the chances withhold_pictures, withhold_captions and withhold_attributes in
+    fusion.batches. teacher_share: the weight of the teachers' opinion where a label is known, too.
+    input: what the network reads.
     """
 
     name: str
