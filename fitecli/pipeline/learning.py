@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,9 +12,8 @@ from fitecli.errors import UsageProblem
 from fitecli.evaluation import open_predictor
 from fitecli.pipeline.models import register
 from fitecli.pipeline.plan import Plan, TrainOptions
-from fitecli.records import Example
 from fitecli.settings import Settings
-from fitecli.store import EpochRow, FeatureSetRow, Store
+from fitecli.store import EpochRow, Store
 
 Tell = Callable[[str], None]
 
@@ -41,24 +40,13 @@ def train(
     if settings.processes > 1 and options.output is None:
         raise UsageProblem("Under torchrun all processes need one folder: add --output DIR.")
     made = Plan.make(store, options, settings, tell)
-    preset, encoders = made.preset, made.encoders(settings)
+    encoders = made.encoders(settings)
     tell(
-        f"Training {preset.name} on {len(made.train)} examples of {', '.join(made.datasets)}, "
+        f"Training {made.preset.name} on {len(made.train)} examples of {', '.join(made.datasets)}, "
         f"choosing the epoch on {len(made.dev)}."
     )
-    job = _Job(
-        store,
-        options,
-        preset,
-        made.datasets,
-        made.features,
-        made.record,
-        encoders,
-        made.key,
-        tell,
-        settings.rank,
-    )
-    return [job.run(seed, made.train, made.dev) for seed in options.seeds]
+    job = _Job(store, options, made, encoders, tell, settings.rank)
+    return [job.run(seed) for seed in options.seeds]
 
 
 def find_trained(store: Store, options: TrainOptions, settings: Settings) -> dict[int, Path]:
@@ -102,21 +90,16 @@ def plan(store: Store, options: TrainOptions, settings: Settings, *, tell: Tell)
 class _Job:
     store: Store
     options: TrainOptions
-    preset: Any
-    datasets: tuple[str, ...]
-    features: FeatureSetRow
-    record: dict[str, Any]
+    plan: Plan
     encoders: list[Path]
-    key: str
     tell: Tell
     rank: int = 0  # only the first process writes to the store
 
-    def run(
-        self, seed: int, train_examples: Sequence[Example], dev_examples: Sequence[Example]
-    ) -> TrainedModel:
+    def run(self, seed: int) -> TrainedModel:
         """Train one seed and keep its rows."""
         from fitecli.fusion import training
 
+        preset = self.plan.preset
         if self.rank and self.options.output is not None:
             run_id, output = 0, _seed(self.options.output, seed)
         else:
@@ -125,21 +108,21 @@ class _Job:
         def on_epoch(result: training.EpochResult) -> None:
             self.store.add_epoch(run_id, _epoch_row(result))
             self.tell(
-                f"seed {seed} epoch {result.number}/{self.preset.epochs}: loss "
+                f"seed {seed} epoch {result.number}/{preset.epochs}: loss "
                 f"{result.train_loss:.3f}, dev accuracy {result.dev_accuracy:.4f}, macro-F1 "
                 f"{result.dev_macro_f1:.4f} ({result.seconds:.0f} s)"
             )
 
         try:
             result = training.train(
-                train_examples,
-                dev_examples,
+                self.plan.train,
+                self.plan.dev,
                 self.encoders,
-                self.preset,
+                preset,
                 seed=seed,
                 output=output,
-                record=self.record,
-                recipe=self.key,
+                record=self.plan.record,
+                recipe=self.plan.key,
                 device=self.options.device,
                 threads=self.options.threads,
                 on_epoch=on_epoch,
@@ -154,7 +137,7 @@ class _Job:
         for epoch in result.epochs:
             self.store.add_epoch(run_id, _epoch_row(epoch))
         model_id = register(
-            self.store, output, open_predictor(output, device="cpu"), preset=self.preset.name
+            self.store, output, open_predictor(output, device="cpu"), preset=preset.name
         )
         self.store.finish_run(
             run_id,
@@ -169,22 +152,22 @@ class _Job:
 
     def _start(self, seed: int) -> tuple[int, Path]:
         """Find the run to go on with, or begin one."""
-        output = self.options.output
-        known = self.store.find_run(self.key, seed, str(_seed(output, seed)) if output else None)
+        output, key = self.options.output, self.plan.key
+        known = self.store.find_run(key, seed, str(_seed(output, seed)) if output else None)
         if known is not None and Path(known.output).is_dir():
             if known.status != "done":
                 self.tell(f"Going on with seed {seed} in {known.output}.")
             return known.id, Path(known.output)
-        base = output or (self.options.folder and self.options.folder / self.key[:8])
+        base = output or (self.options.folder and self.options.folder / key[:8])
         base = base or Path("runs") / datetime.now().strftime("%Y%m%d-%H%M%S")
         folder = _seed(base, seed)
         run_id = self.store.start_run(
-            preset=self.preset.name,
+            preset=self.plan.preset.name,
             seed=seed,
-            datasets=list(self.datasets),
-            feature_set_id=self.features.id,
-            settings=self.preset.to_dict(),
-            fingerprint=self.key,
+            datasets=list(self.plan.datasets),
+            feature_set_id=self.plan.features.id,
+            settings=self.plan.preset.to_dict(),
+            fingerprint=key,
             output=str(folder),
         )
         return run_id, folder
