@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -102,8 +102,10 @@ class Recorded:
         return dict(self._runs.get((recipe, dataset, split, data), {}))
 
     def add(self, run: RecordedRun) -> None:
-        """Keep a run at the end of the file, at once; the same again changes nothing."""
-        if self._path is None or self._runs.get(run.place, {}).get(run.seed) == run:
+        """Keep a run at the end of the file, at once; the same again, whatever a table calls its
+        system, changes nothing."""
+        known = self._runs.get(run.place, {}).get(run.seed)
+        if self._path is None or (known and replace(run, system=known.system) == known):
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.open("a", encoding="utf-8") as file:

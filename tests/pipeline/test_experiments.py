@@ -244,6 +244,9 @@ def test_recorded_runs_stand_for_models_that_are_gone(lab: Lab, tmp_path: Path) 
     assert {len(line["scores"]) for line in lines} == {11}
     assert lab.run(table="fidelity", record=file) == trained
     assert file.read_text() == before
+    lab.run(record=file)  # Table 6: its FITE is what this table calls "ours"
+    added = [json.loads(line)["system"] for line in file.read_text()[len(before) :].splitlines()]
+    assert set(added) == {s.name for s in TABLES["table6"].systems} - {"FITE"}
 
     fresh = labs_without_runs(lab, tmp_path)
     options = replace(fresh.options, table="fidelity", record=file)
