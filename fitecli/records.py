@@ -186,8 +186,9 @@ class Worker:
 class FeatureSet:
     """Which rows a reading uses: the workers' fingerprints, the template and the thresholds.
 
-    base is the fingerprint of the feature set whose descriptions are written anew, and ablation
-    what the new ones leave out, where this one is derived from another.
+    base is the fingerprint of the feature set whose descriptions are written anew, where this one
+    is derived from another. ablation is what else differs from the paper's rules: what the
+    descriptions leave out or tell more, another assignment of faces.
     """
 
     name: str
@@ -203,7 +204,9 @@ class FeatureSet:
     @property
     def fingerprint(self) -> str:
         """sha256 over everything but the name."""
-        derived = {"base": self.base, "ablation": dict(self.ablation)} if self.base else {}
+        derived: dict[str, Any] = {"base": self.base} if self.base else {}
+        if self.base or self.ablation:
+            derived["ablation"] = dict(self.ablation)
         return fingerprint(
             {
                 "faces": self.faces,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import itertools
 import json
 from pathlib import Path
 
@@ -95,6 +96,64 @@ def test_ties_go_to_the_earlier_face_and_aspect() -> None:
 def test_nobody_takes_an_aspect_out() -> None:
     similar = [Alignment(0, None, 0.4), Alignment(0, 0, 0.3), Alignment(1, 0, 0.2)]
     assert describe.assign(["team", "Ann"], 2, similar) == {0: 1}
+
+
+def test_one_face_and_one_aspect_may_be_strangers() -> None:
+    assert describe.assign(["NASA"], 1, [Alignment(0, 0, 0.2), Alignment(0, None, 0.3)]) == {}
+    assert describe.assign(["Ann"], 1, [Alignment(0, 0, 0.3), Alignment(0, None, 0.2)]) == {0: 0}
+    assert describe.assign(["Ann"], 1, [Alignment(0, 0, 0.2)]) == {0: 0}
+
+
+def test_the_margin_moves_the_border_to_nobody() -> None:
+    similar = [Alignment(0, 0, 0.30), Alignment(0, None, 0.28)]
+    for margin, expected in ((0.0, {0: 0}), (0.02, {0: 0}), (0.03, {})):
+        assert describe.assign(["Ann"], 1, similar, nobody_margin=margin) == expected
+    close = [Alignment(0, 0, 0.28), Alignment(0, None, 0.30)]
+    assert describe.assign(["Ann"], 1, close, nobody_margin=-0.05) == {0: 0}
+
+
+def test_one_to_one_gives_a_taken_aspect_another_face() -> None:
+    similar = [Alignment(0, 0, 0.30), Alignment(0, 1, 0.29), Alignment(1, 0, 0.31),
+               Alignment(1, 1, 0.10)]  # fmt: skip
+    assert describe.assign(["a", "b"], 2, similar) == {0: 1}
+    assert describe.assign(["a", "b"], 2, similar, rule="one-to-one") == {0: 1, 1: 0}
+
+
+def test_one_to_one_leaves_nobody_and_surplus_without_a_face() -> None:
+    similar = [Alignment(0, 0, 0.30), Alignment(0, None, 0.35), Alignment(1, 0, 0.2),
+               Alignment(2, 0, 0.25)]  # fmt: skip
+    assert describe.assign(["NASA", "a", "b"], 1, similar, rule="one-to-one") == {0: 2}
+    assert describe.assign(["NASA", "a"], 1, similar[:2], rule="one-to-one") == {}
+    assert describe.assign(["a", "b"], 0, [], rule="one-to-one") == {}
+
+
+def best_sum(values: list[list[float]]) -> float:
+    """The largest sum over all ways to give different faces to all aspects that can have one."""
+    aspects, faces = len(values), len(values[0])
+    size = min(aspects, faces)
+    return max(
+        sum(values[a][f] for a, f in zip(some, order, strict=True))
+        for some in itertools.combinations(range(aspects), size)
+        for order in itertools.permutations(range(faces), size)
+    )
+
+
+@given(
+    st.integers(1, 4).flatmap(
+        lambda faces: st.lists(
+            st.lists(st.integers(-99, 99), min_size=faces, max_size=faces), min_size=1, max_size=4
+        )
+    )
+)
+def test_one_to_one_has_the_largest_sum(hundredths: list[list[int]]) -> None:
+    values = [[value / 100 for value in row] for row in hundredths]
+    similar = [Alignment(a, f, v) for a, row in enumerate(values) for f, v in enumerate(row)]
+    names = [f"aspect {index}" for index in range(len(values))]
+    found = describe.assign(names, len(values[0]), similar, rule="one-to-one")
+    assert len(found) == min(len(values), len(values[0]))
+    assert len(set(found.values())) == len(found)
+    total = sum(values[aspect][face] for face, aspect in found.items())
+    assert total == pytest.approx(best_sum(values))
 
 
 def test_a_repeated_aspect_counts_once() -> None:

@@ -1,18 +1,22 @@
 """CLIP by open_clip: pictures and texts become normalised vectors of one space.
 
 A model is a folder of open_clip's own layout: open_clip_config.json, which carries the
-preprocessing, beside open_clip_model.safetensors. A bare weights file is refused, for open_clip
+preprocessing, beside the weights (safetensors). A bare weights file is refused, for open_clip
 would load it with default preprocessing in silence.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from fitecli.alignment.modes import ClipMode
 from fitecli.errors import MissingWeights
 from fitecli.pictures import Picture
 from fitecli.records import Worker
@@ -25,32 +29,58 @@ PICTURES_PER_BATCH = 32
 TEXTS_PER_BATCH = 256
 
 
-def on_disk(models: Path | None) -> Path | None:
-    """The folder of the model, if it is there: models/ViT-B-16, or the hub's cache."""
-    if models is not None and all((models / MODEL / name).is_file() for name in (CONFIG, WEIGHTS)):
-        return models / MODEL
+def on_disk(models: Path | None, name: str = MODEL) -> Path | None:
+    """The folder of a model, if it is there: as given, in FITE_MODELS, or in the hub's cache."""
+    folders = [models / name] if models is not None else []
+    if name != MODEL:
+        folders = [_folder_of(Path(name)), *folders]
+    for folder in folders:
+        if (folder / CONFIG).is_file() and any(folder.glob("*.safetensors")):
+            return folder
+    return _in_cache(REPOSITORY if name == MODEL else name)
+
+
+def _folder_of(path: Path) -> Path:
+    """The folder of a weights file; raises MissingWeights where its preprocessing is not told."""
+    if not path.is_file():
+        return path
+    others = [other.name for other in path.parent.glob("*.safetensors") if other != path]
+    if path.suffix != ".safetensors" or not (path.parent / CONFIG).is_file() or others:
+        raise MissingWeights(
+            f"{path} cannot be used: weights belong into a folder of their own, as one "
+            f".safetensors file beside the {CONFIG} that tells their architecture and how pictures "
+            f"are prepared for them. {REPOSITORY} on the hub has both for {MODEL}."
+        )
+    return path.parent
+
+
+def _in_cache(repository: str) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
 
-    found = [try_to_load_from_cache(REPOSITORY, name) for name in (CONFIG, WEIGHTS)]
+    try:
+        found = [try_to_load_from_cache(repository, name) for name in (CONFIG, WEIGHTS)]
+    except ValueError:  # no valid name of the hub
+        return None
     return Path(str(found[0])).parent if all(isinstance(name, str) for name in found) else None
 
 
-def fetch(models: Path | None, *, offline: bool) -> Path:
-    """The folder of the model, from the hub where it must be; raises MissingWeights."""
-    folder = on_disk(models)
+def fetch(models: Path | None, name: str = MODEL, *, offline: bool) -> Path:
+    """The folder of a model, from the hub where it must be; raises MissingWeights."""
+    folder = on_disk(models, name)
     if folder is not None:
         return folder
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
+    repository = REPOSITORY if name == MODEL else name
     try:
         wanted = [CONFIG, WEIGHTS, "*.json", "*.txt"]
-        return Path(snapshot_download(REPOSITORY, allow_patterns=wanted, local_files_only=offline))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as exc:
-        where = (models or Path("FITE_MODELS")) / MODEL
+        return Path(snapshot_download(repository, allow_patterns=wanted, local_files_only=offline))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as exc:
+        where = (models or Path("FITE_MODELS")) / name
         raise MissingWeights(
-            f"The weights of CLIP {MODEL} are not on disk and cannot be fetched. Put {CONFIG} and "
-            f"{WEIGHTS} of {REPOSITORY} into {where}, or use --aligner prominence."
+            f"The weights of CLIP {name} are not on disk and cannot be fetched. Put {CONFIG} and "
+            f"{WEIGHTS} of {repository} into {where}, or use --aligner prominence."
         ) from exc
 
 
@@ -59,17 +89,21 @@ class ClipEncoder:
 
     def __init__(
         self,
+        name: str = MODEL,
         *,
         models: Path | None = None,
         threads: int = 0,
         device: str = "auto",
         offline: bool = False,
     ) -> None:
-        """Load the model with the preprocessing that belongs to it; raises MissingWeights."""
+        """Load a model with the preprocessing that belongs to it; raises MissingWeights.
+
+        name: ViT-B-16 (the paper's), a folder, a weights file in such a folder, or a name of the hub.
+        """
         import open_clip
         from safetensors import SafetensorError
 
-        folder = fetch(models, offline=offline)
+        folder = fetch(models, name, offline=offline)
         try:
             model, preprocess = open_clip.create_model_from_pretrained(f"local-dir:{folder}")
             self._tokenise = open_clip.get_tokenizer(f"local-dir:{folder}")
@@ -81,28 +115,35 @@ class ClipEncoder:
         self._device = torch_device(device, threads)
         self._model = model.to(self._device).eval()
         self._preprocess = preprocess
+        self._threads = threads or None
+        model_name = folder.name if Path(name).exists() else name
         self.scale = float(model.logit_scale.detach().exp())
         self.worker = Worker(
-            "alignment",
+            "embeddings",
             "clip",
             metadata.version("open_clip_torch"),
-            settings={"model": MODEL, "scale": round(self.scale, 4), "text": "{aspect}, {face}"},
+            settings={"model": model_name, "scale": round(self.scale, 4)},
             weights_sha256=folder_sha256(folder),
         )
 
     def encode_pictures(self, pictures: Sequence[Picture]) -> np.ndarray:
         """(N, D) float32, normalised."""
         import torch
-        from PIL import Image
 
         rows = []
-        for start in range(0, len(pictures), PICTURES_PER_BATCH):
-            batch = pictures[start : start + PICTURES_PER_BATCH]
-            pixels = torch.stack([self._preprocess(Image.fromarray(p.array)) for p in batch])
-            with torch.inference_mode():
-                vectors = self._model.encode_image(pixels.to(self._device), normalize=True)
-            rows.append(vectors.float().cpu().numpy())
+        with ThreadPoolExecutor(self._threads) as pool:
+            for start in range(0, len(pictures), PICTURES_PER_BATCH):
+                batch = pictures[start : start + PICTURES_PER_BATCH]
+                pixels = torch.stack(list(pool.map(self._prepared, batch)))
+                with torch.inference_mode():
+                    vectors = self._model.encode_image(pixels.to(self._device), normalize=True)
+                rows.append(vectors.float().cpu().numpy())
         return np.concatenate(rows)
+
+    def _prepared(self, picture: Picture) -> Any:
+        from PIL import Image
+
+        return self._preprocess(Image.fromarray(picture.array))
 
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
         """(N, D) float32, normalised; a text longer than the model reads is cut."""
@@ -115,3 +156,21 @@ class ClipEncoder:
                 vectors = self._model.encode_text(tokens.to(self._device), normalize=True)
             rows.append(vectors.float().cpu().numpy())
         return np.concatenate(rows)
+
+
+@dataclass(frozen=True)
+class ClipAligner:
+    """CLIP, and how it is asked whose face is whose."""
+
+    encoder: ClipEncoder
+    mode: ClipMode = ClipMode()
+
+    @property
+    def worker(self) -> Worker:
+        """Who computes the similarities."""
+        return replace(
+            self.encoder.worker,
+            kind="alignment",
+            name=self.mode.name,
+            settings={**self.encoder.worker.settings, **self.mode.settings},
+        )

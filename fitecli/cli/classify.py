@@ -46,7 +46,7 @@ def classify(
         str | None, typer.Option(help="none (default), or a model (loads torch).")
     ] = None,
     aligner: Annotated[
-        str | None, typer.Option(help="prominence (default), or clip (loads torch).")
+        str | None, typer.Option(help="prominence (default), or clip or clip-region (load torch).")
     ] = None,
     min_score: Annotated[
         float, typer.Option(min=0, max=1, help="No sentiment (null) where no score reaches this.")

@@ -20,7 +20,19 @@ def extract(
     ] = None,
     faces: Annotated[str, typer.Option(help="auto, bundled or deepface.")] = "auto",
     captioner: Annotated[str, typer.Option(help="auto, none, or a model.")] = "auto",
-    aligner: Annotated[str, typer.Option(help="auto, clip or prominence.")] = "auto",
+    aligner: Annotated[str, typer.Option(help="auto, clip, clip-region or prominence.")] = "auto",
+    clip: Annotated[
+        str | None, typer.Option(help="A CLIP by folder or hub name (default: ViT-B-16).")
+    ] = None,
+    nobody: Annotated[
+        bool, typer.Option("--nobody", help="CLIP may say that no face is the aspect's.")
+    ] = False,
+    nobody_margin: Annotated[
+        float, typer.Option(min=-2, max=2, help="Cosine by which a face must beat nobody.")
+    ] = 0.0,
+    assignment: Annotated[
+        str, typer.Option(help="Several aspects on one face: paper or one-to-one.")
+    ] = "paper",
     template: Annotated[str, typer.Option(help="Wording: published or paper.")] = "published",
     theta: Annotated[
         float, typer.Option(min=0, max=1, help="Attributes less sure than this are left out.")
@@ -40,7 +52,19 @@ def extract(
     from fitecli.store import Scope
 
     options = ExtractOptions(
-        faces, captioner, aligner, template, theta, name, cores(threads), device, retry_failed
+        faces=faces,
+        captioner=captioner,
+        aligner=aligner,
+        clip=clip,
+        nobody=nobody,
+        nobody_margin=nobody_margin,
+        assignment=assignment,
+        template=template,
+        theta=theta,
+        name=name,
+        threads=cores(threads),
+        device=device,
+        retry_failed=retry_failed,
     )
     scope = Scope(dataset, split)
     with opened(ctx.obj, create=False) as store, Bars() as bars:

@@ -27,6 +27,8 @@ def rules_of(features: FeatureSetRow) -> Rules:
         without=frozenset(features.ablation.get("without", ())),
         single_face=bool(features.ablation.get("single_face", False)),
         extras=frozenset(features.ablation.get("extras", ())),
+        assignment=features.ablation.get("assignment", "paper"),
+        nobody_margin=features.thresholds.get("nobody", describe.NOBODY_MARGIN),
     )
 
 

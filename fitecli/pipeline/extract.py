@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from fitecli import describe
 from fitecli.alignment import open_aligner
+from fitecli.alignment.open_clip import ClipAligner
 from fitecli.alignment.prominence import ProminenceAligner
 from fitecli.captions import open_captioner
 from fitecli.errors import MissingWeights, UsageProblem
 from fitecli.faces import open_analyser
+from fitecli.pipeline.clip_stage import ClipStage
+from fitecli.pipeline.derived import rules_of
 from fitecli.pipeline.estimates import of_stage
 from fitecli.pipeline.local import Progress, Stage, StageReport, run_stage
 from fitecli.pipeline.stages import CaptionsStage, EmbeddingsStage, FacesStage, ImageStage
-from fitecli.pipeline.tweet_stages import ClipStage, DescriptionsStage, ProminenceStage
+from fitecli.pipeline.tweet_stages import DescriptionsStage, ProminenceStage
 from fitecli.records import FeatureSet, Worker
 from fitecli.settings import Settings
 from fitecli.store import FeatureSetRow, Scope, Store
@@ -27,11 +30,19 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True)
 class ExtractOptions:
-    """How features are made; "auto" takes the best that works here and says what it took."""
+    """How features are made; "auto" takes the best that works here and says what it took.
+
+    clip: a CLIP other than the paper's. nobody: whether CLIP may leave an aspect without a face.
+    assignment, nobody_margin: see `describe.assign`.
+    """
 
     faces: str = "auto"
     captioner: str = "auto"
     aligner: str = "auto"
+    clip: str | None = None
+    nobody: bool = False
+    nobody_margin: float = describe.NOBODY_MARGIN
+    assignment: str = "paper"
     template: str = "published"
     theta: float = describe.THETA
     name: str | None = None
@@ -50,17 +61,16 @@ class Extractor:
 
         Raises MissingWeights where a named model cannot be loaded, UsageProblem for a wrong name.
         """
-        if options.template not in describe.TEMPLATES:
-            raise UsageProblem(
-                f"There is no template {options.template!r}; "
-                f"choose one of {', '.join(describe.TEMPLATES)}."
-            )
+        _one_of("template", options.template, describe.TEMPLATES)
+        _one_of("assignment", options.assignment, describe.ASSIGNMENTS)
         self.store = store
         self.options = options
         loading = Loading(options.threads, options.device, settings.models, settings.offline, tell)
         self.analyser = open_analyser(options.faces, loading)
         self.captioner = open_captioner(options.captioner, loading)
-        self.aligner = open_aligner(options.aligner, loading)
+        self.aligner = open_aligner(
+            options.aligner, loading, nobody=options.nobody, model=options.clip
+        )
         faces: Worker = self.analyser.worker
         captions: Worker | None = self.captioner.worker if self.captioner else None
         alignment = replace(self.aligner.worker, inputs=(faces.fingerprint,))
@@ -68,26 +78,32 @@ class Extractor:
         self.caption_worker_id = store.register_worker(captions) if captions else None
         self.alignment_worker_id = store.register_worker(alignment)
         self.embedding_worker_id: int | None = None
-        if not self.guesses:
-            embeddings = replace(alignment, kind="embeddings")
+        if not isinstance(self.aligner, ProminenceAligner):
+            embeddings = replace(self.aligner.encoder.worker, inputs=(faces.fingerprint,))
             self.embedding_worker_id = store.register_worker(embeddings)
         self.features = self._register(faces, captions, alignment)
 
-    @property
-    def guesses(self) -> bool:
-        """Whether the aligner is a guess, without CLIP."""
-        return isinstance(self.aligner, ProminenceAligner)
-
     def _register(self, faces: Worker, captions: Worker | None, alignment: Worker) -> FeatureSetRow:
-        parts = (faces.name, captions.name.split("/")[-1] if captions else None, alignment.name)
+        options = self.options
+        parts = (
+            faces.name,
+            captions.name.split("/")[-1] if captions else None,
+            alignment.name,
+            "nobody" if options.nobody else None,
+            options.assignment if options.assignment != "paper" else None,
+        )
+        thresholds = {"theta": options.theta}
+        if options.nobody:
+            thresholds["nobody"] = options.nobody_margin
         feature_set = FeatureSet(
-            name=self.options.name or "+".join(part for part in parts if part),
+            name=options.name or "+".join(part for part in parts if part),
             faces=faces.fingerprint,
             captions=captions.fingerprint if captions else None,
             alignment=alignment.fingerprint,
-            template=self.options.template,
+            template=options.template,
             template_version=describe.TEMPLATE_VERSION,
-            thresholds={"theta": self.options.theta},
+            thresholds=thresholds,
+            ablation={} if options.assignment == "paper" else {"assignment": options.assignment},
         )
         number = self.store.register_feature_set(feature_set)
         return next(row for row in self.store.feature_sets() if row.id == number)
@@ -96,11 +112,10 @@ class Extractor:
         """The stages for a scope, in the order of the flow; only names a single one.
 
         Embeddings are made only where they are named, after the faces that they are of: no
-        description needs them. Raises
-        MissingWeights where they are named and there is no CLIP.
+        description needs them. Raises MissingWeights where they are named and there is no CLIP.
         """
-        if only is not None and only not in STAGES:
-            raise UsageProblem(f"There is no stage {only!r}; choose one of {', '.join(STAGES)}.")
+        if only is not None:
+            _one_of("stage", only, STAGES)
         if only == "embeddings" and self.embedding_worker_id is None:
             raise MissingWeights("Embeddings need CLIP: `fite extract --aligner clip` tells more.")
         retry = self.options.retry_failed
@@ -111,23 +126,31 @@ class Extractor:
             stages.append(
                 CaptionsStage(self.store, self.caption_worker_id, scope, self.captioner, retry)
             )
-        shared: dict[str, Any] = {
-            "worker_id": self.alignment_worker_id,
-            "face_worker_id": self.face_worker_id,
-            "model": self.aligner,
-        }
-        if self.embedding_worker_id is None:
-            stages.append(ProminenceStage(self.store, scope, **shared))
-        else:
-            number = self.embedding_worker_id
-            stages.append(ClipStage(self.store, scope, **shared, embedding_worker_id=number))
-            if only == "embeddings":
-                embed = EmbeddingsStage(self.store, number, scope, self.aligner, retry)
-                embed.face_worker_id = self.face_worker_id
-                stages.append(embed)
+        stages.append(self._alignment(scope))
+        if only == "embeddings" and isinstance(self.aligner, ClipAligner):
+            number = self.embedding_worker_id or 0
+            embed = EmbeddingsStage(self.store, number, scope, self.aligner.encoder, retry)
+            embed.face_worker_id = self.face_worker_id
+            stages.append(embed)
         stages.append(DescriptionsStage(self.store, scope, features=self.features))
         wanted = {"faces", only} if only == "embeddings" else {only}
         return [stage for stage in stages if only is None or stage.name in wanted]
+
+    def _alignment(self, scope: Scope) -> Stage:
+        workers: dict[str, Any] = {
+            "worker_id": self.alignment_worker_id,
+            "face_worker_id": self.face_worker_id,
+        }
+        if isinstance(self.aligner, ProminenceAligner):
+            return ProminenceStage(self.store, scope, **workers, model=self.aligner)
+        return ClipStage(
+            self.store,
+            scope,
+            **workers,
+            model=self.aligner.encoder,
+            mode=self.aligner.mode,
+            embedding_worker_id=self.embedding_worker_id or 0,
+        )
 
     def run(
         self,
@@ -166,18 +189,37 @@ class Extractor:
 
 def options_of(store: Store, features: FeatureSetRow, base: ExtractOptions) -> ExtractOptions:
     """The options that make a feature set of the store; the rest is taken from base."""
-    workers = (features.face_worker_id, features.caption_worker_id, features.alignment_worker_id)
     faces, captioner, aligner = (
-        "none" if number is None else store.worker(number).name for number in workers
+        None if number is None else store.worker(number)
+        for number in (
+            features.face_worker_id,
+            features.caption_worker_id,
+            features.alignment_worker_id,
+        )
     )
+    rules = rules_of(features)
+    asked = aligner.settings if aligner else {}
     return replace(
         base,
-        faces=faces,
-        captioner=captioner,
-        aligner=aligner,
-        template=features.template,
-        theta=features.thresholds.get("theta", describe.THETA),
+        faces=_name(faces),
+        captioner=_name(captioner),
+        aligner=_name(aligner),
+        clip=asked.get("model"),
+        nobody="nobody" in asked,
+        nobody_margin=rules.nobody_margin,
+        assignment=rules.assignment,
+        template=rules.template,
+        theta=rules.theta,
     )
+
+
+def _name(worker: Worker | None) -> str:
+    return "none" if worker is None else worker.name
+
+
+def _one_of(what: str, name: str, known: Collection[str]) -> None:
+    if name not in known:
+        raise UsageProblem(f"There is no {what} {name!r}; choose one of {', '.join(known)}.")
 
 
 def failures(reports: Sequence[StageReport]) -> int:

@@ -13,9 +13,13 @@ BATCH = 32
 
 
 class Stage(Protocol):
-    """One step of the flow: what the store lacks, how it is computed, how a batch is saved."""
+    """One step of the flow: what the store lacks, how it is computed, how a batch is saved.
+
+    in_order: whether a batch may only be claimed when the one before it is saved.
+    """
 
     name: str
+    in_order: bool
 
     def count(self) -> int:
         """How many items the store lacks."""
@@ -59,8 +63,8 @@ def run_stage(
 ) -> StageReport:
     """Work a stage off until nothing is pending.
 
-    The next batch is claimed and prepared while this one computes; finished batches are kept
-    whatever happens, and what was only claimed is given back.
+    The next batch is claimed and prepared while this one computes, unless the stage works in order;
+    finished batches are kept whatever happens, and what was only claimed is given back.
     """
     total = stage.count()
     done = failed = 0
@@ -71,9 +75,12 @@ def run_stage(
             ahead = _start(stage, pool, batch) if total else None
             while ahead:
                 items, futures = ahead
-                ahead = _start(stage, pool, batch)
+                if not stage.in_order:
+                    ahead = _start(stage, pool, batch)
                 results = _finish(stage, [future.result() for future in futures])
                 stage.save(items, results)
+                if stage.in_order:
+                    ahead = _start(stage, pool, batch)
                 errors = [result for result in results if isinstance(result, FiteError)]
                 done, failed = done + len(items) - len(errors), failed + len(errors)
                 reasons += map(str, errors[: MAX_REASONS - len(reasons)])

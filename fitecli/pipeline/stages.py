@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from fitecli.errors import FiteError, UnreadableImage
-from fitecli.pictures import Picture, open_picture
+from fitecli.pictures import Box, Picture, open_picture
 from fitecli.records import Face
 from fitecli.store import (
     FacesFound,
@@ -29,6 +29,7 @@ class ImageStage:
     """What every stage that looks at pictures shares: claims by lease, decoding in threads."""
 
     name = "pictures"
+    in_order = False
     store: Store
     worker_id: int
     scope: Scope
@@ -171,6 +172,6 @@ class EmbeddingsStage(ImageStage):
         self.store.finish_images(self.worker_id, found)
 
 
-def region_of(box: tuple[int, int, int, int]) -> str:
-    """A face's box as the store names the region of an embedding."""
-    return ",".join(map(str, box))
+def region_of(box: Box | None) -> str:
+    """A box as the store names the region of an embedding; None is the whole picture."""
+    return WHOLE if box is None else ",".join(map(str, box))

@@ -237,7 +237,7 @@ class FeatureSet(SQLModel, table=True):
     ablation: dict[str, Any] = Field(
         default_factory=dict,
         sa_column=Column(JSON, nullable=False, server_default=text("'{}'")),
-    )  # what the sentences leave out
+    )  # what else differs from the paper's rules
     fingerprint: str
     created_at: str
     completed_at: str | None = None

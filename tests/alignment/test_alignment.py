@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fitecli.alignment import open_aligner, pair_text, similarities
-from fitecli.alignment.open_clip import CONFIG, MODEL, WEIGHTS, ClipEncoder
+from fitecli.alignment import ClipMode, cosines, open_aligner
+from fitecli.alignment.open_clip import CONFIG, MODEL, WEIGHTS, ClipAligner, ClipEncoder
 from fitecli.alignment.prominence import ProminenceAligner, is_person_like
 from fitecli.errors import MissingWeights, UsageProblem
 from fitecli.pictures import open_picture
@@ -42,9 +42,8 @@ def test_vectors_are_normalised_and_stable(models: Path) -> None:
     alone = encoder.encode_pictures(PICTURES[1:])
     assert np.abs(alone[0] - pictures[1]).max() < 1e-5
     assert encoder.scale == pytest.approx(1 / 0.07, rel=1e-3)
-    found = similarities(pictures[0], texts)
-    assert found.shape == (3,)
-    assert found[0] == pytest.approx(float(pictures[0] @ texts[0]), abs=1e-6)
+    found = cosines([pictures[0], pictures[1]], [texts[0], texts[2]])
+    assert found == pytest.approx([float(pictures[0] @ texts[0]), float(pictures[1] @ texts[2])])
 
 
 def test_the_preprocessing_of_the_model_is_used(models: Path, tmp_path: Path) -> None:
@@ -79,15 +78,105 @@ def test_auto_takes_clip_where_it_is_and_says_so(models: Path, tmp_path: Path) -
     assert isinstance(
         open_aligner("auto", Loading(models=tmp_path, tell=told.append)), ProminenceAligner
     )
-    assert isinstance(open_aligner("auto", Loading(models=models, tell=told.append)), ClipEncoder)
+    assert isinstance(open_aligner("auto", Loading(models=models, tell=told.append)), ClipAligner)
     assert "a guess" in told[0]
     assert told[1] == "Alignment: CLIP ViT-B-16."
     with pytest.raises(UsageProblem, match="prominence"):
         open_aligner("eyes")
+    with pytest.raises(UsageProblem, match="--nobody"):
+        open_aligner("prominence", nobody=True)
+    with pytest.raises(MissingWeights, match="ViT-B-16"):  # never a guess where CLIP was asked for
+        open_aligner("auto", Loading(models=tmp_path, offline=True), nobody=True)
 
 
-def test_the_text_is_aspect_and_sentence() -> None:
-    assert pair_text("Ann", "a 30-year-old Man.") == "Ann, a 30-year-old Man."
+def test_any_clip_by_folder_file_or_name(models: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    shutil.copytree(models / MODEL, own)
+    (own / WEIGHTS).rename(own / "epoch_7.safetensors")
+    folder, file, name = (
+        open_aligner("clip", Loading(models=tmp_path, offline=True), model=model)
+        for model in (str(own), str(own / "epoch_7.safetensors"), "own")
+    )
+    assert folder.worker.fingerprint == file.worker.fingerprint == name.worker.fingerprint
+    assert folder.worker.settings["model"] == "own"
+    for broken in ("no/such", "..", str(tmp_path / "nothing")):
+        with pytest.raises(MissingWeights):
+            open_aligner("clip", Loading(models=tmp_path, offline=True), model=broken)
+
+
+def test_bare_weights_are_refused(models: Path, tmp_path: Path) -> None:
+    bare = tmp_path / "ViT-B-16.safetensors"
+    shutil.copy(models / MODEL / WEIGHTS, bare)
+    with pytest.raises(MissingWeights, match=f"cannot be used.*{CONFIG}"):
+        open_aligner("clip", Loading(offline=True), model=str(bare))
+    shutil.copy(models / MODEL / CONFIG, tmp_path)
+    shutil.copy(bare, tmp_path / "other.safetensors")
+    with pytest.raises(MissingWeights, match="as one"):  # which one would it be?
+        open_aligner("clip", Loading(offline=True), model=str(bare))
+
+
+def test_each_mode_is_a_worker_and_all_share_the_embeddings(models: Path) -> None:
+    loading = Loading(models=models, offline=True)
+    aligners = [
+        open_aligner(name, loading, nobody=nobody)
+        for name in ("clip", "clip-region")
+        for nobody in (False, True)
+    ]
+    assert len({aligner.worker.fingerprint for aligner in aligners}) == 4
+    assert [aligner.worker.name for aligner in aligners] == ["clip", "clip", *["clip-region"] * 2]
+    encoders = {a.encoder.worker.fingerprint for a in aligners if isinstance(a, ClipAligner)}
+    assert len(encoders) == 1
+
+
+SENTENCES = ["a 30-year-old Man.", "a 20-year-old Woman with a happy expression."]
+
+
+def texts(mode: ClipMode, aspects: list[str], sentences: list[str]) -> list[str]:
+    return [item.text for item in mode.comparisons(aspects, sentences)]
+
+
+def test_the_papers_texts_are_aspect_and_sentence() -> None:
+    assert texts(ClipMode(), ["Ann"], SENTENCES) == [f"Ann, {face}" for face in SENTENCES]
+    assert texts(ClipMode(), ["Ann", "Ann"], SENTENCES[:1]) == []  # one aspect, one face
+    assert len(texts(ClipMode(), ["Ann", "NASA"], SENTENCES)) == 4
+    assert texts(ClipMode(), [], SENTENCES) == texts(ClipMode(), ["Ann"], []) == []
+
+
+def test_with_nobody_even_one_face_is_compared() -> None:
+    assert texts(ClipMode(nobody=True), ["Ann"], SENTENCES[:1]) == [
+        "Ann, a 30-year-old Man.",
+        "Ann, a place or a thing",
+    ]
+
+
+def test_a_region_is_compared_with_the_name() -> None:
+    mode = ClipMode(region=True, nobody=True)
+    assert texts(mode, ["@ RoyalFamily"], SENTENCES[:1]) == [
+        "a photo of RoyalFamily",
+        "a photo of a person",
+    ]
+    assert texts(mode, ["@"], SENTENCES[:1])[0] == "a photo of @"
+
+
+def test_a_region_has_context_and_stays_in_the_picture() -> None:
+    mode = ClipMode(region=True)
+    assert mode.view(Face(box=(100, 200, 40, 60))) == (80, 170, 80, 120)
+    assert mode.view(Face(box=(10, 0, 40, 60))) == (0, 0, 70, 90)
+    assert mode.view(Face()) is None  # no box is known: the whole picture
+    assert ClipMode().view(Face(box=(100, 200, 40, 60))) is None
+
+
+def test_nobody_is_taken_where_the_best_face_is_seen() -> None:
+    mode = ClipMode(nobody=True)
+    asked = mode.comparisons(["Ann", "NASA"], SENTENCES)
+    values = {("Ann", 0): (0.2, 0.1), ("Ann", 1): (0.3, 0.11), ("NASA", 0): (0.25, 0.4),
+              ("NASA", 1): (0.2, 0.9)}  # fmt: skip
+    names = ("Ann", "NASA")
+    similarities = [values[names[item.aspect], item.face][item.nobody] for item in asked]
+    found = mode.alignments(asked, similarities)
+    assert [(a.aspect, a.face, a.similarity) for a in found] == [
+        (0, 0, 0.2), (0, 1, 0.3), (1, 0, 0.25), (1, 1, 0.2), (0, None, 0.11), (1, None, 0.4)
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

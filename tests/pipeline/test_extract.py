@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from fitecli.alignment import ClipMode
 from fitecli.errors import MissingWeights, UsageProblem
 from fitecli.pictures import Picture
-from fitecli.pipeline.extract import ExtractOptions, Extractor, failures
+from fitecli.pipeline.clip_stage import ClipStage
+from fitecli.pipeline.extract import ExtractOptions, Extractor, failures, options_of
 from fitecli.pipeline.ingest import ingest
 from fitecli.pipeline.local import run_stage
+from fitecli.pipeline.published import add_published
 from fitecli.pipeline.stages import CaptionsStage, FacesStage
-from fitecli.pipeline.tweet_stages import ClipStage, DescriptionsStage
+from fitecli.pipeline.tweet_stages import DescriptionsStage
 from fitecli.records import Face, FeatureSet, Worker
 from fitecli.settings import Settings
-from fitecli.store import Scope, Store, open_store, run_query
+from fitecli.store import PendingImage, Scope, Store, open_store, run_query
 from tests.conftest import DEMO
 
 EVERYTHING = Scope()
@@ -29,10 +34,10 @@ def store(tmp_path: Path) -> Store:
     return open_store(tmp_path / "fite.db")
 
 
-def add(store: Store, tmp_path: Path, *records: object) -> None:
+def add(store: Store, tmp_path: Path, *records: object, images: Path = DEMO / "pictures") -> None:
     path = tmp_path / "tweets.jsonl"
     path.write_text("\n".join(map(json.dumps, records)), "utf-8")
-    ingest(store, path, dataset="d", images=DEMO / "pictures")
+    ingest(store, path, dataset="d", images=images)
 
 
 def ask(store: Store, sql: str) -> list[tuple[object, ...]]:
@@ -177,6 +182,8 @@ def test_auto_falls_back_aloud(store: Store, tmp_path: Path) -> None:
         ({"faces": "eyes"}, UsageProblem),
         ({"aligner": "eyes"}, UsageProblem),
         ({"template": "eyes"}, UsageProblem),
+        ({"assignment": "eyes"}, UsageProblem),
+        ({"nobody": True}, UsageProblem),
         ({"aligner": "clip"}, MissingWeights),
         ({"captioner": "some/model"}, MissingWeights),
         ({"faces": "deepface"}, MissingWeights),
@@ -198,7 +205,7 @@ class FakeClip:
     """Counts what is encoded; similarity is given by the first letter of a text."""
 
     def __init__(self) -> None:
-        self.worker = Worker("alignment", "clip", "fake")
+        self.worker = Worker("embeddings", "clip", "fake")
         self.pictures = 0
         self.texts: list[str] = []
 
@@ -232,6 +239,37 @@ class FakeCaptioner:
         return [f"A picture of {picture.width} pixels." for picture in pictures]
 
 
+def aligner_of(mode: ClipMode, faces: Worker = FakeAnalyser.worker) -> Worker:
+    """The worker of the fake CLIP in a mode."""
+    return Worker("alignment", mode.name, "fake", mode.settings, inputs=(faces.fingerprint,))
+
+
+def clip_stage(
+    store: Store,
+    clip: FakeClip,
+    mode: ClipMode = ClipMode(),
+    faces: Worker = FakeAnalyser.worker,
+    scope: Scope = EVERYTHING,
+    **more: Any,
+) -> ClipStage:
+    """The stage with a fake CLIP."""
+    return ClipStage(
+        store,
+        scope,
+        worker_id=store.register_worker(aligner_of(mode, faces)),
+        face_worker_id=store.register_worker(faces),
+        model=clip,
+        mode=mode,
+        embedding_worker_id=store.register_worker(clip.worker),
+        **more,
+    )
+
+
+def blank(item: PendingImage) -> Picture:
+    """A picture for a name whose file is not public."""
+    return Picture(np.zeros((1, 1, 3), np.uint8), 1, 1)
+
+
 def test_clip_encodes_each_picture_and_text_once(store: Store, tmp_path: Path) -> None:
     single = {"text": "Ann", "aspects": ["Ann"], "images": ["grace_hopper.jpg"]}
     records = [
@@ -243,13 +281,13 @@ def test_clip_encodes_each_picture_and_text_once(store: Store, tmp_path: Path) -
     faces, captions = store.register_worker(FakeAnalyser.worker), None
     captions = store.register_worker(FakeCaptioner.worker)
     clip = FakeClip()
-    aligner = store.register_worker(clip.worker)
+    stage = clip_stage(store, clip)
     features = store.register_feature_set(
         FeatureSet(
             "fake",
             FakeAnalyser.worker.fingerprint,
             FakeCaptioner.worker.fingerprint,
-            clip.worker.fingerprint,
+            aligner_of(ClipMode()).fingerprint,
         )
     )
     store.complete_feature_set(features)
@@ -258,14 +296,7 @@ def test_clip_encodes_each_picture_and_text_once(store: Store, tmp_path: Path) -
     stages = (
         FacesStage(store, faces, EVERYTHING, FakeAnalyser()),
         CaptionsStage(store, captions, EVERYTHING, FakeCaptioner()),
-        ClipStage(
-            store,
-            EVERYTHING,
-            worker_id=aligner,
-            face_worker_id=faces,
-            model=clip,
-            embedding_worker_id=aligner,
-        ),
+        stage,
         DescriptionsStage(store, EVERYTHING, features=row),
     )
     assert [run_stage(stage).done for stage in stages] == [2, 2, 3, 3]
@@ -283,17 +314,100 @@ def test_clip_encodes_each_picture_and_text_once(store: Store, tmp_path: Path) -
     captions_read = {row.caption for row in store.stored_aspects(EVERYTHING, row)}
     assert captions_read == {"A picture of 1024 pixels.", "A picture of 512 pixels."}
     add(store, tmp_path, {"id": "4", "text": "Cid", "aspects": ["Cid"], "images": ["joined.jpg"]})
-    late = ClipStage(
-        store,
-        EVERYTHING,
-        worker_id=aligner,
-        face_worker_id=faces,
-        model=clip,
-        embedding_worker_id=aligner,
-    )
-    assert run_stage(late).done == 1
+    assert run_stage(clip_stage(store, clip)).done == 1
     assert clip.pictures == 1
     assert len(clip.texts) == 6  # only the new aspect's
+
+
+def test_a_region_is_encoded_for_each_face_and_one_more_text_for_nobody(
+    store: Store, tmp_path: Path
+) -> None:
+    picture = {"images": ["joined.jpg"]}
+    for number in range(4):
+        name = f"Ann {number % 2}"
+        add(store, tmp_path, picture | {"id": str(number), "text": name, "aspects": [name, "NASA"]})
+    worker = store.register_worker(FakeAnalyser.worker)
+    run_stage(FacesStage(store, worker, EVERYTHING, FakeAnalyser()))
+    clip, mode = FakeClip(), ClipMode(region=True, nobody=True)
+    assert run_stage(clip_stage(store, clip, mode), batch=1).done == 4
+    assert clip.pictures == 2  # a region for each of two faces, whatever the batches
+    assert sorted(clip.texts) == [
+        "a photo of Ann 0", "a photo of Ann 1", "a photo of NASA", "a photo of a person"
+    ]  # fmt: skip
+    nobody = "select count(*) from alignment where face_id is null"
+    assert ask(store, f"{nobody} union all {nobody.replace('null', 'not null')}") == [(8,), (16,)]
+    whole = FakeClip()
+    assert run_stage(clip_stage(store, whole, ClipMode(nobody=True))).done == 4
+    assert whole.pictures == 1
+    assert run_stage(clip_stage(store, FakeClip(), ClipMode())).done == 4
+
+
+def test_a_picture_that_is_gone_leaves_its_faces_without_similarities(
+    store: Store, tmp_path: Path
+) -> None:
+    folder = tmp_path / "pictures"
+    shutil.copytree(DEMO / "pictures", folder)
+    gone = folder / "gone.jpg"
+    gone.write_bytes((folder / "joined.jpg").read_bytes() + b"\0")
+    add(store, tmp_path, JOINED, JOINED | {"id": "2", "images": ["gone.jpg"]}, images=folder)
+    worker = store.register_worker(FakeAnalyser.worker)
+    assert run_stage(FacesStage(store, worker, EVERYTHING, FakeAnalyser())).done == 2
+    gone.unlink()
+    clip = FakeClip()
+    assert run_stage(clip_stage(store, clip)).done == 2
+    assert clip.pictures == 1
+    rows = "select tweet.source_id, count(*) from alignment join aspect on aspect.id = aspect_id"
+    assert ask(store, f"{rows} join tweet on tweet.id = tweet_id group by 1") == [("1", 6)]
+
+
+def test_whose_face_it_is_by_a_real_clip(store: Store, tmp_path: Path, small_clip: Path) -> None:
+    add(store, tmp_path, JOINED)
+    made = {}
+    for aligner in ("clip", "clip-region"):
+        for nobody in (False, True):
+            job = Extractor(
+                store,
+                ExtractOptions(captioner="none", aligner=aligner, nobody=nobody, nobody_margin=-2),
+                Settings(models=small_clip, offline=True),
+                lambda message: None,
+            )
+            assert failures(job.run(EVERYTHING)) == 0
+            made[job.features.name] = job
+    assert list(made) == [
+        "bundled+clip", "bundled+clip+nobody", "bundled+clip-region", "bundled+clip-region+nobody"
+    ]  # fmt: skip
+    regions = ask(store, "select region from image_embedding")
+    assert len(regions) == 3  # the whole picture and two regions, each once for all four
+    texts = ask(
+        store,
+        "select features, text from description join feature_set on feature_set.id = "
+        "feature_set_id join (select id, name as features from feature_set) using (id)",
+    )
+    assert all(str(text).startswith("There are 2 people") for _, text in texts)
+    strict = ExtractOptions(captioner="none", aligner="clip-region", nobody=True, nobody_margin=2)
+    job = Extractor(store, strict, Settings(models=small_clip, offline=True), lambda message: None)
+    reports = job.run(EVERYTHING)
+    assert [(r.name, r.done) for r in reports] == [
+        ("faces", 0), ("alignment", 0), ("descriptions", 1)
+    ]  # fmt: skip
+    given = "select aspect from face_descriptions where features = '{}' and aspect is not null"
+    assert ask(store, given.format(job.features.name)) == []  # nobody beats every face by 2
+    assert ask(store, given.format("bundled+clip-region+nobody")) != []
+    again = options_of(store, job.features, ExtractOptions())
+    assert (again.aligner, again.nobody, again.nobody_margin) == ("clip-region", True, 2)
+
+
+def test_the_work_on_twitter_2017_is_minimal(store: Store, tmp_path: Path, published: Path) -> None:
+    add_published(store, "twitter2017", published, tell=lambda message: None)
+    features = store.feature_set("published")
+    assert features is not None
+    clip, faces = FakeClip(), store.worker(features.face_worker_id)
+    for split in ("train", "dev"):
+        run_stage(clip_stage(store, clip, faces=faces, decoder=blank, scope=Scope(split=split)))
+    assert (clip.pictures, len(clip.texts)) == (1064, 5102)  # of 1,312 pictures with faces
+    run_stage(clip_stage(store, clip, faces=faces, decoder=blank))
+    assert clip.pictures <= 1331
+    assert len(clip.texts) <= 6598
 
 
 class Interrupted(FakeAnalyser):

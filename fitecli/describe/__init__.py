@@ -6,17 +6,21 @@ the paper's text is template "paper". Where the two differ is told in docs/fidel
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from fitecli.describe.assignment import ASSIGNMENTS, NOBODY_MARGIN, assign, softmax
 from fitecli.records import EMOTIONS, GENDERS, RACES, Alignment, Face, FaceSentence
+
+__all__ = [
+    "ASSIGNMENTS", "ATTRIBUTES", "EXTRAS", "NOBODY_MARGIN", "TEMPLATES", "TEMPLATE_VERSION", "THETA",
+    "Rules", "assign", "describe", "leave_out", "match", "sentence", "softmax", "with_emotion", "write",
+]  # fmt: skip
 
 THETA = 0.4  # attributes less sure than this are left out; FITE, section 3.3
 TEMPLATE_VERSION = "1"  # raised when a rule below changes what is written
-SIMILARITY_DECIMALS = 4  # cosines of float16 embeddings move beyond that; ties go by order
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ class Rules:
     tell only of the face whose emotion is surest. Source of the ablations: FITE, section 4.4.
     extras: what the paper does not tell, of EXTRAS: "aligned-first" (faces with an aspect come
     first), "certainty" (how sure the emotion is, in a word) and "distribution" (all likely
-    emotions with their shares, sure or not).
+    emotions with their shares, sure or not). assignment, nobody_margin: see `assign`.
     """
 
     template: str = "published"
@@ -77,6 +81,8 @@ class Rules:
     without: frozenset[str] = frozenset()
     single_face: bool = False
     extras: frozenset[str] = frozenset()
+    assignment: str = "paper"
+    nobody_margin: float = NOBODY_MARGIN
 
     @property
     def words(self) -> Template:
@@ -173,49 +179,6 @@ def _person(face: Face, rules: Rules) -> str:
     return " ".join(part for part in parts if part)
 
 
-def assign(aspects: Sequence[str], faces: int, alignments: Sequence[Alignment]) -> dict[int, int]:
-    """Choose at most one aspect for each face: face index -> aspect index.
-
-    One face and one aspect belong together (appendix A.1). Otherwise each aspect points to the
-    face with the largest similarity (softmax over faces keeps that order); where several aspects
-    point to one face, the one with the largest similarity keeps it and the others get none. Equal
-    similarities go to the earlier face and the earlier aspect. An aspect whose best candidate is
-    "nobody" (face None) takes no part. Source: FITE, section 3.4 and appendix A.1.
-    """
-    if faces == 1 and len(aspects) == 1:
-        return {0: 0}
-    best: dict[int, tuple[float, int]] = {}  # face -> (similarity, aspect)
-    for index in range(len(aspects)):
-        candidates = [item for item in alignments if item.aspect == index]
-        if not candidates:
-            continue
-        top = max(candidates, key=lambda item: (_rounded(item), _order(item)))
-        if top.face is None:
-            continue
-        similarity = _rounded(top)
-        if top.face not in best or similarity > best[top.face][0]:
-            best[top.face] = (similarity, index)
-    return {face: aspect for face, (_, aspect) in sorted(best.items())}
-
-
-def _rounded(item: Alignment) -> float:
-    return round(item.similarity, SIMILARITY_DECIMALS)
-
-
-def _order(item: Alignment) -> float:
-    return -math.inf if item.face is None else -item.face
-
-
-def softmax(similarities: Sequence[float], scale: float) -> list[float]:
-    """Turn cosines into probabilities over the candidates; scale is CLIP's learned temperature."""
-    if not similarities:
-        return []
-    top = max(similarities)
-    weights = [math.exp(scale * (value - top)) for value in similarities]
-    total = sum(weights)
-    return [weight / total for weight in weights]
-
-
 def describe(
     faces: Sequence[Face],
     aspects: Sequence[str],
@@ -235,7 +198,9 @@ def describe(
         for item in alignments
         if item.aspect in position
     ]
-    chosen = assign(distinct, len(faces), known)
+    chosen = assign(
+        distinct, len(faces), known, rule=rules.assignment, nobody_margin=rules.nobody_margin
+    )
     return write(faces, aspects, {face: first[distinct[a]] for face, a in chosen.items()}, rules)
 
 
