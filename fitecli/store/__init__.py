@@ -6,9 +6,10 @@ from pathlib import Path
 from types import TracebackType
 
 from fitecli.errors import NotAStore
-from fitecli.store.database import check, make_engine, shown, store_url, upgrade
+from fitecli.store.database import backups_of, check, make_engine, shown, store_url, upgrade
 from fitecli.store.embeddings import Embeddings
 from fitecli.store.features import Features
+from fitecli.store.forgetting import Forgetting
 from fitecli.store.learning import Learning
 from fitecli.store.looking import Looking
 from fitecli.store.query import VIEWS, run_query
@@ -19,6 +20,7 @@ from fitecli.store.rows import (
     FacesFound,
     Failure,
     FeatureSetRow,
+    Forgotten,
     FoundFace,
     PendingImage,
     RunRow,
@@ -32,7 +34,7 @@ from fitecli.store.tweets import Tweets
 from fitecli.store.workers import Workers
 
 
-class Store(Tweets, Workers, Features, Embeddings, Looking, Learning):
+class Store(Tweets, Workers, Features, Embeddings, Looking, Learning, Forgetting):
     """An open store: verbs that take and give records; every batch is one transaction."""
 
     @property
@@ -84,6 +86,7 @@ __all__ = [
     "FacesFound",
     "Failure",
     "FeatureSetRow",
+    "Forgotten",
     "FoundFace",
     "PendingImage",
     "RunRow",
@@ -93,6 +96,7 @@ __all__ = [
     "StoredAspect",
     "TweetChain",
     "TweetFaces",
+    "backups_of",
     "open_store",
     "run_query",
     "upgrade",

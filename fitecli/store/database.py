@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from fitecli.errors import (
 from fitecli.settings import resource
 
 BUSY_SECONDS = 30
+BACKUP = ".backup-"  # between a store's name and the revision that it was of
 _BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED")
 _FULL = ("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_IOERR", "SQLITE_PERM")
 _FOREIGN = ("SQLITE_NOTADB", "SQLITE_CORRUPT")
@@ -230,10 +232,19 @@ def upgrade(place: str | Path, config: Config | None = None) -> tuple[str, str, 
     return revision, head(config), saved
 
 
+def backups_of(place: str | Path) -> list[Path]:
+    """The backups that upgrades of a SQLite store left beside it."""
+    url = store_url(place)
+    if url.get_backend_name() != "sqlite":
+        return []
+    path = Path(url.database or "")
+    return sorted(path.parent.glob(f"{escape(path.name)}{BACKUP}*"))
+
+
 def backup(path: Path, revision: str) -> Path:
     """Copy a SQLite store, with what its write-ahead log holds, to a file beside it."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-    target = path.with_name(f"{path.name}.backup-{revision}-{stamp}")
+    target = path.with_name(f"{path.name}{BACKUP}{revision}-{stamp}")
     with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(target)) as copy:
         source.backup(copy)
     return target

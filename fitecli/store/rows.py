@@ -175,6 +175,14 @@ class TweetChain:
 
 
 @dataclass(frozen=True)
+class Forgotten:
+    """What was removed: rows by table; files are the pictures that no tweet has any more."""
+
+    rows: Mapping[str, int]
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class StoreInfo:
     """What is in a store."""
 

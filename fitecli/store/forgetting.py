@@ -1,0 +1,182 @@
+"""Forgetting: rows of a tweet, a picture or an author vanish, and their bytes with them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, or_, select
+
+from fitecli.store.connection import StoreConnection, tables
+from fitecli.store.rows import Forgotten
+from fitecli.store.tweets import forget_readings
+
+CHUNK = 500  # values in one condition
+
+
+class Forgetting(StoreConnection):
+    """Verbs that remove what is known of somebody."""
+
+    def tweets_of(
+        self, *, source_id: str | None = None, author: str | None = None, dataset: str | None = None
+    ) -> list[int]:
+        """The tweets of an id (of any dataset, unless it is named) or of an author, however the
+        name is cased and with or without its @."""
+        tweet = tables["tweet"]
+        query = select(tweet.c.id)
+        if source_id is not None:
+            query = query.where(tweet.c.source_id == source_id)
+        if author is not None:
+            name = author.lower().removeprefix("@")
+            query = query.where(func.lower(tweet.c.author).in_([name, f"@{name}"]))
+        if dataset is not None:
+            query = query.where(tweet.c.dataset == dataset)
+        with self._reading() as connection:
+            return list(connection.execute(query.order_by(tweet.c.id)).scalars())
+
+    def mentions_of(self, author: str, tweet_ids: Sequence[int]) -> int:
+        """How many other tweets name an author by @name."""
+        tweet, name = tables["tweet"], f"@{author.removeprefix('@')}"
+        query = select(tweet.c.id, tweet.c.text).where(
+            tweet.c.text.icontains(name, autoescape=True)
+        )
+        mention = re.compile(rf"{re.escape(name)}\b", re.IGNORECASE)
+        with self._reading() as connection:
+            found = {row[0] for row in connection.execute(query) if mention.search(row[1])}
+        return len(found - set(tweet_ids))
+
+    def images_of(self, sha256: str) -> list[tuple[int, str]]:
+        """The pictures whose sha256 begins so: (id, sha256)."""
+        image = tables["image"]
+        query = select(image.c.id, image.c.sha256).where(image.c.sha256.startswith(sha256.lower()))
+        with self._reading() as connection:
+            return [(row[0], row[1]) for row in connection.execute(query)]
+
+    def aspect_texts(self, *, tweet_ids: Sequence[int], image_ids: Sequence[int]) -> set[str]:
+        """The aspects of tweets, and of the tweets that have one of the pictures."""
+        aspect, link = tables["aspect"], tables["tweet_image"]
+        found: set[str] = set()
+        with self._reading() as connection:
+            for ids in _chunks(tweet_ids):
+                query = select(aspect.c.text).where(aspect.c.tweet_id.in_(ids))
+                found |= set(connection.execute(query).scalars())
+            for ids in _chunks(image_ids):
+                mine = select(link.c.tweet_id).where(link.c.image_id.in_(ids))
+                query = select(aspect.c.text).where(aspect.c.tweet_id.in_(mine))
+                found |= set(connection.execute(query).scalars())
+        return found
+
+    def forget(
+        self,
+        *,
+        tweet_ids: Sequence[int] = (),
+        image_ids: Sequence[int] = (),
+        names: Iterable[str] = (),
+        dry_run: bool = False,
+    ) -> Forgotten:
+        """Remove tweets and pictures with all that was computed from them.
+
+        Pictures that only these tweets have go with them. Tweets that lose a picture lose what was
+        read from it, and are read anew. names: texts are embedded with them; those embeddings go,
+        too. SQLite overwrites the bytes. With dry_run nothing is kept of it but the report.
+        """
+        with self._writing() as connection:
+            if self.engine.dialect.name == "sqlite":
+                connection.exec_driver_sql("PRAGMA secure_delete = ON")
+            before = _counts(connection)
+            images = [*image_ids, *_only_theirs(connection, tweet_ids)]
+            files = _files(connection, images)
+            for ids in _chunks(images):
+                _forget_images(connection, ids)
+            for ids in _chunks(tweet_ids):
+                _forget_tweets(connection, ids)
+            for some in _chunks(sorted(names)):
+                embedded = tables["text_embedding"]
+                named = [embedded.c.text.icontains(name, autoescape=True) for name in some]
+                connection.execute(delete(embedded).where(or_(*named)))
+            after = _counts(connection)
+            if dry_run:
+                connection.rollback()
+        if not dry_run:
+            self._empty_log()
+        removed = {name: before[name] - after[name] for name in before}
+        return Forgotten({name: count for name, count in removed.items() if count}, files)
+
+    def _empty_log(self) -> None:
+        """SQLite's write-ahead log still holds the old pages: write it back and cut it."""
+        if self.engine.dialect.name == "sqlite":
+            connection = self.engine.raw_connection()
+            try:
+                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                connection.close()
+
+
+def _chunks(values: Iterable[Any]) -> Iterator[list[Any]]:
+    rest = iter(values)
+    while chunk := list(islice(rest, CHUNK)):
+        yield chunk
+
+
+def _counts(connection: Connection) -> dict[str, int]:
+    return {
+        name: int(connection.execute(select(func.count()).select_from(table)).scalar_one())
+        for name, table in tables.items()
+    }
+
+
+def _only_theirs(connection: Connection, tweet_ids: Sequence[int]) -> list[int]:
+    """Pictures that no other tweet has."""
+    link = tables["tweet_image"]
+    theirs: set[int] = set()
+    for ids in _chunks(tweet_ids):
+        query = select(link.c.image_id).where(link.c.tweet_id.in_(ids))
+        theirs |= set(connection.execute(query).scalars())
+    gone, shared = set(tweet_ids), set()
+    for images in _chunks(sorted(theirs)):
+        query = select(link.c.image_id, link.c.tweet_id).where(link.c.image_id.in_(images))
+        shared |= {row[0] for row in connection.execute(query) if row[1] not in gone}
+    return sorted(theirs - shared)
+
+
+def _files(connection: Connection, image_ids: Sequence[int]) -> tuple[str, ...]:
+    """Where the pictures were last found."""
+    link = tables["tweet_image"]
+    found: set[str] = set()
+    for ids in _chunks(image_ids):
+        query = select(link.c.path).where(link.c.image_id.in_(ids), link.c.path.is_not(None))
+        found |= set(connection.execute(query).scalars())
+    return tuple(sorted(found))
+
+
+def _forget_images(connection: Connection, ids: Sequence[int]) -> None:
+    link, image = tables["tweet_image"], tables["image"]
+    aspect, prediction = tables["aspect"], tables["prediction"]
+    query = select(link.c.tweet_id).where(link.c.image_id.in_(ids))
+    readers = set(connection.execute(query).scalars())
+    forget_readings(connection, readers)
+    for tweets in _chunks(sorted(readers)):
+        read = select(aspect.c.id).where(aspect.c.tweet_id.in_(tweets))
+        connection.execute(delete(prediction).where(prediction.c.aspect_id.in_(read)))
+    _forget_work(connection, "image", ids)
+    connection.execute(delete(image).where(image.c.id.in_(ids)))
+
+
+def _forget_tweets(connection: Connection, ids: Sequence[int]) -> None:
+    tweet, reject = tables["tweet"], tables["reject"]
+    query = select(tweet.c.dataset, tweet.c.source_id).where(tweet.c.id.in_(ids))
+    for dataset, source_id in connection.execute(query).all():
+        told = reject.c.reason.contains(repr(source_id), autoescape=True)
+        connection.execute(delete(reject).where(reject.c.dataset == dataset, told))
+    _forget_work(connection, "tweet", ids)
+    connection.execute(delete(tweet).where(tweet.c.id.in_(ids)))
+
+
+def _forget_work(connection: Connection, kind: str, ids: Sequence[int]) -> None:
+    """Rows that name their subject by kind and id, which no foreign key follows."""
+    for name in ("analysis", "lease"):
+        table = tables[name]
+        mine = (table.c.subject_kind == kind, table.c.subject_id.in_(ids))
+        connection.execute(delete(table).where(*mine))

@@ -1,0 +1,146 @@
+"""What is forgotten is gone from every table, and from the bytes of the file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from fitecli.errors import NoExamples, UsageProblem
+from fitecli.pipeline.classify import ClassifyJob, ClassifyOptions
+from fitecli.pipeline.extract import ExtractOptions, Extractor
+from fitecli.pipeline.forgetting import forget, left_alone
+from fitecli.pipeline.ingest import ingest
+from fitecli.settings import Settings
+from fitecli.store import Scope, Store, open_store, run_query
+from tests.conftest import DEMO
+
+TWEETS = [
+    {"id": "1", "text": "Grace Hopper met Eileen Collins", "author": "Ann",
+     "aspects": ["Grace Hopper", "Eileen Collins"], "images": ["joined.jpg"]},
+    {"id": "2", "text": "Wilhelmina Quux and NASA, says @ann", "author": "@Bob",
+     "aspects": ["Wilhelmina Quux", "NASA"], "images": ["joined.jpg", "grace_hopper.jpg"]},
+    {"id": "3", "text": "Zebulon alone, not @anna", "author": "cid", "aspects": ["Zebulon"]},
+]  # fmt: skip
+
+
+@pytest.fixture
+def store(tmp_path: Path, small_clip: Path) -> Store:
+    """Three tweets with all that can be computed of them."""
+    made = open_store(tmp_path / "fite.db")
+    path = tmp_path / "tweets.jsonl"
+    path.write_text("\n".join(map(json.dumps, TWEETS)), "utf-8")
+    ingest(made, path, dataset="d", images=DEMO / "pictures")
+    settings = Settings(models=small_clip, offline=True)
+    options = ExtractOptions(captioner="none", aligner="clip")
+    extractor = Extractor(made, options, settings, lambda message: None)
+    extractor.run(Scope())
+    extractor.run(Scope(), only="embeddings")
+    job = ClassifyJob(made, ClassifyOptions(), settings, lambda message: None)
+    assert len(list(job.dataset("d", None))) == 3
+    return made
+
+
+def ask(store: Store, sql: str) -> list[tuple[object, ...]]:
+    return [tuple(row) for row in run_query(store.place, sql)[1]]
+
+
+def content(store: Store) -> bytes:
+    """The bytes of the store, with what its write-ahead log holds."""
+    files = sorted(Path(store.place).parent.glob(Path(store.place).name + "*"))
+    return b"".join(file.read_bytes() for file in files)
+
+
+def counts(store: Store) -> dict[str, int]:
+    return dict(store.info().rows)
+
+
+def test_a_tweet_goes_with_its_own_picture_and_leaves_the_shared_one(store: Store) -> None:
+    before = counts(store)
+    assert b"Wilhelmina Quux" in content(store)
+    report = forget(store, tweet="2")
+    after = counts(store)
+    assert report.removed == {n: before[n] - after[n] for n in before if before[n] != after[n]}
+    assert report.removed["tweet"] == 1
+    assert report.removed["aspect"] == report.removed["prediction"] == 2
+    assert report.removed["image"] == 1
+    assert report.pictures == (str(DEMO / "pictures" / "grace_hopper.jpg"),)
+    assert b"Wilhelmina" not in content(store)
+    assert ask(store, "select distinct image.name from face join image on image.id = image_id") == [
+        ("joined.jpg",)
+    ]
+    for table in ("analysis", "lease"):
+        gone = f"select count(*) from {table} where subject_kind = '{{0}}' and subject_id not in "
+        for kind in ("tweet", "image"):
+            assert ask(store, gone.format(kind) + f"(select id from {kind})") == [(0,)]
+    with pytest.raises(NoExamples, match="'2'"):
+        forget(store, tweet="2")
+
+
+def test_a_picture_goes_and_its_tweets_are_read_anew(store: Store) -> None:
+    picture = DEMO / "pictures" / "joined.jpg"
+    sha256 = hashlib.sha256(picture.read_bytes()).hexdigest()
+    report = forget(store, image=sha256[:10].upper())
+    assert report.removed["image"] == 1
+    assert report.removed["face"] == 2
+    assert report.removed["description"] == 2
+    assert report.removed["prediction"] == 4
+    assert report.removed["image_embedding"] == 3
+    assert "tweet" not in report.removed
+    assert ask(store, "select count(*) from text_embedding where text like 'Grace%'") == [(0,)]
+    assert ask(store, "select count(*) from face_sentence") == [(0,)]
+    with pytest.raises(NoExamples, match=sha256):
+        forget(store, image=str(picture))  # by its file
+
+
+def test_an_author_goes_however_the_name_is_written(store: Store) -> None:
+    report = forget(store, author="@ANN")
+    assert report.removed["tweet"] == 1
+    assert "image" not in report.removed  # another tweet has it, too
+    assert report.mentions == 1  # not @anna
+    assert any("name the author" in sentence for sentence in left_alone(report))
+    assert ask(store, "select source_id from tweet order by 1") == [("2",), ("3",)]
+    assert forget(store, author="bob").removed["image"] == 2
+
+
+def test_a_dry_run_removes_nothing_and_says_the_same(store: Store) -> None:
+    before = counts(store)
+    planned = forget(store, tweet="1", dry_run=True)
+    assert counts(store) == before
+    assert forget(store, tweet="1").removed == planned.removed
+
+
+def test_the_dataset_narrows_and_backups_are_named(store: Store, tmp_path: Path) -> None:
+    ingest(store, tmp_path / "tweets.jsonl", dataset="other", images=DEMO / "pictures")
+    backup = Path(f"{store.place}.backup-0001-x")
+    backup.write_bytes(b"old")
+    assert forget(store, tweet="3", dataset="other").backups == (str(backup),)
+    assert ask(store, "select dataset from tweet where source_id = '3'") == [("d",)]
+    with pytest.raises(NoExamples, match="nowhere"):
+        forget(store, author="cid", dataset="nowhere")
+
+
+def test_a_conflict_that_names_the_tweet_goes_with_it(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "more.jsonl"
+    path.write_text(json.dumps({"id": "3", "text": "another text"}))
+    ingest(store, path, dataset="d")
+    assert ask(store, "select count(*) from reject") == [(1,)]
+    assert forget(store, tweet="3").removed["reject"] == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "Name one of"),
+        ({"tweet": "1", "author": "Ann"}, "Name one of"),
+        ({"image": "hopper.jpg"}, "no file and no sha256"),
+        ({"image": "0" * 64, "dataset": "d"}, "no dataset"),
+    ],
+)
+def test_wrong_use_is_told(options: dict[str, str], message: str, store: Store) -> None:
+    before = counts(store)
+    with pytest.raises(UsageProblem, match=message):
+        forget(store, **options)  # type: ignore[arg-type]
+    assert counts(store) == before
