@@ -13,13 +13,15 @@ from pathlib import Path
 
 import numpy as np
 
+from fitecli.catalogue import get
 from fitecli.errors import MissingWeights
+from fitecli.hub import fetch
 from fitecli.pictures import Picture
 from fitecli.records import Worker
 from fitecli.weights import folder_sha256, torch_device
 
-MODEL = "ViT-B-16"
-REPOSITORY = "timm/vit_base_patch16_clip_224.openai"  # the weights of OpenAI
+CLIP = get("ViT-B-16")
+MODEL = CLIP.name
 CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
 PICTURES_PER_BATCH = 32
 TEXTS_PER_BATCH = 256
@@ -31,27 +33,22 @@ def on_disk(models: Path | None) -> Path | None:
         return models / MODEL
     from huggingface_hub import try_to_load_from_cache
 
-    found = [try_to_load_from_cache(REPOSITORY, name) for name in (CONFIG, WEIGHTS)]
+    found = [try_to_load_from_cache(str(CLIP.repository), name) for name in (CONFIG, WEIGHTS)]
     return Path(str(found[0])).parent if all(isinstance(name, str) for name in found) else None
 
 
-def fetch(models: Path | None, *, offline: bool) -> Path:
-    """The folder of the model, from the hub where it must be; raises MissingWeights."""
+def locate(models: Path | None, *, offline: bool) -> Path:
+    """The folder of the model, brought from the hub where it must be; raises MissingWeights."""
     folder = on_disk(models)
-    if folder is not None:
-        return folder
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    try:
-        wanted = [CONFIG, WEIGHTS, "*.json", "*.txt"]
-        return Path(snapshot_download(REPOSITORY, allow_patterns=wanted, local_files_only=offline))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as exc:
-        where = (models or Path("FITE_MODELS")) / MODEL
+    if folder is None and models is not None and not offline:
+        folder = fetch(CLIP, models / MODEL)
+    if folder is None:
         raise MissingWeights(
-            f"The weights of CLIP {MODEL} are not on disk and cannot be fetched. Put {CONFIG} and "
-            f"{WEIGHTS} of {REPOSITORY} into {where}, or use --aligner prominence."
-        ) from exc
+            f"The weights of CLIP {MODEL} are not on disk. `{CLIP.pull}` brings them; or put "
+            f"{CONFIG} and {WEIGHTS} of {CLIP.source} into {(models or Path()) / MODEL}, or use "
+            "--aligner prominence."
+        )
+    return folder
 
 
 class ClipEncoder:
@@ -69,7 +66,7 @@ class ClipEncoder:
         import open_clip
         from safetensors import SafetensorError
 
-        folder = fetch(models, offline=offline)
+        folder = locate(models, offline=offline)
         try:
             model, preprocess = open_clip.create_model_from_pretrained(f"local-dir:{folder}")
             self._tokenise = open_clip.get_tokenizer(f"local-dir:{folder}")
