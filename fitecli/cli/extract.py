@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from fitecli.cli.console import Bars, counted, opened, print_json, print_table, tell
-from fitecli.cli.options import Dataset, Device, DryRun, Json, Split, Threads, cores
+from fitecli.cli.options import Dataset, Detector, Device, DryRun, Json, Split, Threads, cores
 
 
 def extract(
@@ -19,6 +19,7 @@ def extract(
         typer.Option(help="One stage: faces, captions, alignment, descriptions, embeddings."),
     ] = None,
     faces: Annotated[str, typer.Option(help="auto, bundled or deepface.")] = "auto",
+    detector: Detector = None,
     captioner: Annotated[str, typer.Option(help="auto, none, or a model.")] = "auto",
     aligner: Annotated[str, typer.Option(help="auto, clip or prominence.")] = "auto",
     template: Annotated[str, typer.Option(help="Wording: published or paper.")] = "published",
@@ -40,8 +41,9 @@ def extract(
     from fitecli.store import Scope
 
     options = ExtractOptions(
-        faces, captioner, aligner, template, theta, name, cores(threads), device, retry_failed
-    )
+        faces, captioner, aligner, template, theta, name, cores(threads), device, retry_failed,
+        detector,
+    )  # fmt: skip
     scope = Scope(dataset, split)
     with opened(ctx.obj, create=False) as store, Bars() as bars:
         store.require(dataset, split)

@@ -38,6 +38,7 @@ class ExtractOptions:
     threads: int = 2
     device: str = "auto"
     retry_failed: bool = False
+    detector: str | None = None  # of DeepFace's, if not its default
 
 
 class Extractor:
@@ -57,8 +58,11 @@ class Extractor:
             )
         self.store = store
         self.options = options
-        loading = Loading(options.threads, options.device, settings.models, settings.offline, tell)
-        self.analyser = open_analyser(options.faces, loading)
+        loading = Loading(
+            options.threads, options.device, settings.models, settings.offline, tell,
+            settings.deepface,
+        )  # fmt: skip
+        self.analyser = open_analyser(options.faces, loading, options.detector)
         self.captioner = open_captioner(options.captioner, loading)
         self.aligner = open_aligner(options.aligner, loading)
         faces: Worker = self.analyser.worker
@@ -173,6 +177,7 @@ def options_of(store: Store, features: FeatureSetRow, base: ExtractOptions) -> E
     return replace(
         base,
         faces=faces,
+        detector=store.worker(features.face_worker_id).settings.get("detector"),
         captioner=captioner,
         aligner=aligner,
         template=features.template,
