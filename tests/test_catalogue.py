@@ -35,6 +35,7 @@ def test_the_language_models_of_all_presets_are_known() -> None:
 def test_deepface_would_fetch_the_same_files() -> None:
     from deepface.models.demography.onnx import Age, Emotion, Gender, Race
     from deepface.models.face_detection import CenterFace, Dlib, OpenCv, YuNet
+    from retinaface.model import retinaface_onnx_model
 
     networks = catalogue.get("deepface")
     theirs = [module.WEIGHTS_URL[0] for module in (Age, Gender, Race, Emotion)]
@@ -42,6 +43,7 @@ def test_deepface_would_fetch_the_same_files() -> None:
     for name, address in (
         ("deepface-yunet", YuNet.WEIGHTS_URL),
         ("deepface-centerface", CenterFace.WEIGHTS_URL),
+        ("deepface-retinaface", retinaface_onnx_model.WEIGHTS_URLS[0]),
         ("deepface-dlib", Dlib.WEIGHTS_URL.removesuffix(".bz2")),
     ):
         (file,) = catalogue.get(name).files

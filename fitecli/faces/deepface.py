@@ -233,8 +233,8 @@ def _open_network(name: str, folder: Path) -> Any:
 
 
 def _providers(device: str) -> str:
-    """What DeepFace shall ask ONNX Runtime for, in the words of DEEPFACE_ONNX_PROVIDERS."""
-    return "cuda,cpu" if device == "cuda" or (device == "auto" and nvidia()) else "cpu"
+    """DEEPFACE_ONNX_PROVIDERS for a device; empty is DeepFace's default, CUDA and then the CPU."""
+    return "" if device == "cuda" or (device == "auto" and nvidia()) else "cpu"
 
 
 def _check_device(providers: Sequence[str], loading: Loading) -> None:

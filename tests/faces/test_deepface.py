@@ -28,7 +28,16 @@ from fitecli.weights import Loading, nvidia
 from tests.conftest import DEMO, ROOT
 
 MINE = folder(None, Settings.from_environment().deepface)  # what this machine has of DeepFace
-DETECTORS = ("dlib", "yunet", "opencv", "mtcnn", "fastmtcnn", "mediapipe", "centerface")
+DETECTORS = (
+    "dlib",
+    "yunet",
+    "opencv",
+    "mtcnn",
+    "fastmtcnn",
+    "mediapipe",
+    "centerface",
+    "retinaface",
+)
 GREY = Picture(np.full((200, 300, 3), 128, np.uint8), 300, 200)
 
 SHAPES = {"Age": (224, 3, 101), "Gender": (224, 3, 2), "Race": (224, 3, 6), "Emotion": (48, 1, 7)}
