@@ -33,6 +33,14 @@ class MissingWeights(FiteError):
     """Model weights are not on disk and cannot be fetched; the message says how to bring them."""
 
 
+class DownloadFailed(FiteError):
+    """A file could not be fetched, or is not the one that was asked for."""
+
+
+class DamagedWeights(FiteError):
+    """Files of model weights are not what they were; the message names the command that mends it."""
+
+
 class MissingPackage(FiteError):
     """A package of an optional part is not installed; the message says how to install it."""
 

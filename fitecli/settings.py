@@ -16,20 +16,22 @@ class Settings:
     models: Path = field(default_factory=lambda: Path.home() / ".cache" / "fite" / "models")
     published: Path | None = None
     offline: bool = False
+    deepface: Path | None = None  # where DeepFace keeps its weights, if told
     rank: int = 0  # of this process under torchrun
     processes: int = 1  # that torchrun started
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
-        """Read FITE_DB, FITE_MODELS, FITE_PUBLISHED, HF_HUB_OFFLINE and torchrun's variables."""
+        """Read FITE_DB, FITE_MODELS, FITE_PUBLISHED, HF_HUB_OFFLINE, DEEPFACE_HOME, torchrun's."""
         environ = os.environ if environ is None else environ
         defaults = cls()
-        published = environ.get("FITE_PUBLISHED")
+        published, deepface = environ.get("FITE_PUBLISHED"), environ.get("DEEPFACE_HOME")
         return cls(
             db=environ.get("FITE_DB") or defaults.db,
             models=Path(environ["FITE_MODELS"]) if environ.get("FITE_MODELS") else defaults.models,
             published=Path(published) if published else None,
             offline=environ.get("HF_HUB_OFFLINE", "").lower() in {"1", "on", "true", "yes"},
+            deepface=Path(deepface) if deepface else None,
             rank=_number(environ, "RANK", 0),
             processes=_number(environ, "WORLD_SIZE", 1),
         )

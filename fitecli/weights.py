@@ -16,13 +16,14 @@ Tell = Callable[[str], None]
 @dataclass(frozen=True)
 class Loading:
     """How models are loaded: CPU threads, device, FITE_MODELS, whether the network is left alone,
-    and who is told what was taken."""
+    who is told what was taken, and DEEPFACE_HOME where it is set."""
 
     threads: int = 2
     device: str = "auto"
     models: Path | None = None
     offline: bool = False
     tell: Tell = lambda message: None
+    deepface: Path | None = None
 
 
 FILES = frozenset({".json", ".safetensors", ".txt", ".model", ".onnx", ".codes"})
@@ -37,6 +38,33 @@ def folder_sha256(folder: Path) -> str:
             with path.open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
+
+
+def model_folder(name: str, models: Path | None) -> Path | None:
+    """The folder of a transformers model, if it is on disk with its configuration and weights.
+
+    Looks in the folder of that name, in FITE_MODELS and in the hub's cache.
+    """
+    for folder in (Path(name), *([models / name] if models else [])):
+        if _complete(folder):
+            return folder
+    from huggingface_hub import try_to_load_from_cache
+
+    try:
+        found = try_to_load_from_cache(name, "config.json")
+    except ValueError:  # no valid name of the hub
+        return None
+    cached = Path(found).parent if isinstance(found, str) else None
+    return cached if cached is not None and _complete(cached) else None
+
+
+def _complete(folder: Path) -> bool:
+    return (folder / "config.json").is_file() and any(folder.glob("*.safetensors"))
+
+
+def nvidia() -> bool:
+    """Whether this machine has an NVIDIA GPU with its driver."""
+    return Path("/proc/driver/nvidia/version").exists()
 
 
 def torch_device(name: str, threads: int = 0) -> Any:

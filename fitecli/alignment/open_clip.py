@@ -17,13 +17,15 @@ from typing import Any
 import numpy as np
 
 from fitecli.alignment.modes import ClipMode
+from fitecli.catalogue import get, of_hub
 from fitecli.errors import MissingWeights
+from fitecli.hub import fetch
 from fitecli.pictures import Picture
 from fitecli.records import Worker
 from fitecli.weights import folder_sha256, torch_device
 
-MODEL = "ViT-B-16"
-REPOSITORY = "timm/vit_base_patch16_clip_224.openai"  # the weights of OpenAI
+CLIP = get("ViT-B-16")
+MODEL = CLIP.name
 CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
 PICTURES_PER_BATCH = 32
 TEXTS_PER_BATCH = 256
@@ -37,7 +39,7 @@ def on_disk(models: Path | None, name: str = MODEL) -> Path | None:
     for folder in folders:
         if (folder / CONFIG).is_file() and any(folder.glob("*.safetensors")):
             return folder
-    return _in_cache(REPOSITORY if name == MODEL else name)
+    return _in_cache(str(of_hub(name).repository))
 
 
 def _folder_of(path: Path) -> Path:
@@ -49,7 +51,7 @@ def _folder_of(path: Path) -> Path:
         raise MissingWeights(
             f"{path} cannot be used: weights belong into a folder of their own, as one "
             f".safetensors file beside the {CONFIG} that tells their architecture and how pictures "
-            f"are prepared for them. {REPOSITORY} on the hub has both for {MODEL}."
+            f"are prepared for them. {CLIP.source} has both for {MODEL}."
         )
     return path.parent
 
@@ -64,24 +66,18 @@ def _in_cache(repository: str) -> Path | None:
     return Path(str(found[0])).parent if all(isinstance(name, str) for name in found) else None
 
 
-def fetch(models: Path | None, name: str = MODEL, *, offline: bool) -> Path:
-    """The folder of a model, from the hub where it must be; raises MissingWeights."""
+def locate(models: Path | None, name: str = MODEL, *, offline: bool) -> Path:
+    """The folder of a model, brought from the hub where it must be; raises MissingWeights."""
     folder = on_disk(models, name)
-    if folder is not None:
-        return folder
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    repository = REPOSITORY if name == MODEL else name
-    try:
-        wanted = [CONFIG, WEIGHTS, "*.json", "*.txt"]
-        return Path(snapshot_download(repository, allow_patterns=wanted, local_files_only=offline))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as exc:
-        where = (models or Path("FITE_MODELS")) / name
+    if folder is None and models is not None and not offline:
+        folder = fetch(replace(of_hub(name), patterns=CLIP.patterns), models / name)
+    if folder is None:
+        hint = f"`{CLIP.pull}` brings them; or put" if name == MODEL else "Put"
         raise MissingWeights(
-            f"The weights of CLIP {name} are not on disk and cannot be fetched. Put {CONFIG} and "
-            f"{WEIGHTS} of {repository} into {where}, or use --aligner prominence."
-        ) from exc
+            f"The weights of CLIP {name} are not on disk. {hint} {CONFIG} and {WEIGHTS} of "
+            f"{of_hub(name).source} into {(models or Path()) / name}, or use --aligner prominence."
+        )
+    return folder
 
 
 class ClipEncoder:
@@ -103,7 +99,7 @@ class ClipEncoder:
         import open_clip
         from safetensors import SafetensorError
 
-        folder = fetch(models, name, offline=offline)
+        folder = locate(models, name, offline=offline)
         try:
             model, preprocess = open_clip.create_model_from_pretrained(f"local-dir:{folder}")
             self._tokenise = open_clip.get_tokenizer(f"local-dir:{folder}")

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from fitecli.catalogue import get
 from fitecli.errors import MissingWeights
 from fitecli.pictures import Picture
 from fitecli.records import Worker
-from fitecli.weights import Loading
+from fitecli.weights import Loading, model_folder
 
-DEFAULT_MODEL = "Salesforce/blip-image-captioning-base"
+DEFAULT_MODEL = get("blip-image-captioning-base").name
 
 
 class Captioner(Protocol):
@@ -30,9 +31,9 @@ def open_captioner(name: str = "auto", loading: Loading = Loading()) -> Captione
     """
     if name == "none":
         return None
-    from fitecli.captions.transformers import TransformersCaptioner, on_disk
+    from fitecli.captions.transformers import TransformersCaptioner
 
-    if name == "auto" and on_disk(DEFAULT_MODEL, loading.models) is None:
+    if name == "auto" and model_folder(DEFAULT_MODEL, loading.models) is None:
         loading.tell(f"Captions: none ({DEFAULT_MODEL} is not on disk; name it with --captioner).")
         return None
     try:

@@ -5,34 +5,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from fitecli.catalogue import find, of_hub
 from fitecli.errors import MissingWeights
+from fitecli.hub import fetch
 from fitecli.pictures import Picture
 from fitecli.records import Worker
-from fitecli.weights import folder_sha256, torch_device
+from fitecli.weights import folder_sha256, model_folder, torch_device
 
 VERSION = "1"
 MAX_NEW_TOKENS = 30
 BATCH = 8
 
 
-def on_disk(name: str, models: Path | None) -> Path | None:
-    """The folder of a model, if it is there: as given, in FITE_MODELS, or in the hub's cache."""
-    for folder in (Path(name), *([models / name] if models else [])):
-        if _complete(folder):
-            return folder
-    from huggingface_hub import try_to_load_from_cache
-
-    try:
-        found = try_to_load_from_cache(name, "config.json")
-    except ValueError:  # no valid name of the hub
-        return None
-    cached = Path(found).parent if isinstance(found, str) else None
-    return cached if cached is not None and _complete(cached) else None
-
-
-def _complete(folder: Path) -> bool:
-    """Whether a folder has a configuration and weights."""
-    return (folder / "config.json").is_file() and any(folder.glob("*.safetensors"))
+def locate(name: str, models: Path | None, *, offline: bool) -> Path:
+    """The folder of a model, brought from the hub where it must be; raises MissingWeights."""
+    folder = model_folder(name, models)
+    if folder is None and models is not None and not offline:
+        folder = fetch(of_hub(name), models / name)
+    if folder is None:
+        known = find(name)
+        hint = f"`{known.pull}` brings it; or put" if known else "Put"
+        raise MissingWeights(
+            f"The captioner {name!r} is not on disk. {hint} its config, weights (safetensors) and "
+            f"processor into {(models or Path()) / name}, or use --captioner none."
+        )
+    return folder
 
 
 class TransformersCaptioner:
@@ -47,33 +44,29 @@ class TransformersCaptioner:
         device: str = "auto",
         offline: bool = False,
     ) -> None:
-        """name: of the hub, or a folder. Raises MissingWeights where it cannot be loaded."""
+        """name: of the hub, or a folder. Raises MissingWeights where it cannot be had or loaded."""
         from safetensors import SafetensorError
         from transformers import AutoModelForImageTextToText, AutoProcessor
 
-        source = on_disk(name, models) or name
-        local = offline or isinstance(source, Path)
+        folder = locate(name, models, offline=offline)
         try:
-            self._processor = AutoProcessor.from_pretrained(source, local_files_only=local)
+            self._processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
             self._model = AutoModelForImageTextToText.from_pretrained(
-                source, local_files_only=local, use_safetensors=True
+                folder, local_files_only=True, use_safetensors=True
             ).eval()
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as exc:
-            where = (models or Path()) / name
             raise MissingWeights(
-                f"The captioner {name!r} is not on disk and cannot be fetched ({_first(exc)}). "
-                f"Put its config, weights (safetensors) and processor into {where}, or use "
-                "--captioner none."
+                f"The captioner {name!r} in {folder} cannot be loaded ({_first(exc)}). Bring it "
+                "again, or use --captioner none."
             ) from exc
         self._device = torch_device(device, threads)
-        folder = on_disk(name, models)
         self._model.to(self._device)
         self.worker = Worker(
             "captions",
-            name if source != Path(name) else Path(name).name,
+            name if folder != Path(name) else folder.name,
             VERSION,
             settings={"max_new_tokens": MAX_NEW_TOKENS, "decoding": "greedy"},
-            weights_sha256=folder_sha256(folder) if folder else None,
+            weights_sha256=folder_sha256(folder),
         )
 
     def caption(self, pictures: Sequence[Picture]) -> list[str]:

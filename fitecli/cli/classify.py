@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 import typer
 
 from fitecli.cli.console import counted, opened, tell
-from fitecli.cli.options import Device, DryRun, Features, Split, Threads, cores, tweet_source
+from fitecli.cli.options import (
+    Detector,
+    Device,
+    DryRun,
+    Features,
+    Split,
+    Threads,
+    cores,
+    tweet_source,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from fitecli.pipeline.classify import ClassifyOptions
@@ -42,6 +51,7 @@ def classify(
     format: Annotated[str, typer.Option(help="Format of the file.")] = "auto",
     features: Features = None,
     faces: Annotated[str | None, typer.Option(help="auto (default), bundled or deepface.")] = None,
+    detector: Detector = None,
     captioner: Annotated[
         str | None, typer.Option(help="none (default), or a model (loads torch).")
     ] = None,
@@ -73,10 +83,11 @@ def classify(
     )
     options = replace(
         options,
-        fresh=any(name is not None for name in (faces, captioner, aligner)),
+        fresh=any(name is not None for name in (faces, detector, captioner, aligner)),
         extract=replace(
             options.extract,
             faces=faces or "auto",
+            detector=detector,
             captioner=captioner or "none",
             aligner=aligner or "prominence",
             threads=cores(threads),

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from fitecli.cli.console import Bars, counted, opened, print_json, print_table, tell
-from fitecli.cli.options import Dataset, Device, DryRun, Json, Split, Threads, cores
+from fitecli.cli.options import Dataset, Detector, Device, DryRun, Json, Split, Threads, cores
 
 
 def extract(
@@ -19,6 +19,7 @@ def extract(
         typer.Option(help="One stage: faces, captions, alignment, descriptions, embeddings."),
     ] = None,
     faces: Annotated[str, typer.Option(help="auto, bundled or deepface.")] = "auto",
+    detector: Detector = None,
     captioner: Annotated[str, typer.Option(help="auto, none, or a model.")] = "auto",
     aligner: Annotated[str, typer.Option(help="auto, clip, clip-region or prominence.")] = "auto",
     clip: Annotated[
@@ -53,6 +54,7 @@ def extract(
 
     options = ExtractOptions(
         faces=faces,
+        detector=detector,
         captioner=captioner,
         aligner=aligner,
         clip=clip,

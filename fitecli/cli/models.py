@@ -3,49 +3,88 @@
 from __future__ import annotations
 
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
-from fitecli.cli.console import print_json, print_table
-from fitecli.cli.options import Json
+from fitecli.cli.console import Bars, print_json, print_table, tell
+from fitecli.cli.options import DryRun, Json
 
-group = typer.Typer(help="The exported models that are installed.", no_args_is_help=True)
+group = typer.Typer(
+    help="Weights: those that fite uses and exported models, for machines without a network.",
+    no_args_is_help=True,
+)
+Names = Annotated[list[str] | None, typer.Argument(help="Names as `fite models list` tells them.")]
+COLUMNS = ("name", "role", "MB", "licence", "from", "on disk")
 
 
 @group.command("list")
 def list_models(ctx: typer.Context, as_json: Json = False) -> None:
-    """List the exported models by name."""
-    from fitecli.classifier import ExportedConfig
-    from fitecli.pipeline.models import exported_folders
+    """List all weights and exported models: size, licence, source, and where they lie."""
+    from fitecli.pipeline.models import listing
 
-    rows = [
-        {
-            "name": folder.name,
-            "precision": config.precision,
-            "preset": config.preset,
-            "features": config.features,
-            "megabytes": round(sum(f.stat().st_size for f in folder.iterdir()) / 1e6, 1),
-            "path": str(folder),
-        }
-        for folder in exported_folders(ctx.obj)
-        for config in (ExportedConfig.read(folder),)
-    ]
+    found = listing(ctx.obj)
     if as_json:
-        print_json(rows)
-    elif rows:
-        print_table(None, list(rows[0]), [list(row.values()) for row in rows])
-    else:
-        typer.echo("No model is installed; `fite export CHECKPOINT --output exported/NAME`.")
+        print_json(found)
+        return
+    keys = ("name", "role", "megabytes", "licence")
+    rows = [[*(row[k] for k in keys), _host(row["from"]), row["path"] or "no"] for row in found]
+    print_table(None, COLUMNS, rows)
+
+
+def _host(source: str) -> str:
+    """The host of an address; what is none stays as it is."""
+    return urlsplit(source).hostname or source
+
+
+@group.command()
+def pull(
+    ctx: typer.Context,
+    names: Names = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="All that do not come with a Python package.")
+    ] = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Bring weights into FITE_MODELS, checked; goes on where it stopped."""
+    from fitecli.pipeline import pulling
+
+    entries = pulling.wanted(names or (), ctx.obj, all=everything)
+    if dry_run:
+        rows = [
+            (w.name, w.megabytes, w.source, str(pulling.place(w, ctx.obj)))
+            for w in entries
+            if pulling.on_disk(w, ctx.obj) is None
+        ]
+        print_table("Would fetch", ("name", "MB", "from", "to"), rows)
+        return
+    for weights in entries:
+        with Bars() as bars:
+            typer.echo(pulling.pull(weights, ctx.obj, tell=tell, progress=bars))
+
+
+@group.command()
+def verify(ctx: typer.Context, names: Names = None) -> None:
+    """Compare every file of weights with its published or recorded sha256."""
+    from fitecli.errors import DamagedWeights
+    from fitecli.pipeline.pulling import repair, verify
+
+    found = verify(names or (), ctx.obj)
+    rows = [(item.weights, item.path.name, item.state) for item in found]
+    print_table(None, ("name", "file", "sha256"), rows)
+    if reasons := repair(found):
+        raise DamagedWeights("\n".join(reasons))
 
 
 @group.command()
 def path(
-    ctx: typer.Context, name: Annotated[str, typer.Argument(help="A model's name or folder.")]
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="A model's or weights' name, or a folder.")],
 ) -> None:
-    """Print the folder of a model."""
-    from fitecli.pipeline.models import locate_model
+    """Print the folder of a model, or of weights."""
+    from fitecli.pipeline.models import locate
 
-    typer.echo(locate_model(name, ctx.obj))
+    typer.echo(locate(name, ctx.obj))
 
 
 def add_to(app: typer.Typer) -> None:

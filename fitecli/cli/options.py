@@ -29,6 +29,9 @@ Fidelity = Annotated[
     str, typer.Option(help="ours, paper (as its text tells) or released (as its authors' code).")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
+Detector = Annotated[
+    str | None, typer.Option(help="One of DeepFace's detectors (default: yunet); takes DeepFace.")
+]
 Dataset = Annotated[str | None, typer.Option(help="Dataset (default: all).")]
 Split = Annotated[str | None, typer.Option(help="Split (default: all).")]
 

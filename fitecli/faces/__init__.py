@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from fitecli.errors import MissingWeights, UsageProblem
@@ -22,26 +23,31 @@ class FaceAnalyser(Protocol):
         """The faces of each picture, from left to right; boxes in pixels of the original."""
 
 
-def open_analyser(name: str = "auto", loading: Loading = Loading()) -> FaceAnalyser:
+def open_analyser(
+    name: str = "auto", loading: Loading = Loading(), detector: str | None = None
+) -> FaceAnalyser:
     """Open an analyser; "auto" takes DeepFace where all its weights are on disk, else bundled.
 
-    Raises UsageProblem for an unknown name, MissingWeights where a named one cannot be loaded.
+    A detector is one of DeepFace's, and naming one names DeepFace. Raises UsageProblem for an
+    unknown name, MissingWeights or MissingPackage where a named one cannot be loaded.
     """
-    from fitecli.faces.bundled import BundledAnalyser
-
     if name not in ANALYSERS:
         raise UsageProblem(f"There is no face analyser {name!r}; choose {', '.join(ANALYSERS)}.")
+    if name == "bundled" and detector is not None:
+        raise UsageProblem("A detector is DeepFace's: --faces bundled has its own.")
+    from fitecli.faces.bundled import BundledAnalyser
+
     if name == "bundled":
         return BundledAnalyser(threads=loading.threads)
-    from fitecli.faces.deepface import DeepFaceAnalyser, missing_weights
+    from fitecli.faces import deepface
 
-    if name == "deepface":
-        return DeepFaceAnalyser(offline=loading.offline)
-    if missing_weights():
+    if name == "deepface" or detector is not None:
+        return deepface.DeepFaceAnalyser(detector or deepface.DETECTOR, loading)
+    if deepface.missing_weights(deepface.folder(loading.models, loading.deepface)):
         loading.tell("Faces: bundled (DeepFace's weights are not on disk; it tells no race).")
         return BundledAnalyser(threads=loading.threads)
     try:
-        analyser = DeepFaceAnalyser(offline=True)
+        analyser = deepface.DeepFaceAnalyser(loading=replace(loading, offline=True))
     except MissingWeights as error:
         loading.tell(f"Faces: bundled. {error}")
         return BundledAnalyser(threads=loading.threads)

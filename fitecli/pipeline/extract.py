@@ -32,11 +32,12 @@ Tell = Callable[[str], None]
 class ExtractOptions:
     """How features are made; "auto" takes the best that works here and says what it took.
 
-    clip: a CLIP other than the paper's. nobody: whether CLIP may leave an aspect without a face.
-    assignment, nobody_margin: see `describe.assign`.
+    detector: one of DeepFace's. clip: a CLIP other than the paper's. nobody: whether CLIP may leave
+    an aspect without a face. assignment, nobody_margin: see `describe.assign`.
     """
 
     faces: str = "auto"
+    detector: str | None = None
     captioner: str = "auto"
     aligner: str = "auto"
     clip: str | None = None
@@ -65,8 +66,15 @@ class Extractor:
         _one_of("assignment", options.assignment, describe.ASSIGNMENTS)
         self.store = store
         self.options = options
-        loading = Loading(options.threads, options.device, settings.models, settings.offline, tell)
-        self.analyser = open_analyser(options.faces, loading)
+        loading = Loading(
+            threads=options.threads,
+            device=options.device,
+            models=settings.models,
+            offline=settings.offline,
+            tell=tell,
+            deepface=settings.deepface,
+        )
+        self.analyser = open_analyser(options.faces, loading, options.detector)
         self.captioner = open_captioner(options.captioner, loading)
         self.aligner = open_aligner(
             options.aligner, loading, nobody=options.nobody, model=options.clip
@@ -202,6 +210,7 @@ def options_of(store: Store, features: FeatureSetRow, base: ExtractOptions) -> E
     return replace(
         base,
         faces=_name(faces),
+        detector=faces.settings.get("detector") if faces else None,
         captioner=_name(captioner),
         aligner=_name(aligner),
         clip=asked.get("model"),

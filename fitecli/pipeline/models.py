@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fitecli.classifier import is_exported
-from fitecli.errors import NotAModel, UsageProblem
+from fitecli import catalogue
+from fitecli.classifier import ExportedConfig, is_exported
+from fitecli.errors import MissingWeights, NotAModel, UsageProblem
 from fitecli.evaluation import Predictor
+from fitecli.pipeline.pulling import on_disk
 from fitecli.records import Example, Prediction
 from fitecli.settings import Settings, resource
 from fitecli.store import FeatureSetRow, Store
@@ -28,6 +30,57 @@ def locate_model(name: str, settings: Settings) -> Path:
         f"There is no model {name!r}: give a checkpoint's or exported model's folder, "
         f"or one of the names {', '.join(known) or '(none is installed)'}."
     )
+
+
+def locate(name: str, settings: Settings) -> Path:
+    """Find a model as `locate_model` does, or weights of the catalogue that are on disk.
+
+    Raises NotAModel for an unknown name, MissingWeights with the command that brings them.
+    """
+    weights = catalogue.find(name)
+    if weights is None:
+        return locate_model(name, settings)
+    folder = on_disk(weights, settings)
+    if folder is None:
+        raise MissingWeights(f"{weights.name} is not on disk: `{weights.pull}`.")
+    return folder
+
+
+def listing(settings: Settings) -> list[dict[str, Any]]:
+    """All weights of the catalogue and all exported models: what they are and where they lie.
+
+    Keys: name, role (fite: an exported model), megabytes, licence, from, path (None: not on disk);
+    of an exported model also precision, preset and features.
+    """
+    found: list[dict[str, Any]] = []
+    for weights in catalogue.entries():
+        folder = on_disk(weights, settings)
+        found.append(
+            {
+                "name": weights.name,
+                "role": weights.role,
+                "megabytes": weights.megabytes,
+                "licence": weights.licence,
+                "from": weights.source,
+                "path": None if folder is None else str(folder),
+            }
+        )
+    return found + [_exported(folder) for folder in exported_folders(settings)]
+
+
+def _exported(folder: Path) -> dict[str, Any]:
+    config = ExportedConfig.read(folder)
+    return {
+        "name": folder.name,
+        "role": "fite",
+        "megabytes": round(sum(file.stat().st_size for file in folder.iterdir()) / 1e6, 1),
+        "licence": None,
+        "from": "fite export",
+        "path": str(folder),
+        "precision": config.precision,
+        "preset": config.preset,
+        "features": config.features,
+    }
 
 
 def about(folder: Path) -> dict[str, Any]:

