@@ -72,7 +72,9 @@ def open_picture(
             if image.getexif().get(ORIENTATION) in SIDEWAYS:
                 width, height = height, width
             image.draft("RGB", _at_least(image.size, longest_side))
-            rgb = _rgb(ImageOps.exif_transpose(image))
+            ImageOps.exif_transpose(image, in_place=True)
+            rgb = _rgb(image)
+            rgb.thumbnail((longest_side, longest_side))
     except FileNotFoundError as exc:
         raise UnreadableImage(f"{path}: there is no such file.") from exc
     except UnidentifiedImageError as exc:
@@ -81,7 +83,6 @@ def open_picture(
         raise UnreadableImage(f"{path}: it has more than {max_pixels:,} pixels.") from exc
     except (*DECODER_ERRORS, zlib.error) as exc:
         raise UnreadableImage(f"{path}: the picture cannot be decoded ({exc}).") from exc
-    rgb.thumbnail((longest_side, longest_side))
     return Picture(np.array(rgb), width, height, max(width, height) / max(rgb.size))
 
 
@@ -91,23 +92,25 @@ def _at_least(size: tuple[int, int], longest_side: int) -> tuple[int, int]:
     return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
 
 
-def _white(mode: str, largest: float) -> float:
-    """The value that means white: 16 bits, or for floating point 1 or 255 by what is there."""
-    if mode != "F":
-        return 65535.0
-    return 1.0 if largest <= 1 else 255.0
+def _eight_bits(grey: np.ndarray) -> np.ndarray:
+    """Deeper greys as uint8: white is 65535, or for floating point 1 or 255 by what is there."""
+    if grey.dtype.kind != "f":
+        return (grey.clip(0, 65535) // 257).astype(np.uint8)
+    white = 1.0 if grey.max(initial=0) <= 1 else 255.0
+    return (grey.clip(0, white) * (255 / white)).astype(np.uint8)
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    """Any mode as 8-bit RGB: 16-bit greys are scaled, what is transparent becomes white."""
+    """Any mode as 8-bit RGB: 16-bit greys are scaled, what is transparent becomes white.
+
+    What is RGB already is no copy: a large picture is in memory once.
+    """
     from PIL import Image
 
     if image.mode.startswith("I") or image.mode == "F":
-        grey = np.asarray(image, dtype=np.float64)
-        top = _white(image.mode, float(grey.max(initial=0)))
-        return Image.fromarray((grey.clip(0, top) * (255 / top)).astype(np.uint8)).convert("RGB")
+        return Image.fromarray(_eight_bits(np.asarray(image))).convert("RGB")
     if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
         rgba = image.convert("RGBA")
         white = Image.new("RGBA", rgba.size, "white")
         return Image.alpha_composite(white, rgba).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")

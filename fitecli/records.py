@@ -11,6 +11,12 @@ from typing import Any
 LABELS = ("negative", "neutral", "positive")
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 GENDERS = ("Woman", "Man")
+ATTRIBUTES = (
+    "age",
+    "race",
+    "gender",
+    "emotion",
+)  # of a face, in the order that sentences tell them
 RACES = ("asian", "indian", "black", "white", "middle eastern", "latino hispanic")
 
 

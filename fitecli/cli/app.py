@@ -22,7 +22,7 @@ INTERRUPTED = 130
 BROKEN_PIPE = 141  # as the shell reports it of other tools
 COMMANDS = (
     "ingest", "datasets", "stats", "extract", "train", "evaluate", "experiment", "export",
-    "classify", "sql", "show", "report", "plot", "models", "store", "forget", "doctor",
+    "classify", "sql", "show", "faces", "report", "plot", "models", "store", "forget", "doctor",
     "demo",
 )  # fmt: skip
 

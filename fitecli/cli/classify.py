@@ -14,6 +14,7 @@ import typer
 
 from fitecli.cli.console import counted, opened, tell
 from fitecli.cli.options import (
+    ALL_ATTRIBUTES,
     Detector,
     Device,
     DryRun,
@@ -21,6 +22,7 @@ from fitecli.cli.options import (
     Split,
     Threads,
     cores,
+    names_of,
     tweet_source,
 )  # fmt: skip
 
@@ -52,6 +54,9 @@ def classify(
     features: Features = None,
     faces: Annotated[str | None, typer.Option(help="auto (default), bundled or deepface.")] = None,
     detector: Detector = None,
+    attributes: Annotated[
+        str | None, typer.Option(help="Compute only these: age, race, gender, emotion (default).")
+    ] = None,
     captioner: Annotated[
         str | None, typer.Option(help="none (default), or a model (loads torch).")
     ] = None,
@@ -83,11 +88,12 @@ def classify(
     )
     options = replace(
         options,
-        fresh=any(name is not None for name in (faces, detector, captioner, aligner)),
+        fresh=any(name is not None for name in (faces, detector, attributes, captioner, aligner)),
         extract=replace(
             options.extract,
             faces=faces or "auto",
             detector=detector,
+            attributes=names_of(attributes or ALL_ATTRIBUTES),
             captioner=captioner or "none",
             aligner=aligner or "prominence",
             threads=cores(threads),

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from fitecli.cli.console import opened, print_json, print_table, tell
-from fitecli.cli.options import Device, Features, Json, Threads
+from fitecli.cli.options import Device, Features, Json, Threads, names_of
 
 
 def evaluate(
@@ -30,7 +30,7 @@ def evaluate(
     from fitecli.pipeline.evaluating import EvaluateOptions
     from fitecli.pipeline.evaluating import evaluate as run
 
-    without = tuple(withhold.split(",")) if withhold else ()
+    without = names_of(withhold)
     options = EvaluateOptions(model, dataset, split, against, features, device, threads, without)
     with opened(ctx.obj, create=False) as store:
         report = run(store, options, ctx.obj, tell=tell)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from fitecli.cli.console import opened, print_json, tell
-from fitecli.cli.options import Features, Json, Threads
+from fitecli.cli.options import Features, Json, Threads, names_of
 
 
 def export(
@@ -31,7 +31,7 @@ def export(
     """Export a checkpoint to ONNX with a model card; fails where it disagrees with torch."""
     from fitecli.pipeline.exporting import ExportOptions, export_model
 
-    wanted = tuple(measure.split(",")) if measure else ()
+    wanted = names_of(measure)
     options = ExportOptions(
         checkpoint, output, precision, dataset, split, wanted, features, threads
     )

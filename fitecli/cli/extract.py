@@ -7,7 +7,20 @@ from typing import Annotated
 import typer
 
 from fitecli.cli.console import Bars, counted, opened, print_json, print_table, tell
-from fitecli.cli.options import Dataset, Detector, Device, DryRun, Json, Split, Threads, cores
+from fitecli.cli.options import (
+    ALL_ATTRIBUTES,
+    Attributes,
+    Dataset,
+    Detector,
+    Device,
+    DryRun,
+    Json,
+    Nobody,
+    Split,
+    Threads,
+    cores,
+    names_of,
+)
 
 
 def extract(
@@ -20,14 +33,13 @@ def extract(
     ] = None,
     faces: Annotated[str, typer.Option(help="auto, bundled or deepface.")] = "auto",
     detector: Detector = None,
+    attributes: Attributes = ALL_ATTRIBUTES,
     captioner: Annotated[str, typer.Option(help="auto, none, or a model.")] = "auto",
     aligner: Annotated[str, typer.Option(help="auto, clip, clip-region or prominence.")] = "auto",
     clip: Annotated[
         str | None, typer.Option(help="A CLIP by folder or hub name (default: ViT-B-16).")
     ] = None,
-    nobody: Annotated[
-        bool, typer.Option("--nobody", help="CLIP may say that no face is the aspect's.")
-    ] = False,
+    nobody: Nobody = False,
     nobody_margin: Annotated[
         float, typer.Option(min=-2, max=2, help="Cosine by which a face must beat nobody.")
     ] = 0.0,
@@ -54,6 +66,7 @@ def extract(
 
     options = ExtractOptions(
         faces=faces,
+        attributes=names_of(attributes),
         detector=detector,
         captioner=captioner,
         aligner=aligner,

@@ -32,6 +32,13 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be 
 Detector = Annotated[
     str | None, typer.Option(help="One of DeepFace's detectors (default: yunet); takes DeepFace.")
 ]
+Nobody = Annotated[
+    bool, typer.Option("--nobody", help="CLIP may say that no face is the aspect's.")
+]
+ALL_ATTRIBUTES = "age,race,gender,emotion"
+Attributes = Annotated[
+    str, typer.Option(help="Compute only these of a face: age, race, gender, emotion.")
+]
 Dataset = Annotated[str | None, typer.Option(help="Dataset (default: all).")]
 Split = Annotated[str | None, typer.Option(help="Split (default: all).")]
 
@@ -46,6 +53,11 @@ def cores(threads: int) -> int:
     import os
 
     return threads or os.cpu_count() or 1
+
+
+def names_of(text: str | None) -> tuple[str, ...]:
+    """Names as typed, separated by commas, each once; none where nothing was typed."""
+    return tuple(dict.fromkeys(part.strip() for part in (text or "").split(",") if part.strip()))
 
 
 def seeds_of(text: str) -> tuple[int, ...]:

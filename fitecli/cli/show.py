@@ -64,8 +64,8 @@ def _print(chain: TweetChain, features: str) -> None:
 
 
 FACES = (
-    "face", "box", "score", "age", "gender", "race", "emotion", "sure", "given to", "similarity",
-    "sentence",
+    "face", "picture", "box", "score", "age", "gender", "race", "emotion", "sure", "given to",
+    "similarity", "sentence",
 )  # fmt: skip
 PREDICTIONS = (
     "aspect", "label", "prediction", "negative", "neutral", "positive", "gate", "model",
@@ -100,7 +100,7 @@ def _face(place: int, face: Mapping[str, Any]) -> tuple[Any, ...]:
         box = "{box_left},{box_top} {box_width}x{box_height}".format(**face)
     names = ("detection_score", "age", "gender", "race", "emotion", "emotion_score")
     values = [face[name] for name in (*names, "aspect", "similarity")]
-    return place, box, *values, face["sentence"].strip()
+    return place, face["picture"], box, *values, face["sentence"].strip()
 
 
 def add_to(app: typer.Typer) -> None:

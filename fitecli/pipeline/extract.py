@@ -19,7 +19,7 @@ from fitecli.pipeline.estimates import of_stage
 from fitecli.pipeline.local import Progress, Stage, StageReport, run_stage
 from fitecli.pipeline.stages import CaptionsStage, EmbeddingsStage, FacesStage, ImageStage
 from fitecli.pipeline.tweet_stages import DescriptionsStage, ProminenceStage
-from fitecli.records import FeatureSet, Worker
+from fitecli.records import ATTRIBUTES, FeatureSet, Worker
 from fitecli.settings import Settings
 from fitecli.store import FeatureSetRow, Scope, Store
 from fitecli.weights import Loading
@@ -38,6 +38,7 @@ class ExtractOptions:
 
     faces: str = "auto"
     detector: str | None = None
+    attributes: tuple[str, ...] = ATTRIBUTES
     captioner: str = "auto"
     aligner: str = "auto"
     clip: str | None = None
@@ -74,7 +75,7 @@ class Extractor:
             tell=tell,
             deepface=settings.deepface,
         )
-        self.analyser = open_analyser(options.faces, loading, options.detector)
+        self.analyser = open_analyser(options.faces, loading, options.detector, options.attributes)
         self.captioner = open_captioner(options.captioner, loading)
         self.aligner = open_aligner(
             options.aligner, loading, nobody=options.nobody, model=options.clip
@@ -211,6 +212,7 @@ def options_of(store: Store, features: FeatureSetRow, base: ExtractOptions) -> E
         base,
         faces=_name(faces),
         detector=faces.settings.get("detector") if faces else None,
+        attributes=tuple(faces.settings.get("attributes", ATTRIBUTES)) if faces else ATTRIBUTES,
         captioner=_name(captioner),
         aligner=_name(aligner),
         clip=asked.get("model"),

@@ -1,4 +1,4 @@
-"""Captions by a small BLIP of the real class."""
+"""Captions by small models of the real classes."""
 
 from __future__ import annotations
 
@@ -6,71 +6,73 @@ import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from fitecli.captions import DEFAULT_MODEL, open_captioner
-from fitecli.captions.transformers import TransformersCaptioner, sentence_of
+from fitecli.captions.repeats import RULE, without_repeats
+from fitecli.captions.transformers import (
+    MAX_NEW_TOKENS,
+    TransformersCaptioner,
+    _precision,
+    sentence_of,
+)
 from fitecli.errors import MissingWeights
-from fitecli.pictures import open_picture
-from fitecli.weights import Loading
+from fitecli.pictures import Picture, open_picture
+from fitecli.weights import Loading, model_folder
 from tests.conftest import DEMO
-
-
-@pytest.fixture(scope="module")
-def blip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A BLIP with random weights and its processor, saved as safetensors."""
-    import torch
-    from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import (
-        BertTokenizerFast,
-        BlipConfig,
-        BlipForConditionalGeneration,
-        BlipImageProcessor,
-        BlipProcessor,
-        logging,
-    )
-
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
-    folder = tmp_path_factory.mktemp("blip")
-    words = (
-        "[PAD] [UNK] [CLS] [SEP] [MASK] [DEC] a man woman in front of the sea sky red blue".split()
-    )
-    words += [f"w{n}" for n in range(20)]
-    tokenizer = Tokenizer(models.WordLevel({w: i for i, w in enumerate(words)}, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    fast = BertTokenizerFast(tokenizer_object=tokenizer)
-    BlipProcessor(BlipImageProcessor(size={"height": 32, "width": 32}), fast).save_pretrained(
-        folder
-    )
-    small = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1,
-             "num_attention_heads": 2, "projection_dim": 8}  # fmt: skip
-    text = small | {"vocab_size": len(words), "max_position_embeddings": 64, "bos_token_id": 5,
-                    "pad_token_id": 0, "eos_token_id": 3, "sep_token_id": 3,
-                    "encoder_hidden_size": 16}  # fmt: skip
-    vision = small | {"image_size": 32, "patch_size": 16}
-    torch.manual_seed(1)
-    config = BlipConfig(text_config=text, vision_config=vision, projection_dim=8)
-    BlipForConditionalGeneration(config).save_pretrained(folder)
-    return folder
-
 
 NAMES = ("grace_hopper.jpg", "eileen_collins.jpg", "joined.jpg")
 
 
-def test_one_sentence_a_picture_whatever_the_batch(blip: Path) -> None:
-    captioner = TransformersCaptioner(str(blip), device="cpu", offline=True)
-    pictures = [open_picture(DEMO / "pictures" / name) for name in NAMES]
-    together = captioner.caption(pictures * 4)
+def pictures() -> list[Picture]:
+    return [open_picture(DEMO / "pictures" / name) for name in NAMES]
+
+
+@pytest.mark.parametrize("kind", ["blip", "git", "vit_gpt2"])
+def test_one_sentence_a_picture_whatever_the_batch(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
+    captioner = TransformersCaptioner(str(request.getfixturevalue(kind)), offline=True)
+    together = captioner.caption(pictures() * 4)
     assert len(together) == 12
-    assert together[:3] == together[3:6] == [captioner.caption([p])[0] for p in pictures]
+    assert together[:3] == together[3:6] == [captioner.caption([p])[0] for p in pictures()]
+    assert any(together)
     for text in together:
         assert text == "" or (text.endswith(".") and text == text.strip())
+        assert "[UNK]" not in text
     assert captioner.caption([]) == []
+
+
+def test_tiny_pictures_are_no_trouble(blip: Path, tmp_path: Path) -> None:
+    captioner = TransformersCaptioner(str(blip), offline=True)
+    for size in ((1, 1), (3, 1), (2, 3)):
+        Image.new("RGB", size, "red").save(tmp_path / "a.png")
+        assert len(captioner.caption([open_picture(tmp_path / "a.png")])) == 1
+
+
+def test_captions_are_the_model_s_own_words_in_full_precision(blip: Path, tmp_path: Path) -> None:
+    """As a plain loop with the model's processor writes them, but for circles."""
+    import torch
+    from transformers import BlipForConditionalGeneration, BlipProcessor
+
+    shutil.copytree(blip, tmp_path / "half")
+    model = BlipForConditionalGeneration.from_pretrained(blip)
+    processor = BlipProcessor.from_pretrained(blip)
+    captions = []
+    for picture in pictures():
+        inputs = processor(images=Image.fromarray(picture.array), return_tensors="pt")
+        tokens = model.generate(**inputs, max_new_tokens=MAX_NEW_TOKENS)
+        captions.append(processor.batch_decode(tokens, skip_special_tokens=True)[0])
+    expected = [sentence_of(without_repeats(text)) for text in captions]
+    assert TransformersCaptioner(str(blip), device="cpu").caption(pictures()) == expected
+    model.half().save_pretrained(tmp_path / "half")
+    half = TransformersCaptioner(str(tmp_path / "half"), device="cpu")
+    assert half._model.dtype == torch.float32  # whatever the numbers on disk
 
 
 def test_the_worker_depends_on_weights_and_preprocessing(blip: Path, tmp_path: Path) -> None:
     first = TransformersCaptioner(str(blip), offline=True).worker
-    assert first.settings["decoding"] == "greedy"
+    assert first.settings == {"max_new_tokens": 30, "decoding": "greedy", "repeats": RULE}
     assert len(first.weights_sha256 or "") == 64
     changed = tmp_path / "changed"
     shutil.copytree(blip, changed)
@@ -107,6 +109,41 @@ def test_none_auto_and_missing(tmp_path: Path) -> None:
     assert told[1].startswith("Captions: none. The captioner")
     with pytest.raises(MissingWeights):
         open_captioner("no//name", Loading(models=tmp_path, offline=True))
+
+
+def test_the_hub_s_revision_is_told(
+    blip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import huggingface_hub.file_download
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    repository = tmp_path / "models--org--blip"
+    shutil.copytree(blip, repository / "snapshots" / commit)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(commit)
+    worker = TransformersCaptioner("org/blip", offline=True).worker
+    assert (worker.name, worker.settings["revision"]) == ("org/blip", commit)
+    assert worker.weights_sha256 == TransformersCaptioner(str(blip)).worker.weights_sha256
+
+
+def test_weights_that_can_run_code_are_refused(blip: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "org" / "old"
+    shutil.copytree(blip, folder)
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    assert model_folder("org/old", tmp_path) is None
+    for name in ("org/old", str(folder)):
+        with pytest.raises(MissingWeights, match=r"pytorch_model\.bin.*safetensors") as caught:
+            open_captioner(name, Loading(models=tmp_path, offline=True))
+        assert str(folder) in str(caught.value)
+
+
+def test_precision_is_half_on_a_gpu_and_told() -> None:
+    import torch
+
+    assert _precision(torch.device("cpu")) == torch.float32
+    if torch.cuda.is_available():
+        assert _precision(torch.device("cuda")) in (torch.bfloat16, torch.float16)
 
 
 @pytest.mark.parametrize(

@@ -147,3 +147,21 @@ def test_auto_says_what_it_took() -> None:
         open_analyser("eyes")
     with pytest.raises(UsageProblem, match="bundled has its own"):
         open_analyser("bundled", detector="dlib")
+
+
+def test_only_the_attributes_that_are_asked_for(
+    pictures: dict[str, Picture], found: dict[str, tuple[Face, ...]]
+) -> None:
+    analyser = open_analyser("bundled", attributes=("emotion",))
+    (faces,) = analyser.analyse([pictures["joined.jpg"]])
+    for face, whole in zip(faces, found["joined.jpg"], strict=True):
+        assert (face.age, face.gender, face.ages, face.genders) == (None, None, {}, {})
+        assert face.emotions == pytest.approx(dict(whole.emotions), abs=1e-5)
+        assert (face.box, face.emotion) == (whole.box, whole.emotion)
+    assert analyser.worker.settings["attributes"] == ["emotion"]
+    assert "attributes" not in BundledAnalyser().worker.settings
+    with pytest.raises(UsageProblem, match="tells only"):
+        open_analyser("bundled", attributes=("race",))
+    for wrong in ((), ("emotion", "mood")):
+        with pytest.raises(UsageProblem, match="choose from age"):
+            open_analyser("bundled", attributes=wrong)

@@ -287,3 +287,24 @@ def test_a_gpu_that_is_named_and_not_got_is_an_error(models: Path) -> None:
     assert cpu.providers == ["CPUExecutionProvider"]
     with pytest.raises(UsageProblem, match="not on CUDA; `fite doctor`"):
         DeepFaceAnalyser("dlib", Loading(models=models, device="cuda", offline=True))
+
+
+def test_only_the_networks_of_the_attributes_are_needed(
+    analyser: DeepFaceAnalyser, models: Path, tmp_path: Path
+) -> None:
+    weights = tmp_path / ".deepface" / "weights"
+    weights.mkdir(parents=True)
+    for name in (WEIGHTS["Emotion"], "shape_predictor_5_face_landmarks.dat"):
+        shutil.copy(models / ".deepface" / "weights" / name, weights)
+    loading = Loading(models=tmp_path, offline=True)
+    alone = open_analyser("deepface", loading, "dlib", ("emotion",))
+    picture = open_picture(DEMO / "pictures" / "joined.jpg")
+    for face, whole in zip(
+        alone.analyse([picture])[0], analyser.analyse([picture])[0], strict=True
+    ):
+        assert (face.age, face.gender, face.race) == (None, None, None)
+        assert (face.genders, face.races) == ({}, {})
+        assert (face.box, face.emotions) == (whole.box, whole.emotions)
+    assert alone.worker.settings["attributes"] == ["emotion"]
+    with pytest.raises(MissingWeights, match=WEIGHTS["Age"]):
+        open_analyser("deepface", loading, "dlib", ("age", "emotion"))

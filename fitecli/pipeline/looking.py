@@ -1,0 +1,255 @@
+"""Look at picture files before there are any words: faces, sentences, whose face is whose; no store."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fitecli import describe
+from fitecli.alignment import cosines, open_aligner
+from fitecli.alignment.open_clip import ClipAligner
+from fitecli.alignment.prominence import ProminenceAligner
+from fitecli.errors import UnreadableImage, UsageProblem
+from fitecli.faces import FaceAnalyser, open_analyser
+from fitecli.inputs import tokenise_like_benchmark
+from fitecli.pictures import Box, Picture, open_picture
+from fitecli.records import ATTRIBUTES, Alignment, Face
+from fitecli.settings import Settings
+from fitecli.weights import Loading
+
+BATCH = 16  # pictures that are decoded and looked at together
+GUESS = "prominence (guess)"  # an aligner as people should read it
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class LookOptions:
+    """What to look with, and the aspects whose faces are looked for."""
+
+    aspects: tuple[str, ...] = ()
+    faces: str = "auto"
+    attributes: tuple[str, ...] = ATTRIBUTES
+    aligner: str = "auto"
+    nobody: bool = False
+    threads: int = 2
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class SeenFace:
+    """A face, its number over all pictures (from 0, as in `fite show`) and what is said of it.
+
+    aspect: the one that the face was given to. similarities: aspect -> raw similarity, where the
+    aligner told one.
+    """
+
+    number: int
+    face: Face
+    sentence: str
+    aspect: str | None = None
+    similarities: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def box(self) -> Box | None:
+        """Where it is, in pixels of the picture."""
+        return self.face.box
+
+
+@dataclass(frozen=True)
+class SeenPicture:
+    """A picture that was looked at: its size in pixels and its faces, from left to right."""
+
+    path: Path
+    width: int
+    height: int
+    faces: tuple[SeenFace, ...]
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """As a JSON document."""
+        faces = [asdict(seen) for seen in self.faces]
+        flat = [{"number": seen["number"], **seen.pop("face"), **seen} for seen in faces]
+        return vars(self) | {"path": str(self.path), "faces": flat}
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was seen. failed: path -> why the picture cannot be used. aligner: None without aspects.
+
+    nobody: aspect -> its similarity to nobody, where the aligner told one. description: what the
+    face encoder would read of a tweet with these pictures and aspects.
+    """
+
+    pictures: tuple[SeenPicture, ...]
+    failed: Mapping[str, str]
+    analyser: str
+    aligner: str | None
+    aspects: tuple[str, ...]
+    nobody: Mapping[str, float]
+    description: str | None
+
+    @property
+    def guesses(self) -> bool:
+        """Whether it is a guess whose face is whose."""
+        return self.aligner == GUESS
+
+    def label(self, seen: SeenFace) -> tuple[str, ...]:
+        """What a drawing says of a face, line by line: number and aspect, attributes, similarities."""
+        face = seen.face
+        whose = f": {seen.aspect}{' (guess)' if self.guesses else ''}" if seen.aspect else ""
+        sure = None if face.emotion_score is None else f"{face.emotion_score:.2f}"
+        person, mood = (
+            " ".join(str(value) for value in values if value is not None)
+            for values in ((face.age, face.gender, face.race), (face.emotion, sure))
+        )
+        known = {} if self.guesses else seen.similarities
+        similar = [f"{aspect} {similarity:.3f}" for aspect, similarity in known.items()]
+        return (f"{seen.number}{whose}", *(line for line in (person, mood, *similar) if line))
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """As a JSON document."""
+        return vars(self) | {"pictures": [picture.plain for picture in self.pictures]}
+
+
+@dataclass(frozen=True)
+class _Found:
+    path: Path
+    width: int
+    height: int
+    faces: tuple[Face, ...]
+
+
+def look(paths: Sequence[Path], options: LookOptions, settings: Settings, tell: Tell) -> Look:
+    """Find the faces of pictures and, where there are aspects, whose they are.
+
+    With aspects the pictures are those of one tweet: their faces are pooled in the order of the
+    pictures, and a picture that is named twice counts once, as in the pipeline. Raises UsageProblem
+    and MissingWeights as the analysers and aligners do.
+    """
+    aspects = _aspects(options)
+    loading = Loading(options.threads, options.device, settings.models, settings.offline, tell)
+    analyser = open_analyser(options.faces, loading, attributes=options.attributes)
+    aligner = open_aligner(options.aligner, loading, nobody=options.nobody) if aspects else None
+    failed: dict[str, str] = {}
+    wanted = _distinct(paths, tell) if aspects else paths
+    found = list(_find(wanted, analyser, options.threads, failed))
+    aligned = align(aligner, [(item.path, item.faces) for item in found], aspects)
+    pictures, description = _describe(found, aspects, aligned)
+    told = description.strip() if aspects and found else None
+    nobody = {aspects[one.aspect]: one.similarity for one in aligned if one.face is None}
+    return Look(pictures, failed, analyser.worker.name, _named(aligner), aspects, nobody, told)
+
+
+def _aspects(options: LookOptions) -> tuple[str, ...]:
+    """The aspects as typed, each once."""
+    aspects = tuple(dict.fromkeys(text.strip() for text in options.aspects))
+    if "" in aspects:
+        raise UsageProblem("--aspect takes a name that a tweet mentions, such as 'Kate Middleton'.")
+    if (options.aligner != "auto" or options.nobody) and not aspects:
+        raise UsageProblem("--aligner tells whose face is whose: name whose by --aspect.")
+    return aspects
+
+
+def _describe(
+    found: Sequence[_Found], aspects: Sequence[str], aligned: Sequence[Alignment]
+) -> tuple[tuple[SeenPicture, ...], str]:
+    """The pictures with what is said of each face, and the description of all."""
+    faces = [face for item in found for face in item.faces]
+    words = [tokenise_like_benchmark(text) for text in aspects]
+    description, sentences = describe.describe(faces, words, aligned)
+    seen = iter(
+        SeenFace(
+            told.face,
+            faces[told.face],
+            told.text.strip(),
+            None if told.aspect is None else aspects[told.aspect],
+            {aspects[one.aspect]: one.similarity for one in aligned if one.face == told.face},
+        )
+        for told in sentences
+    )
+    pictures = tuple(
+        SeenPicture(item.path, item.width, item.height, tuple(next(seen) for _ in item.faces))
+        for item in found
+    )
+    return pictures, description
+
+
+def align(
+    aligner: ClipAligner | ProminenceAligner | None,
+    pictures: Sequence[tuple[Path, Sequence[Face]]],
+    aspects: Sequence[str],
+) -> list[Alignment]:
+    """How well the aspects fit the pooled faces of one tweet's pictures; none without an aligner.
+
+    The same comparisons as in ClipStage. One picture is in memory at a time.
+    """
+    faces = [face for _, mine in pictures for face in mine]
+    if isinstance(aligner, ProminenceAligner):
+        return aligner.align(aspects, faces)
+    if aligner is None:
+        return []
+    names = [tokenise_like_benchmark(text) for text in aspects]
+    asked = aligner.mode.comparisons(names, [describe.sentence(face).strip() for face in faces])
+    if not asked:
+        return []
+    views: list[np.ndarray] = []
+    for path, mine in pictures:
+        if mine:
+            picture, boxes = open_picture(path), [aligner.mode.view(face) for face in mine]
+            seen = {box: picture if box is None else picture.crop(box) for box in boxes}
+            vectors = aligner.encoder.encode_pictures(list(seen.values()))
+            encoded = dict(zip(seen, vectors, strict=True))
+            views += [encoded[box] for box in boxes]
+    texts = list(dict.fromkeys(item.text for item in asked))
+    known = dict(zip(texts, aligner.encoder.encode_texts(texts), strict=True))
+    found = cosines([views[item.face] for item in asked], [known[item.text] for item in asked])
+    return aligner.mode.alignments(asked, found)
+
+
+def _named(aligner: ClipAligner | ProminenceAligner | None) -> str | None:
+    if isinstance(aligner, ProminenceAligner):
+        return GUESS
+    return aligner.worker.name if aligner else None
+
+
+def _find(
+    paths: Sequence[Path], analyser: FaceAnalyser, threads: int, failed: dict[str, str]
+) -> Iterator[_Found]:
+    """Stream the pictures with their faces; those that cannot be read are added to failed."""
+    with ThreadPoolExecutor(threads) as pool:
+        for start in range(0, len(paths), BATCH):
+            batch = paths[start : start + BATCH]
+            opened: list[tuple[Path, Picture]] = []
+            for path, picture in zip(batch, pool.map(_open, batch), strict=True):
+                if isinstance(picture, UnreadableImage):
+                    failed[str(path)] = str(picture)
+                else:
+                    opened.append((path, picture))
+            faces = analyser.analyse([picture for _, picture in opened]) if opened else []
+            for (path, picture), mine in zip(opened, faces, strict=True):
+                yield _Found(path, picture.width, picture.height, mine)
+
+
+def _open(path: Path) -> Picture | UnreadableImage:
+    try:
+        return open_picture(path)
+    except UnreadableImage as error:
+        return error
+
+
+def _distinct(paths: Sequence[Path], tell: Tell) -> list[Path]:
+    """The files whose bytes differ, in order; what is no file is kept, to fail when it is opened."""
+    known: dict[bytes | Path, Path] = {}
+    for path in paths:
+        key = hashlib.sha256(path.read_bytes()).digest() if path.is_file() else path
+        if key in known:
+            tell(f"{path} is the same picture as {known[key]}; it counts once.")
+        known.setdefault(key, path)
+    return list(known.values())
