@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Annotated
 
 import typer
 
 from fitecli.cli.console import opened, print_json, print_table
-from fitecli.cli.options import Json
+from fitecli.cli.options import DryRun, Json, names_of
 
-group = typer.Typer(help="The store itself: what is in it, and its upgrade.", no_args_is_help=True)
+group = typer.Typer(
+    help="The store itself: what is in it, its upgrade, old rows.", no_args_is_help=True
+)
 
 
 @group.command()
@@ -40,6 +43,28 @@ def upgrade(ctx: typer.Context, as_json: Json = False) -> None:
         typer.echo(f"{ctx.obj.db} is up to date (schema {after}).")
     else:
         typer.echo(f"{ctx.obj.db}: schema {before} -> {after}; the backup is {backup}")
+
+
+@group.command()
+def prune(
+    ctx: typer.Context,
+    keep: Annotated[
+        str | None,
+        typer.Option(help="Feature sets, separated by commas (default: each dataset's own)."),
+    ] = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Remove features that are no longer read, with the faces, captions and alignments behind them."""
+    from fitecli.pipeline import forgetting
+
+    with opened(ctx.obj, create=False) as store:
+        kept, removed = forgetting.prune(store, keep=names_of(keep), dry_run=dry_run)
+    if as_json:
+        print_json({"kept": kept, "removed": removed})
+        return
+    title = "Would be removed" if dry_run else "Removed"
+    print_table(f"{title} (kept: {', '.join(kept)})", ("table", "rows"), list(removed.items()))
 
 
 def add_to(app: typer.Typer) -> None:

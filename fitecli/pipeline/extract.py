@@ -95,7 +95,7 @@ class Extractor:
     def _register(self, faces: Worker, captions: Worker | None, alignment: Worker) -> FeatureSetRow:
         options = self.options
         parts = (
-            faces.name,
+            "-".join((faces.name, *faces.settings.get("attributes", ()))),
             captions.name.split("/")[-1] if captions else None,
             alignment.name,
             "nobody" if options.nobody else None,

@@ -1,9 +1,10 @@
-"""Forgetting a tweet, a picture or an author: what is removed, and what only people can remove."""
+"""Forgetting a tweet, a picture, an author, old features: what goes, and what only people remove."""
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,6 +90,26 @@ def _image(store: Store, name: str) -> int:
     if len(found) > 1:
         raise UsageProblem(f"{len(found)} pictures begin with {name!r}: give more digits.")
     return found[0][0]
+
+
+def prune(
+    store: Store, *, keep: Sequence[str] = (), dry_run: bool = False
+) -> tuple[tuple[str, ...], dict[str, int]]:
+    """Remove all features but those named, or else those that each dataset reads by default.
+
+    Returns the names kept (others derived from them are kept, too) and the rows removed by table.
+    Raises NoExamples where a name is unknown, or where none is named and no features are complete.
+    """
+    kept = [store.feature_set(name) for name in keep] or [
+        store.feature_set(datasets=(dataset,)) for dataset in store.datasets()
+    ]
+    unknown = [name for name, row in zip(keep, kept, strict=False) if row is None]
+    known = {row.id: row.name for row in kept if row is not None}
+    if unknown or not known:
+        names = ", ".join(row.name for row in store.feature_sets()) or "none"
+        what = f"There are no features {unknown[0]!r}" if unknown else "No features are complete"
+        raise NoExamples(f"{what}; nothing was removed. Name what to keep by --keep: {names}.")
+    return tuple(known.values()), store.prune(known, dry_run=dry_run)
 
 
 def left_alone(report: ForgetReport) -> list[str]:

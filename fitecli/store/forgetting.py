@@ -1,13 +1,14 @@
-"""Forgetting: rows of a tweet, a picture or an author vanish, and their bytes with them."""
+"""Forgetting: rows of a tweet, a picture, an author or an old worker vanish, with their bytes."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, or_, select
+from sqlalchemy import Connection, delete, func, or_, select, update
 
 from fitecli.store.connection import StoreConnection, tables
 from fitecli.store.rows import Forgotten
@@ -82,10 +83,8 @@ class Forgetting(StoreConnection):
         read from it, and are read anew. names: texts are embedded with them; those embeddings go,
         too. SQLite overwrites the bytes. With dry_run nothing is kept of it but the report.
         """
-        with self._writing() as connection:
-            if self.engine.dialect.name == "sqlite":
-                connection.exec_driver_sql("PRAGMA secure_delete = ON")
-            before = _counts(connection)
+        removed: dict[str, int] = {}
+        with self._removing(removed, dry_run) as connection:
             images = [*image_ids, *_only_theirs(connection, tweet_ids)]
             files = _files(connection, images)
             for ids in _chunks(images):
@@ -96,13 +95,40 @@ class Forgetting(StoreConnection):
                 embedded = tables["text_embedding"]
                 named = [embedded.c.text.icontains(name, autoescape=True) for name in some]
                 connection.execute(delete(embedded).where(or_(*named)))
+        return Forgotten(removed, files)
+
+    def prune(self, keep: Collection[int], *, dry_run: bool = False) -> dict[str, int]:
+        """Remove all feature sets but some (and those derived from them), and all that was computed
+        by workers that none of these reads: rows removed by table.
+
+        Runs and models stay. SQLite overwrites the bytes.
+        """
+        features, worker, run = tables["feature_set"], tables["worker"], tables["run"]
+        removed: dict[str, int] = {}
+        with self._removing(removed, dry_run) as connection:
+            kept = _with_derived(connection, keep)
+            gone = run.c.feature_set_id.not_in(kept)
+            connection.execute(update(run).where(gone).values(feature_set_id=None))
+            connection.execute(delete(features).where(features.c.id.not_in(kept)))
+            read = _workers_read(connection)
+            connection.execute(delete(worker).where(worker.c.id.not_in(read)))
+        return removed
+
+    @contextmanager
+    def _removing(self, removed: dict[str, int], dry_run: bool) -> Iterator[Connection]:
+        """A transaction that removes for good, or for show; fills in the rows removed by table."""
+        with self._writing() as connection:
+            if self.engine.dialect.name == "sqlite":
+                connection.exec_driver_sql("PRAGMA secure_delete = ON")
+            before = _counts(connection)
+            yield connection
             after = _counts(connection)
             if dry_run:
                 connection.rollback()
         if not dry_run:
             self._empty_log()
-        removed = {name: before[name] - after[name] for name in before}
-        return Forgotten({name: count for name, count in removed.items() if count}, files)
+        removed |= {name: before[name] - count for name, count in after.items()
+                    if before[name] != count}  # fmt: skip
 
     def _empty_log(self) -> None:
         """SQLite's write-ahead log still holds the old pages: write it back and cut it."""
@@ -125,6 +151,31 @@ def _counts(connection: Connection) -> dict[str, int]:
         name: int(connection.execute(select(func.count()).select_from(table)).scalar_one())
         for name, table in tables.items()
     }
+
+
+def _with_derived(connection: Connection, keep: Collection[int]) -> set[int]:
+    """Feature sets with those that are derived from them."""
+    table = tables["feature_set"]
+    kept = set(keep)
+    bases = connection.execute(select(table.c.id, table.c.base_id).order_by(table.c.id)).all()
+    for number, base in bases:  # a base is older than what is derived from it
+        if base in kept:
+            kept.add(number)
+    return kept
+
+
+def _workers_read(connection: Connection) -> set[int]:
+    """The workers that a feature set reads, and those whose embeddings are of its faces."""
+    features, worker = tables["feature_set"], tables["worker"]
+    columns = (
+        features.c.face_worker_id,
+        features.c.caption_worker_id,
+        features.c.alignment_worker_id,
+    )
+    read = {number for row in connection.execute(select(*columns)) for number in row if number}
+    rows = connection.execute(select(worker.c.id, worker.c.fingerprint, worker.c.inputs)).all()
+    known = {row.fingerprint for row in rows if row.id in read}
+    return read | {row.id for row in rows if known.intersection(row.inputs)}
 
 
 def _only_theirs(connection: Connection, tweet_ids: Sequence[int]) -> list[int]:

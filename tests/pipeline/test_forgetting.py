@@ -11,7 +11,7 @@ import pytest
 from fitecli.errors import NoExamples, UsageProblem
 from fitecli.pipeline.classify import ClassifyJob, ClassifyOptions
 from fitecli.pipeline.extract import ExtractOptions, Extractor
-from fitecli.pipeline.forgetting import forget, left_alone
+from fitecli.pipeline.forgetting import forget, left_alone, prune
 from fitecli.pipeline.ingest import ingest
 from fitecli.settings import Settings
 from fitecli.store import Scope, Store, open_store, run_query
@@ -128,6 +128,31 @@ def test_a_conflict_that_names_the_tweet_goes_with_it(store: Store, tmp_path: Pa
     ingest(store, path, dataset="d")
     assert ask(store, "select count(*) from reject") == [(1,)]
     assert forget(store, tweet="3").removed["reject"] == 1
+
+
+def test_old_features_go_with_the_faces_that_only_they_read(store: Store, small_clip: Path) -> None:
+    old = store.feature_set()
+    assert old is not None
+    before = counts(store)
+    with pytest.raises(NoExamples, match=r"'eyes'.*bundled\+clip"):
+        prune(store, keep=("eyes",))
+    options = ExtractOptions(captioner="none", aligner="prominence", attributes=("emotion",))
+    extractor = Extractor(store, options, Settings(models=small_clip), lambda message: None)
+    extractor.run(Scope())
+    extended = counts(store)
+    assert prune(store, dry_run=True)[1]["face"] == 3
+    assert counts(store) == extended
+    kept, removed = prune(store)
+    assert kept == ("bundled-emotion+prominence",)
+    assert removed["worker"] == 3  # the faces', CLIP's and that of its embeddings
+    assert removed["image_embedding"] == before["image_embedding"]
+    assert removed["prediction"] == before["prediction"]
+    assert ask(store, "select count(*), count(age), count(gender), count(emotion) from face") == [
+        (3, 0, 0, 3)
+    ]
+    assert ask(store, "select name from feature_set") == [(kept[0],)]
+    assert [r.done for r in extractor.run(Scope())] == [0, 0, 0]
+    assert prune(store)[1] == {}
 
 
 @pytest.mark.parametrize(
