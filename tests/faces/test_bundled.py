@@ -36,18 +36,16 @@ def found(analyser: BundledAnalyser, pictures: dict[str, Picture]) -> dict[str, 
 def test_every_real_face_and_no_false_one(found: dict[str, tuple[Face, ...]]) -> None:
     assert [len(found[name]) for name in NAMES] == [1, 1, 2]
     for faces in found.values():
-        assert all(
-            face.detection_score is not None and face.detection_score > 1.1 for face in faces
-        )
+        assert all((face.detection_score or 0) > 0.9 for face in faces)
 
 
 def test_the_mission_patch_is_a_face_only_under_a_low_threshold(
     pictures: dict[str, Picture],
 ) -> None:
-    (faces,) = BundledAnalyser(threshold=0.0).analyse([pictures["eileen_collins.jpg"]])
+    (faces,) = BundledAnalyser(threshold=-0.5).analyse([pictures["eileen_collins.jpg"]])
     scores = sorted(face.detection_score or 0 for face in faces)
     assert len(scores) > 1
-    assert scores[-2] < 0.2
+    assert scores[-2] < 0.1
 
 
 def test_expressions_and_places(found: dict[str, tuple[Face, ...]]) -> None:
@@ -113,14 +111,15 @@ def test_a_reduced_picture_gives_boxes_of_the_original(analyser: BundledAnalyser
     assert face.box[2] > 150
 
 
-def test_a_face_at_the_border_is_padded() -> None:
-    grey = np.zeros((50, 50), np.uint8)
-    grey[-2:] = 200
-    chip = expression_chip(grey, (-25, -25, 50, 50))
-    assert chip.shape == (64, 64, 1)
-    assert chip.dtype == np.float32
-    assert chip[0, 0, 0] == pytest.approx(200 / 255 * 2 - 1, abs=0.01)
-    assert chip[-1, -1, 0] == pytest.approx(-1, abs=0.05)
+def test_the_expression_network_sees_greys_around_zero() -> None:
+    chip = np.zeros((64, 64, 3), np.uint8)
+    chip[0, 0] = 255
+    chip[1, 1] = (255, 0, 0)
+    grey = expression_chip(chip)
+    assert grey.shape == (64, 64, 1)
+    assert grey.dtype == np.float32
+    assert (grey.min(), grey.max()) == (-1, 1)
+    assert grey[1, 1, 0] == pytest.approx(0.299 * 2 - 1, abs=0.01)
 
 
 def test_the_worker_tells_what_settles_a_result(analyser: BundledAnalyser) -> None:
