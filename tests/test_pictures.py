@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from fitecli.errors import UnreadableImage
-from fitecli.pictures import open_picture
+from fitecli.pictures import open_picture, quiet_decoders
 
 RED, BLUE = (220, 20, 20), (20, 20, 220)
 
@@ -118,7 +118,10 @@ def huge_png(path: Path, side: int) -> None:
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + body)
 
 
-@pytest.mark.parametrize(("side", "reason"), [(20_000, "more than"), (100, "cannot be decoded")])
+@pytest.mark.parametrize(
+    ("side", "reason"),
+    [(20_000, "more than"), (10_000, "more than"), (100, "cannot be decoded")],
+)
 def test_the_pixel_count_is_checked_before_decoding(side: int, reason: str, tmp_path: Path) -> None:
     huge_png(tmp_path / "a.png", side)
     with pytest.raises(UnreadableImage, match=reason):
@@ -141,3 +144,20 @@ def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
         with pytest.raises(UnreadableImage, match=reason) as caught:
             open_picture(tmp_path / name)
         assert str(tmp_path) in str(caught.value)
+
+
+def test_formats_that_nobody_posts_are_not_tried(tmp_path: Path) -> None:
+    two_colours().save(tmp_path / "a.eps")
+    with pytest.raises(UnreadableImage, match="no picture that can be read"):
+        open_picture(tmp_path / "a.eps")
+
+
+def test_damaged_notes_are_not_talked_about(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x010E] = "a long description of the picture"
+    whole = exif.tobytes()
+    two_colours().save(tmp_path / "a.jpg", exif=whole[:-20])
+    with pytest.warns(UserWarning, match="Truncated"):
+        open_picture(tmp_path / "a.jpg")
+    with quiet_decoders():
+        assert open_picture(tmp_path / "a.jpg").width == 40
