@@ -36,12 +36,12 @@ def open_analyser(name: str = "auto", loading: Loading = Loading()) -> FaceAnaly
     from fitecli.faces.deepface import DeepFaceAnalyser, missing_weights
 
     if name == "deepface":
-        return DeepFaceAnalyser(offline=loading.offline)
+        return DeepFaceAnalyser(offline=loading.offline, threads=loading.threads)
     if missing_weights():
         loading.tell("Faces: bundled (DeepFace's weights are not on disk; it tells no race).")
         return BundledAnalyser(threads=loading.threads)
     try:
-        analyser = DeepFaceAnalyser(offline=True)
+        analyser = DeepFaceAnalyser(offline=True, threads=loading.threads)
     except MissingWeights as error:
         loading.tell(f"Faces: bundled. {error}")
         return BundledAnalyser(threads=loading.threads)

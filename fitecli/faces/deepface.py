@@ -6,6 +6,7 @@ import hashlib
 import os
 import warnings
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cached_property
 from importlib import metadata
@@ -56,8 +57,14 @@ def missing_weights(detector: str = DETECTOR) -> list[tuple[str, str]]:
 class DeepFaceAnalyser:
     """Analyses faces with DeepFace's own classes, one batch per network; see FaceAnalyser."""
 
-    def __init__(self, *, detector: str = DETECTOR, offline: bool = False) -> None:
-        """detector: any of DeepFace's. Raises MissingWeights where a network cannot be loaded."""
+    def __init__(
+        self, *, detector: str = DETECTOR, offline: bool = False, threads: int = 2
+    ) -> None:
+        """detector: any of DeepFace's. threads: for detection.
+
+        Raises MissingWeights where a network cannot be loaded.
+        """
+        self._threads = threads
         missing = missing_weights(detector)
         if missing and offline:
             raise _missing(missing)
@@ -72,6 +79,7 @@ class DeepFaceAnalyser:
                     for name in ATTRIBUTES
                 }
                 modeling.build_model(task="face_detector", model_name=detector)
+                _serve_threads(detector)
             except (ValueError, ImportError, OSError, Fail, InvalidProtobuf) as exc:
                 missing = missing_weights(detector)
                 if missing:
@@ -97,8 +105,8 @@ class DeepFaceAnalyser:
 
     def analyse(self, pictures: Sequence[Picture]) -> list[tuple[Face, ...]]:
         """See FaceAnalyser."""
-        with _as_we_found_it():
-            found = [self._detect(picture) for picture in pictures]
+        with _as_we_found_it(), ThreadPoolExecutor(self._threads) as pool:
+            found = list(pool.map(self._detect, pictures))
             faces = iter(self._attributes([face for item in found for face in item]))
         return [left_to_right([next(faces) for _ in item]) for item in found]
 
@@ -169,6 +177,37 @@ class DeepFaceAnalyser:
             races=races,
             emotions={name: emotions[name] for name in EMOTIONS},
         )
+
+
+class _Detectors:
+    """DeepFace's detectors of one kind, of which an idle one serves each call.
+
+    One of them serves one thread at a time only, and DeepFace keeps but one.
+    """
+
+    def __init__(self, first: Any) -> None:
+        self._make = type(first)
+        self._idle = [first]
+
+    def detect_faces(self, img: np.ndarray) -> Any:
+        """See DeepFace's Detector."""
+        try:
+            detector = self._idle.pop()
+        except IndexError:
+            detector = self._make()
+        try:
+            return detector.detect_faces(img)
+        finally:
+            self._idle.append(detector)
+
+
+def _serve_threads(name: str) -> None:
+    """Put several detectors where DeepFace keeps its only one."""
+    from deepface.modules import modeling
+
+    kept = modeling.cached_models["face_detector"]
+    if not isinstance(kept[name], _Detectors):
+        kept[name] = _Detectors(kept[name])
 
 
 def _distribution(labels: Sequence[str], scores: np.ndarray) -> dict[str, float]:

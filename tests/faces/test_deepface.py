@@ -3,60 +3,28 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import warnings
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
 
 from fitecli.errors import MissingWeights
 from fitecli.faces import open_analyser
-from fitecli.faces.bundled import _package_folder
 from fitecli.faces.deepface import WEIGHTS, DeepFaceAnalyser, weights_folder
 from fitecli.pictures import Picture, open_picture
 from fitecli.weights import Loading
 from tests.conftest import DEMO, ROOT
-
-SHAPES = {"Age": (224, 3, 101), "Gender": (224, 3, 2), "Race": (224, 3, 6), "Emotion": (48, 1, 7)}
-
-
-def network(path: Path, side: int, channels: int, classes: int) -> None:
-    """A linear softmax network over an 8x8 grid of the face; channels last, as DeepFace's."""
-    step = side // 8
-    random = np.random.default_rng(classes)
-    weight = random.normal(0, 0.05, (64 * channels, classes)).astype(np.float32)
-    nodes = [
-        helper.make_node("Transpose", ["face"], ["first"], perm=[0, 3, 1, 2]),
-        helper.make_node(
-            "AveragePool", ["first"], ["grid"], kernel_shape=[step, step], strides=[step, step]
-        ),
-        helper.make_node("Flatten", ["grid"], ["flat"]),
-        helper.make_node("MatMul", ["flat", "weight"], ["logits"]),
-        helper.make_node("Softmax", ["logits"], ["scores"]),
-    ]
-    face = helper.make_tensor_value_info("face", TensorProto.FLOAT, ["n", side, side, channels])
-    scores = helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n", classes])
-    graph = helper.make_graph(
-        nodes, "small", [face], [scores], [numpy_helper.from_array(weight, "weight")]
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    onnx.save(model, path)
+from tools.deepface_networks import install
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home where DeepFace finds small networks and dlib's landmarks."""
     folder = tmp_path_factory.mktemp("deepface")
-    weights = folder / ".deepface" / "weights"
-    weights.mkdir(parents=True)
-    for name, shape in SHAPES.items():
-        network(weights / WEIGHTS[name], *shape)
-    shutil.copy(_package_folder() / "shape_predictor_5_face_landmarks.dat", weights)
+    install(folder)
     return folder
 
 
@@ -105,6 +73,14 @@ def test_faces_of_many_pictures_share_a_batch(analyser: DeepFaceAnalyser) -> Non
         assert [face.box for face in first] == [face.box for face in second]
         for one, other in zip(first, second, strict=True):
             assert one.emotions == pytest.approx(other.emotions, abs=1e-5)
+
+
+def test_threads_change_no_result(analyser: DeepFaceAnalyser, home: Path) -> None:
+    names = ("grace_hopper.jpg", "eileen_collins.jpg", "joined.jpg")
+    pictures = [open_picture(DEMO / "pictures" / name) for name in names * 2]
+    assert DeepFaceAnalyser(detector="dlib", offline=True, threads=3).analyse(
+        pictures
+    ) == analyser.analyse(pictures)
 
 
 def test_the_pseudo_face_is_dropped(analyser: DeepFaceAnalyser) -> None:
