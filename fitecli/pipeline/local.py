@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from fitecli.errors import FiteError
+from fitecli.pictures import quiet_decoders
 
 BATCH = 32
 
@@ -70,7 +71,7 @@ def run_stage(
     done = failed = 0
     reasons: list[str] = []
     progress(stage.name, 0, total)
-    with ThreadPoolExecutor(threads, thread_name_prefix=stage.name) as pool:
+    with quiet_decoders(), ThreadPoolExecutor(threads, thread_name_prefix=stage.name) as pool:
         try:
             ahead = _start(stage, pool, batch) if total else None
             while ahead:
@@ -99,10 +100,12 @@ def _start(
 
 
 def _prepare(stage: Stage, item: Any) -> Any:
+    """One item as it is computed, or the error without its traceback, whose frames hold the picture."""
     try:
         return stage.prepare(item)
     except FiteError as error:
-        return error
+        error.__cause__ = error.__context__ = None
+        return error.with_traceback(None)
 
 
 def _finish(stage: Stage, prepared: Sequence[Any]) -> list[Any]:

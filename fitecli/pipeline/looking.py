@@ -18,7 +18,7 @@ from fitecli.alignment.prominence import ProminenceAligner
 from fitecli.errors import UnreadableImage, UsageProblem
 from fitecli.faces import FaceAnalyser, open_analyser
 from fitecli.inputs import tokenise_like_benchmark
-from fitecli.pictures import Box, Picture, open_picture
+from fitecli.pictures import Box, Picture, open_picture, quiet_decoders
 from fitecli.records import ATTRIBUTES, Alignment, Face
 from fitecli.settings import Settings
 from fitecli.weights import Loading
@@ -139,8 +139,9 @@ def look(paths: Sequence[Path], options: LookOptions, settings: Settings, tell: 
     aligner = open_aligner(options.aligner, loading, nobody=options.nobody) if aspects else None
     failed: dict[str, str] = {}
     wanted = _distinct(paths, tell) if aspects else paths
-    found = list(_find(wanted, analyser, options.threads, failed))
-    aligned = align(aligner, [(item.path, item.faces) for item in found], aspects)
+    with quiet_decoders():
+        found = list(_find(wanted, analyser, options.threads, failed))
+        aligned = align(aligner, [(item.path, item.faces) for item in found], aspects)
     pictures, description = _describe(found, aspects, aligned)
     told = description.strip() if aspects and found else None
     nobody = {aspects[one.aspect]: one.similarity for one in aligned if one.face is None}

@@ -14,18 +14,18 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
 from PIL import ExifTags, Image
 
 from fitecli.errors import MissingPackage, MissingWeights, UsageProblem
 from fitecli.faces import open_analyser
-from fitecli.faces.bundled import BundledAnalyser, _package_folder
+from fitecli.faces.bundled import BundledAnalyser
 from fitecli.faces.deepface import WEIGHTS, DeepFaceAnalyser, folder, missing_weights
 from fitecli.pictures import Picture, open_picture
 from fitecli.records import Face
 from fitecli.settings import Settings
 from fitecli.weights import Loading, nvidia
 from tests.conftest import DEMO, ROOT
+from tools.deepface_networks import install
 
 MINE = folder(None, Settings.from_environment().deepface)  # what this machine has of DeepFace
 DETECTORS = (
@@ -40,39 +40,10 @@ DETECTORS = (
 )
 GREY = Picture(np.full((200, 300, 3), 128, np.uint8), 300, 200)
 
-SHAPES = {"Age": (224, 3, 101), "Gender": (224, 3, 2), "Race": (224, 3, 6), "Emotion": (48, 1, 7)}
-
-
-def network(path: Path, side: int, channels: int, classes: int) -> None:
-    """A linear softmax network over an 8x8 grid of the face; channels last, as DeepFace's."""
-    step = side // 8
-    random = np.random.default_rng(classes)
-    weight = random.normal(0, 0.05, (64 * channels, classes)).astype(np.float32)
-    nodes = [
-        helper.make_node("Transpose", ["face"], ["first"], perm=[0, 3, 1, 2]),
-        helper.make_node(
-            "AveragePool", ["first"], ["grid"], kernel_shape=[step, step], strides=[step, step]
-        ),
-        helper.make_node("Flatten", ["grid"], ["flat"]),
-        helper.make_node("MatMul", ["flat", "weight"], ["logits"]),
-        helper.make_node("Softmax", ["logits"], ["scores"]),
-    ]
-    face = helper.make_tensor_value_info("face", TensorProto.FLOAT, ["n", side, side, channels])
-    scores = helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n", classes])
-    graph = helper.make_graph(
-        nodes, "small", [face], [scores], [numpy_helper.from_array(weight, "weight")]
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    onnx.save(model, path)
-
 
 def lay_out(models: Path) -> Path:
     """Small networks, dlib's landmarks and the detectors of this machine, where DeepFace looks."""
-    weights = models / ".deepface" / "weights"
-    weights.mkdir(parents=True)
-    for name, shape in SHAPES.items():
-        network(weights / WEIGHTS[name], *shape)
-    shutil.copy(_package_folder() / "shape_predictor_5_face_landmarks.dat", weights)
+    weights = install(models)
     for path in MINE.glob("*"):
         if path.suffix in (".onnx", ".xml", ".pt") and not (weights / path.name).exists():
             shutil.copy(path, weights)
@@ -177,6 +148,13 @@ def test_faces_of_many_pictures_share_a_batch(analyser: DeepFaceAnalyser) -> Non
         assert [face.box for face in first] == [face.box for face in second]
         for one, other in zip(first, second, strict=True):
             assert one.emotions == pytest.approx(other.emotions, abs=1e-5)
+
+
+def test_threads_change_no_result(analyser: DeepFaceAnalyser, models: Path) -> None:
+    names = ("grace_hopper.jpg", "eileen_collins.jpg", "joined.jpg")
+    pictures = [open_picture(DEMO / "pictures" / name) for name in names * 2]
+    alone = DeepFaceAnalyser("dlib", Loading(threads=1, models=models, offline=True))
+    assert analyser.analyse(pictures) == alone.analyse(pictures)
 
 
 def test_a_network_for_a_single_face_is_asked_face_by_face(

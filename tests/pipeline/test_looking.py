@@ -39,7 +39,8 @@ def test_faces_are_numbered_over_all_pictures() -> None:
     assert first.sentence == "a 80-year-old Man with a neutral expression."
     assert (first.aspect, first.similarities) == (None, {})
     assert (found.analyser, found.aligner, found.description) == ("bundled", None, None)
-    assert found.label(first) == ("0", "80 Man", "neutral 0.67")
+    sure = f"neutral {first.face.emotion_score:.2f}"
+    assert found.label(first) == ("0", "80 Man", sure)
     assert (found.pictures[1].width, found.pictures[1].height) == (1024, 512)
 
 
@@ -48,7 +49,8 @@ def test_a_guess_is_called_one() -> None:
     faces = [face for picture in found.pictures for face in picture.faces]
     assert [face.aspect for face in faces] == ["Grace Hopper", "Eileen Collins"]
     assert found.aligner == "prominence (guess)"
-    assert found.label(faces[1]) == ("1: Eileen Collins (guess)", "32 Woman", "happy 1.00")
+    person, mood = f"{faces[1].face.age} Woman", f"happy {faces[1].face.emotion_score:.2f}"
+    assert found.label(faces[1]) == ("1: Eileen Collins (guess)", person, mood)
     assert found.description == (
         "There are 2 people in the picture. Grace Hopper with a neutral expression. "
         "Eileen Collins with a happy expression."
