@@ -36,15 +36,16 @@ def fetch(
     part = path.with_name(path.name + ".part")
     try:
         try:
-            _grow(address, part, progress)
+            _grow(address, part, progress, pinned=sha256 is not None)
         except HTTPError as error:
             if error.code != UNSATISFIABLE or not part.exists():
                 raise
             error.close()
             part.unlink()  # it is longer than the file, or just as long
-            _grow(address, part, progress)
+            _grow(address, part, progress, pinned=sha256 is not None)
     except (OSError, HTTPException) as exc:
         raise DownloadFailed(f"{address} cannot be fetched ({exc}).") from exc
+    _version(part).unlink()
     found = sha256_of(part)
     if sha256 is not None and found != sha256:
         part.unlink()
@@ -53,13 +54,22 @@ def fetch(
     return found
 
 
-def _grow(address: str, part: Path, progress: Progress) -> None:
-    """Append to a part what it lacks; a server that sends the whole file again starts it anew."""
-    have = part.stat().st_size if part.exists() else 0
-    request = Request(address, headers={"Range": f"bytes={have}-"} if have else {})  # noqa: S310
+def _grow(address: str, part: Path, progress: Progress, *, pinned: bool) -> None:
+    """Append to a part what it lacks; a server that sends the whole file again starts it anew.
+
+    Where no sha256 is pinned, a part only grows while the server has the same version (ETag).
+    """
+    version = _version(part)
+    known = version.read_text("utf-8") if version.exists() else ""
+    have = part.stat().st_size if part.exists() and (known or pinned) else 0
+    wanted = {"Range": f"bytes={have}-"} if have else {}
+    if have and known:
+        wanted["If-Range"] = known
+    request = Request(address, headers=wanted)  # noqa: S310
     with urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310 - addresses of our own
         if not _goes_on(response, have):
             have = 0
+        version.write_text(str(response.headers.get("ETag") or ""), "utf-8")
         rest = response.headers.get("Content-Length")
         total = have + int(rest) if rest else 0
         with part.open("ab" if have else "wb") as file:
@@ -69,6 +79,11 @@ def _grow(address: str, part: Path, progress: Progress) -> None:
                 progress(have, total)
     if have < total:
         raise ConnectionError(f"it broke off after {have:,} of {total:,} bytes")
+
+
+def _version(part: Path) -> Path:
+    """The file that tells which version a part is of."""
+    return part.with_name(part.name + ".version")
 
 
 def _goes_on(response: Any, have: int) -> bool:

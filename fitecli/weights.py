@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fitecli.errors import UsageProblem
+from fitecli.settings import Settings
 
 Tell = Callable[[str], None]
 
@@ -24,6 +25,11 @@ class Loading:
     offline: bool = False
     tell: Tell = lambda message: None
     deepface: Path | None = None
+
+    @classmethod
+    def of(cls, settings: Settings, threads: int, device: str, tell: Tell) -> Loading:
+        """As the settings of this machine tell."""
+        return cls(threads, device, settings.models, settings.offline, tell, settings.deepface)
 
 
 FILES = frozenset({".json", ".safetensors", ".txt", ".model", ".onnx", ".codes"})

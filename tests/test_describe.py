@@ -127,6 +127,13 @@ def test_one_to_one_leaves_nobody_and_surplus_without_a_face() -> None:
     assert describe.assign(["a", "b"], 0, [], rule="one-to-one") == {}
 
 
+def test_one_to_one_prefers_what_is_earlier() -> None:
+    two_aspects = [Alignment(aspect, 0, 0.3) for aspect in (1, 0)]
+    assert describe.assign(["a", "b"], 1, two_aspects, rule="one-to-one") == {0: 0}
+    two_faces = [Alignment(0, face, 0.3) for face in (1, 0)]
+    assert describe.assign(["a"], 2, two_faces, rule="one-to-one") == {0: 0}
+
+
 def best_sum(values: list[list[float]]) -> float:
     """The largest sum over all ways to give different faces to all aspects that can have one."""
     aspects, faces = len(values), len(values[0])

@@ -44,6 +44,25 @@ def test_what_broke_off_goes_on(web: Web, tmp_path: Path) -> None:
     assert web.asked[-1] == ("GET", "/file", "bytes=1500000-")
 
 
+@pytest.mark.parametrize("version", [None, '"1"'])
+def test_two_versions_are_never_glued(web: Web, tmp_path: Path, version: str | None) -> None:
+    web.breaks, web.version = 1_500_000, version
+    with pytest.raises(DownloadFailed, match="broke off"):
+        fetch(f"{web.address}/file", tmp_path / "file")
+    web.files["/file"], web.version = CONTENT[::-1], version and '"2"'
+    fetch(f"{web.address}/file", tmp_path / "file")
+    assert (tmp_path / "file").read_bytes() == CONTENT[::-1]
+    assert [item.name for item in tmp_path.iterdir()] == ["file"]
+
+
+def test_without_a_pin_the_same_version_goes_on(web: Web, tmp_path: Path) -> None:
+    web.breaks, web.version = 1_500_000, '"1"'
+    with pytest.raises(DownloadFailed, match="broke off"):
+        fetch(f"{web.address}/file", tmp_path / "file")
+    assert fetch(f"{web.address}/file", tmp_path / "file") == DIGEST
+    assert web.asked[-1] == ("GET", "/file", "bytes=1500000-")
+
+
 def test_a_server_that_ignores_ranges_starts_anew(web: Web, tmp_path: Path) -> None:
     web.ranges = False
     (tmp_path / "file.part").write_bytes(b"something else")
@@ -56,7 +75,7 @@ def test_a_part_that_is_as_long_or_longer_starts_anew(
     web: Web, tmp_path: Path, longer: int
 ) -> None:
     (tmp_path / "file.part").write_bytes(bytes(len(CONTENT) + longer))
-    assert fetch(f"{web.address}/file", tmp_path / "file") == DIGEST
+    assert fetch(f"{web.address}/file", tmp_path / "file", DIGEST) == DIGEST
     assert [wish for _, _, wish in web.asked] == [f"bytes={len(CONTENT) + longer}-", None]
 
 

@@ -10,25 +10,28 @@ from threading import Thread
 
 class Web:
     """Files by path. ranges: whether it heeds Range. breaks: bytes after which the next answer
-    stops, once. asked: every request as (method, path, Range)."""
+    stops, once. version: the ETag of all files. asked: every request as (method, path, Range)."""
 
     def __init__(self, files: dict[str, bytes], *, ranges: bool = True) -> None:
         self.files = files
         self.ranges = ranges
+        self.version: str | None = None
         self.breaks: int | None = None
         self.asked: list[tuple[str, str, str | None]] = []
         self.address = ""
 
     def headers(self, path: str) -> dict[str, str]:
         """More headers of a file's answer."""
-        return {}
+        return {"ETag": self.version} if self.version else {}
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
         """Answer one GET or HEAD."""
         path, wish = handler.path.partition("?")[0], handler.headers.get("Range")
         self.asked.append((handler.command, path, wish))
         content = self.files.get(path)
-        start = int(wish.removeprefix("bytes=").split("-")[0]) if wish and self.ranges else 0
+        same = handler.headers.get("If-Range") in (None, self.version)
+        heeded = wish if self.ranges and same else None
+        start = int(heeded.removeprefix("bytes=").split("-")[0]) if heeded else 0
         if content is None or start >= len(content) > 0:
             handler.send_error(404 if content is None else 416)
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fitecli.alignment.modes import ClipMode, Comparison, cosines
+from fitecli.alignment.modes import ClipMode, Comparison, called, cosines
 from fitecli.alignment.prominence import ProminenceAligner
 from fitecli.errors import MissingWeights, UsageProblem
 from fitecli.weights import Loading
@@ -12,7 +12,7 @@ from fitecli.weights import Loading
 if TYPE_CHECKING:
     from fitecli.alignment.open_clip import ClipAligner
 
-__all__ = ["ALIGNERS", "ClipMode", "Comparison", "cosines", "open_aligner"]
+__all__ = ["ALIGNERS", "ClipMode", "Comparison", "called", "cosines", "open_aligner"]
 
 ALIGNERS = ("auto", "clip", "clip-region", "prominence")
 

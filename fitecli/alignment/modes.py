@@ -78,16 +78,12 @@ class ClipMode:
         return found
 
     def _text(self, aspect: str, sentence: str) -> str:
-        template = REGION_TEXT if self.region else FACE_TEXT
-        return template.format(aspect=self._named(aspect), face=sentence)
+        if self.region:
+            return REGION_TEXT.format(aspect=called(aspect))
+        return FACE_TEXT.format(aspect=aspect, face=sentence)
 
     def _nobody(self, aspect: str) -> str:
-        template = NOBODY_REGION_TEXT if self.region else NOBODY_TEXT
-        return template.format(aspect=self._named(aspect))
-
-    def _named(self, aspect: str) -> str:
-        """A mention or a hashtag is called by its name, where the paper's texts are not kept."""
-        return aspect.lstrip("@# ") or aspect if self.region else aspect
+        return NOBODY_REGION_TEXT if self.region else NOBODY_TEXT.format(aspect=aspect)
 
     def view(self, face: Face) -> Box | None:
         """The box to look at, in pixels of the upright picture; None is the whole picture."""
@@ -118,6 +114,11 @@ class ClipMode:
             for item, value in pairs
             if item.nobody and best[item.aspect].face == item.face
         ]
+
+
+def called(aspect: str) -> str:
+    """The name of an aspect without the mark of a mention or a hashtag; part of all its texts."""
+    return aspect.lstrip("@# ") or aspect
 
 
 def cosines(views: Sequence[np.ndarray], texts: Sequence[np.ndarray]) -> list[float]:

@@ -7,6 +7,7 @@ would load it with default preprocessing in silence.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -27,6 +28,7 @@ from fitecli.weights import folder_sha256, torch_device
 CLIP = get("ViT-B-16")
 MODEL = CLIP.name
 CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
+HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 PICTURES_PER_BATCH = 32
 TEXTS_PER_BATCH = 256
 
@@ -69,6 +71,11 @@ def _in_cache(repository: str) -> Path | None:
 def locate(models: Path | None, name: str = MODEL, *, offline: bool) -> Path:
     """The folder of a model, brought from the hub where it must be; raises MissingWeights."""
     folder = on_disk(models, name)
+    if folder is None and name != MODEL and not HUB_NAME.fullmatch(name):
+        raise MissingWeights(
+            f"There is no CLIP {name!r} here: name by --clip its folder, or a model of the hub as "
+            f"OWNER/NAME. A folder needs {CONFIG} and one .safetensors file."
+        )
     if folder is None and models is not None and not offline:
         folder = fetch(replace(of_hub(name), patterns=CLIP.patterns), models / name)
     if folder is None:

@@ -93,7 +93,7 @@ def classify(
             options.extract,
             faces=faces or "auto",
             detector=detector,
-            attributes=names_of(attributes or ALL_ATTRIBUTES),
+            attributes=names_of(ALL_ATTRIBUTES if attributes is None else attributes),
             captioner=captioner or "none",
             aligner=aligner or "prominence",
             threads=cores(threads),

@@ -48,10 +48,17 @@ def print_table(title: str | None, columns: Sequence[str], rows: Sequence[Sequen
     from rich.text import Text
 
     console = Console(width=shutil.get_terminal_size((WIDTH, 50)).columns)
-    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", show_edge=False)
+    table = Table(
+        title=None if title is None else Text(title),
+        box=box.SIMPLE_HEAD,
+        title_justify="left",
+        show_edge=False,
+    )
     numeric = [all(isinstance(row[i], int | float) for row in rows) for i in range(len(columns))]
     for column, number in zip(columns, numeric, strict=True):
-        table.add_column(column, justify="right" if number and rows else "left", overflow="fold")
+        table.add_column(
+            Text(column), justify="right" if number and rows else "left", overflow="fold"
+        )
     for row in rows:
         table.add_row(*(Text(shown(value)) for value in row))
     console.print(table)

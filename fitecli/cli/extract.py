@@ -10,6 +10,7 @@ from fitecli.cli.console import Bars, counted, opened, print_json, print_table, 
 from fitecli.cli.options import (
     ALL_ATTRIBUTES,
     Attributes,
+    Clip,
     Dataset,
     Detector,
     Device,
@@ -36,9 +37,7 @@ def extract(
     attributes: Attributes = ALL_ATTRIBUTES,
     captioner: Annotated[str, typer.Option(help="auto, none, or a model.")] = "auto",
     aligner: Annotated[str, typer.Option(help="auto, clip, clip-region or prominence.")] = "auto",
-    clip: Annotated[
-        str | None, typer.Option(help="A CLIP by folder or hub name (default: ViT-B-16).")
-    ] = None,
+    clip: Clip = None,
     nobody: Nobody = False,
     nobody_margin: Annotated[
         float, typer.Option(min=-2, max=2, help="Cosine by which a face must beat nobody.")
@@ -60,10 +59,12 @@ def extract(
     as_json: Json = False,
 ) -> None:
     """Compute the features that the store lacks: faces, captions, alignment, descriptions."""
-    from fitecli.errors import Incomplete
+    from fitecli.errors import Incomplete, UsageProblem
     from fitecli.pipeline.extract import ExtractOptions, Extractor, failures
     from fitecli.store import Scope
 
+    if nobody_margin and not nobody:
+        raise UsageProblem("--nobody-margin is about --nobody: name both.")
     options = ExtractOptions(
         faces=faces,
         attributes=names_of(attributes),

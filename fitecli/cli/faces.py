@@ -11,6 +11,8 @@ from fitecli.cli.console import counted, print_json, print_table, tell
 from fitecli.cli.options import (
     ALL_ATTRIBUTES,
     Attributes,
+    Clip,
+    Detector,
     Device,
     Json,
     Nobody,
@@ -31,8 +33,10 @@ def faces(
         typer.Option(help="Whose face is it? May be repeated; the pictures are then one tweet's."),
     ] = None,
     faces: Annotated[str, typer.Option(help="auto, bundled or deepface.")] = "auto",
+    detector: Detector = None,
     attributes: Attributes = ALL_ATTRIBUTES,
     aligner: Annotated[str, typer.Option(help="auto, clip, clip-region or prominence.")] = "auto",
+    clip: Clip = None,
     nobody: Nobody = False,
     output: Annotated[
         Path | None, typer.Option(help="Folder for the pictures with their faces drawn in.")
@@ -48,8 +52,10 @@ def faces(
     options = LookOptions(
         aspects=tuple(aspect or ()),
         faces=faces,
+        detector=detector,
         attributes=names_of(attributes),
         aligner=aligner,
+        clip=clip,
         nobody=nobody,
         threads=cores(threads),
         device=device,

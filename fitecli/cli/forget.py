@@ -29,7 +29,7 @@ def forget(
             store, tweet=tweet, image=image, author=author, dataset=dataset, dry_run=dry_run
         )
     if as_json:
-        print_json(vars(report))
+        print_json({**vars(report), "left_alone": forgetting.left_alone(report)})
         return
     title = "Would be removed" if dry_run else "Removed"
     print_table(title, ("table", "rows"), list(report.removed.items()))

@@ -32,6 +32,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be 
 Detector = Annotated[
     str | None, typer.Option(help="One of DeepFace's detectors (default: yunet); takes DeepFace.")
 ]
+Clip = Annotated[str | None, typer.Option(help="A CLIP by folder or hub name (default: ViT-B-16).")]
 Nobody = Annotated[
     bool, typer.Option("--nobody", help="CLIP may say that no face is the aspect's.")
 ]

@@ -55,16 +55,35 @@ def prune(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Remove features that are no longer read, with the faces, captions and alignments behind them."""
+    """Remove features that are no longer read, with the faces, captions, alignments and predictions
+    that only they have."""
+    from fitecli.errors import UsageProblem
     from fitecli.pipeline import forgetting
 
+    if keep is not None and not names_of(keep):
+        raise UsageProblem("--keep takes names of feature sets; `fite store info` shows them.")
     with opened(ctx.obj, create=False) as store:
         kept, removed = forgetting.prune(store, keep=names_of(keep), dry_run=dry_run)
     if as_json:
         print_json({"kept": kept, "removed": removed})
         return
+    typer.echo(f"Kept: {', '.join(kept)}.")
+    if not removed:
+        typer.echo("There is nothing to remove.")
+        return
     title = "Would be removed" if dry_run else "Removed"
-    print_table(f"{title} (kept: {', '.join(kept)})", ("table", "rows"), list(removed.items()))
+    print_table(title, ("table", "rows"), list(removed.items()))
+
+
+@group.command()
+def erase(ctx: typer.Context) -> None:
+    """Rewrite a SQLite store, so that no bytes of removed rows are left in its file."""
+    from fitecli.errors import StoreBusy
+
+    with opened(ctx.obj, create=False) as store:
+        if not store.erase():
+            raise StoreBusy("Another process has the store open; close it, then try again.")
+    typer.echo("Done.")
 
 
 def add_to(app: typer.Typer) -> None:

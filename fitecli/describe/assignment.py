@@ -10,6 +10,7 @@ from fitecli.records import Alignment
 ASSIGNMENTS = ("paper", "one-to-one")
 SIMILARITY_DECIMALS = 4  # cosines of float16 embeddings move beyond that; ties go by order
 NOBODY_MARGIN = 0.0  # by how much a face must be more similar to the aspect than nobody is
+EARLIER = 1e-9  # what an earlier aspect or face is ahead; far less than similarities differ
 LEAST = -2.0  # worse than any cosine: an aspect goes without a face only where it must
 
 
@@ -28,7 +29,8 @@ def assign(
     keeps that order); where several aspects point to one face, the one with the largest similarity
     keeps it and the others get none. "one-to-one": the sum of the similarities is the largest that
     any assignment of faces to different aspects has, so an aspect whose face is taken gets another.
-    Equal similarities go to the earlier face and the earlier aspect. An aspect gets no face whose
+    Equal similarities go to the earlier face and the earlier aspect; of equal sums always the same
+    assignment is taken. An aspect gets no face whose
     similarity is under that of nobody plus nobody_margin. Source: FITE, section 3.4 and appendix A.1.
     """
     if faces == 1 and len(aspects) == 1 and not any(item.face is None for item in alignments):
@@ -68,6 +70,7 @@ def _one_to_one(
     rows = sorted({aspect for aspect, _ in fitting})
     columns = sorted({face for _, face in fitting})
     gains = np.array([[fitting.get((a, f), 2 * LEAST) for f in columns] for a in rows])
+    gains -= EARLIER * np.arange(gains.size).reshape(gains.shape)
     without = np.full((len(rows), len(rows)), 2 * LEAST)
     np.fill_diagonal(without, [nobody.get(aspect, LEAST) for aspect in rows])
     chosen = linear_sum_assignment(np.hstack([gains, without]), maximize=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import warnings
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
@@ -100,7 +101,7 @@ class DeepFaceAnalyser:
             if loading.offline and lacking:
                 raise _missing(self._folder, lacking, detector)
             self._folder.mkdir(parents=True, exist_ok=True)  # DeepFace fetches what is not there
-            self._models = {name: _open_network(name, self._folder) for name in wanted}
+            self._models = {name: _open_network(name, self._folder, detector) for name in wanted}
             _open_detector(detector, self._folder)
             if detector in IN_THREADS:
                 _serve_threads(detector)
@@ -271,7 +272,7 @@ def _open_detector(name: str, folder: Path) -> None:
         raise _missing(folder, lacking, name)
 
 
-def _open_network(name: str, folder: Path) -> Any:
+def _open_network(name: str, folder: Path, detector: str) -> Any:
     """An attribute network with a session of its own."""
     from deepface.modules import modeling
     from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidProtobuf
@@ -280,7 +281,7 @@ def _open_network(name: str, folder: Path) -> Any:
         return modeling.get_model_class("facial_attribute", name)()
     except (ValueError, ImportError, OSError, Fail, InvalidProtobuf) as exc:
         if not (folder / WEIGHTS[name]).is_file():
-            raise _missing(folder, [WEIGHTS[name]]) from exc
+            raise _missing(folder, [WEIGHTS[name]], detector) from exc
         raise MissingWeights(
             f"DeepFace's network {folder / WEIGHTS[name]} cannot be loaded ({exc}). "
             f"`fite models verify deepface` tells more; or use --faces bundled."
@@ -330,7 +331,7 @@ def _deepface(weights: Path, providers: str | None = None) -> Iterator[None]:
     before = {name: os.environ.get(name) for name in told}
     os.environ.update(told)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), redirect_stdout(sys.stderr):  # its log is talk
             yield
     finally:
         for name, value in before.items():

@@ -67,14 +67,7 @@ class Extractor:
         _one_of("assignment", options.assignment, describe.ASSIGNMENTS)
         self.store = store
         self.options = options
-        loading = Loading(
-            threads=options.threads,
-            device=options.device,
-            models=settings.models,
-            offline=settings.offline,
-            tell=tell,
-            deepface=settings.deepface,
-        )
+        loading = Loading.of(settings, options.threads, options.device, tell)
         self.analyser = open_analyser(options.faces, loading, options.detector, options.attributes)
         self.captioner = open_captioner(options.captioner, loading)
         self.aligner = open_aligner(

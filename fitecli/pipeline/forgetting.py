@@ -8,13 +8,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fitecli.alignment import called
 from fitecli.errors import NoExamples, UsageProblem
 from fitecli.inputs import tokenise_like_benchmark
 from fitecli.store import Store, backups_of
 
 FOREVER = (
-    "Answers, pages and models that were made before stay as they are, and reading the same source "
-    "again brings it back."
+    "Answers, pages and models that were made before stay as they are, so do the reasons of rejected "
+    "records (table reject), and reading the same source again brings it back."
+)
+STILL_THERE = (
+    "The rows are gone, but another process has the store open, so some of their bytes are still in "
+    "the file. When it is closed: `fite store erase`."
 )
 SHORTEST = 8  # digits that a picture's sha256 may be cut down to
 
@@ -24,13 +29,15 @@ class ForgetReport:
     """What was removed, and what is left where fite does not reach.
 
     removed: rows by table. pictures: files that no tweet of the store has any more. mentions: other
-    tweets that name the author. backups: copies of the store that still hold all.
+    tweets that name the author. backups: copies of the store that still hold all. erased: whether
+    the bytes are gone, too.
     """
 
     removed: dict[str, int]
     pictures: tuple[str, ...]
     mentions: int
     backups: tuple[str, ...]
+    erased: bool
 
 
 def forget(
@@ -62,7 +69,7 @@ def forget(
     found = store.forget(
         tweet_ids=tweets,
         image_ids=images,
-        names=texts | {tokenise_like_benchmark(text) for text in texts},
+        names={called(name) for text in texts for name in (text, tokenise_like_benchmark(text))},
         dry_run=dry_run,
     )
     return ForgetReport(
@@ -70,6 +77,7 @@ def forget(
         tuple(path for path in found.files if Path(path).is_file()),
         0 if author is None else store.mentions_of(author, tweets),
         tuple(map(str, backups_of(store.place))),
+        dry_run or store.erase(),
     )
 
 
@@ -97,24 +105,32 @@ def prune(
 ) -> tuple[tuple[str, ...], dict[str, int]]:
     """Remove all features but those named, or else those that each dataset reads by default.
 
-    Returns the names kept (others derived from them are kept, too) and the rows removed by table.
-    Raises NoExamples where a name is unknown, or where none is named and no features are complete.
+    Where none is named, features that are not complete are kept, too: somebody may be at them.
+    Returns the names kept (their bases and others derived from them are kept, too) and the rows
+    removed by table. Raises NoExamples where a name is unknown, or nothing would be kept.
     """
-    kept = [store.feature_set(name) for name in keep] or [
-        store.feature_set(datasets=(dataset,)) for dataset in store.datasets()
-    ]
-    unknown = [name for name, row in zip(keep, kept, strict=False) if row is None]
-    known = {row.id: row.name for row in kept if row is not None}
+    rows = store.feature_sets()
+    if keep:
+        kept = [row for row in rows if row.name in keep]
+    else:
+        defaults = [store.feature_set(datasets=(dataset,)) for dataset in store.datasets()]
+        kept = [row for row in rows if row.completed_at is None or row in defaults]
+    known = {row.id: row.name for row in kept}
+    unknown = sorted(set(keep) - set(known.values()))
     if unknown or not known:
-        names = ", ".join(row.name for row in store.feature_sets()) or "none"
-        what = f"There are no features {unknown[0]!r}" if unknown else "No features are complete"
+        names = ", ".join(row.name for row in rows) or "none"
+        what = f"There are no features {unknown[0]!r}" if unknown else "There are no features"
         raise NoExamples(f"{what}; nothing was removed. Name what to keep by --keep: {names}.")
-    return tuple(known.values()), store.prune(known, dry_run=dry_run)
+    removed = store.prune(known, dry_run=dry_run)
+    if removed and not dry_run:
+        store.erase()
+    return tuple(known.values()), removed
 
 
 def left_alone(report: ForgetReport) -> list[str]:
     """What people have to look after themselves, a sentence each."""
-    told = [f"The picture itself stays on disk: {path}" for path in report.pictures]
+    told = [] if report.erased else [STILL_THERE]
+    told += [f"The picture itself stays on disk: {path}" for path in report.pictures]
     if report.mentions:
         told.append(f"Other tweets that name the author stay: {report.mentions}.")
     told += [f"A backup still holds all of it: {path}" for path in report.backups]

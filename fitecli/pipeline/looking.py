@@ -34,8 +34,10 @@ class LookOptions:
 
     aspects: tuple[str, ...] = ()
     faces: str = "auto"
+    detector: str | None = None
     attributes: tuple[str, ...] = ATTRIBUTES
     aligner: str = "auto"
+    clip: str | None = None
     nobody: bool = False
     threads: int = 2
     device: str = "auto"
@@ -134,9 +136,11 @@ def look(paths: Sequence[Path], options: LookOptions, settings: Settings, tell: 
     and MissingWeights as the analysers and aligners do.
     """
     aspects = _aspects(options)
-    loading = Loading(options.threads, options.device, settings.models, settings.offline, tell)
-    analyser = open_analyser(options.faces, loading, attributes=options.attributes)
-    aligner = open_aligner(options.aligner, loading, nobody=options.nobody) if aspects else None
+    loading = Loading.of(settings, options.threads, options.device, tell)
+    analyser = open_analyser(options.faces, loading, options.detector, options.attributes)
+    aligner = None
+    if aspects:
+        aligner = open_aligner(options.aligner, loading, nobody=options.nobody, model=options.clip)
     failed: dict[str, str] = {}
     wanted = _distinct(paths, tell) if aspects else paths
     with quiet_decoders():
@@ -153,8 +157,10 @@ def _aspects(options: LookOptions) -> tuple[str, ...]:
     aspects = tuple(dict.fromkeys(text.strip() for text in options.aspects))
     if "" in aspects:
         raise UsageProblem("--aspect takes a name that a tweet mentions, such as 'Kate Middleton'.")
-    if (options.aligner != "auto" or options.nobody) and not aspects:
-        raise UsageProblem("--aligner tells whose face is whose: name whose by --aspect.")
+    if (options.aligner != "auto" or options.nobody or options.clip) and not aspects:
+        raise UsageProblem(
+            "--aligner, --clip and --nobody tell whose face is whose: name whose by --aspect."
+        )
     return aspects
 
 

@@ -76,6 +76,7 @@ def _prepare_sqlite(engine: Engine, *, foreign_keys: bool) -> None:
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
         cursor.execute("PRAGMA synchronous = NORMAL")
+        cursor.execute("PRAGMA secure_delete = ON")  # what is replaced or forgotten is overwritten
         cursor.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
         cursor.close()
 
@@ -112,6 +113,11 @@ def _translate(exc: DBAPIError, url: URL) -> Exception:
         return StoreFull(
             f"{place} cannot be written ({exc.orig}); the last batch was rolled back. Check free "
             "space and permissions, then run the same command again."
+        )
+    if name == "SQLITE_CONSTRAINT_FOREIGNKEY" or "ForeignKeyViolation" in type(exc.orig).__name__:
+        return StoreError(
+            f"{place}: what this batch is about was removed meanwhile; finished batches are kept. Run "
+            "the same command again."
         )
     if name.startswith(_FOREIGN):
         return NotAStore(f"{place} is no SQLite database. Choose another file with --db.")

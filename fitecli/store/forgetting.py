@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sqlite3
+import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -10,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, or_, select, update
 
+from fitecli.errors import StoreBusy
 from fitecli.store.connection import StoreConnection, tables
 from fitecli.store.rows import Forgotten
 from fitecli.store.tweets import forget_readings
@@ -29,21 +32,20 @@ class Forgetting(StoreConnection):
         query = select(tweet.c.id)
         if source_id is not None:
             query = query.where(tweet.c.source_id == source_id)
-        if author is not None:
-            name = author.lower().removeprefix("@")
-            query = query.where(func.lower(tweet.c.author).in_([name, f"@{name}"]))
         if dataset is not None:
             query = query.where(tweet.c.dataset == dataset)
         with self._reading() as connection:
+            if author is not None:
+                known = connection.execute(select(tweet.c.author).distinct()).scalars()
+                same = [name for name in known if name and _plain(name) == _plain(author)]
+                query = query.where(tweet.c.author.in_(same))
             return list(connection.execute(query.order_by(tweet.c.id)).scalars())
 
     def mentions_of(self, author: str, tweet_ids: Sequence[int]) -> int:
         """How many other tweets name an author by @name."""
-        tweet, name = tables["tweet"], f"@{author.removeprefix('@')}"
-        query = select(tweet.c.id, tweet.c.text).where(
-            tweet.c.text.icontains(name, autoescape=True)
-        )
-        mention = re.compile(rf"{re.escape(name)}\b", re.IGNORECASE)
+        tweet = tables["tweet"]
+        query = select(tweet.c.id, tweet.c.text).where(tweet.c.text.contains("@"))
+        mention = re.compile(rf"@{re.escape(author.removeprefix('@'))}\b", re.IGNORECASE)
         with self._reading() as connection:
             found = {row[0] for row in connection.execute(query) if mention.search(row[1])}
         return len(found - set(tweet_ids))
@@ -81,11 +83,13 @@ class Forgetting(StoreConnection):
 
         Pictures that only these tweets have go with them. Tweets that lose a picture lose what was
         read from it, and are read anew. names: texts are embedded with them; those embeddings go,
-        too. SQLite overwrites the bytes. With dry_run nothing is kept of it but the report.
+        too. With dry_run nothing is kept of it but the report. Raises StoreBusy where another process
+        is looking at the pictures.
         """
         removed: dict[str, int] = {}
         with self._removing(removed, dry_run) as connection:
             images = [*image_ids, *_only_theirs(connection, tweet_ids)]
+            _refuse_leased(connection, images)
             files = _files(connection, images)
             for ids in _chunks(images):
                 _forget_images(connection, ids)
@@ -98,15 +102,15 @@ class Forgetting(StoreConnection):
         return Forgotten(removed, files)
 
     def prune(self, keep: Collection[int], *, dry_run: bool = False) -> dict[str, int]:
-        """Remove all feature sets but some (and those derived from them), and all that was computed
-        by workers that none of these reads: rows removed by table.
+        """Remove all feature sets but some (with their bases and those derived from them), and all
+        that was computed by workers that none of these reads: rows removed by table.
 
-        Runs and models stay. SQLite overwrites the bytes.
+        Runs and models stay.
         """
         features, worker, run = tables["feature_set"], tables["worker"], tables["run"]
         removed: dict[str, int] = {}
         with self._removing(removed, dry_run) as connection:
-            kept = _with_derived(connection, keep)
+            kept = _with_relatives(connection, keep)
             gone = run.c.feature_set_id.not_in(kept)
             connection.execute(update(run).where(gone).values(feature_set_id=None))
             connection.execute(delete(features).where(features.c.id.not_in(kept)))
@@ -118,26 +122,38 @@ class Forgetting(StoreConnection):
     def _removing(self, removed: dict[str, int], dry_run: bool) -> Iterator[Connection]:
         """A transaction that removes for good, or for show; fills in the rows removed by table."""
         with self._writing() as connection:
-            if self.engine.dialect.name == "sqlite":
-                connection.exec_driver_sql("PRAGMA secure_delete = ON")
             before = _counts(connection)
             yield connection
             after = _counts(connection)
             if dry_run:
                 connection.rollback()
-        if not dry_run:
-            self._empty_log()
         removed |= {name: before[name] - count for name, count in after.items()
                     if before[name] != count}  # fmt: skip
 
-    def _empty_log(self) -> None:
-        """SQLite's write-ahead log still holds the old pages: write it back and cut it."""
-        if self.engine.dialect.name == "sqlite":
-            connection = self.engine.raw_connection()
-            try:
-                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            finally:
-                connection.close()
+    def erase(self) -> bool:
+        """Rewrite a SQLite file, so that nothing is left in it of removed rows; whether it could be.
+
+        False where another process has the store open: rows are gone, but not all of their bytes. A
+        server looks after that by itself.
+        """
+        if self.engine.dialect.name != "sqlite":
+            return True
+        connection = self.engine.raw_connection()
+        try:
+            cursor = connection.cursor()
+            cursor.execute("PRAGMA busy_timeout = 1000")
+            cursor.execute("VACUUM")
+            (busy, _, _) = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.OperationalError:
+            return False
+        finally:
+            connection.invalidate()  # it waits too shortly for others
+        return not busy
+
+
+def _plain(name: str) -> str:
+    """An author's name without its @ and its case."""
+    return name.removeprefix("@").casefold()
 
 
 def _chunks(values: Iterable[Any]) -> Iterator[list[Any]]:
@@ -153,15 +169,30 @@ def _counts(connection: Connection) -> dict[str, int]:
     }
 
 
-def _with_derived(connection: Connection, keep: Collection[int]) -> set[int]:
-    """Feature sets with those that are derived from them."""
+def _with_relatives(connection: Connection, keep: Collection[int]) -> set[int]:
+    """Feature sets with their bases, and with those that are derived from any of them."""
     table = tables["feature_set"]
+    rows = connection.execute(select(table.c.id, table.c.base_id).order_by(table.c.id)).all()
     kept = set(keep)
-    bases = connection.execute(select(table.c.id, table.c.base_id).order_by(table.c.id)).all()
-    for number, base in bases:  # a base is older than what is derived from it
-        if base in kept:
-            kept.add(number)
+    for row in reversed(rows):  # a base is older than what is derived from it
+        if row.id in kept and row.base_id is not None:
+            kept.add(row.base_id)
+    for row in rows:
+        if row.base_id in kept:
+            kept.add(row.id)
     return kept
+
+
+def _refuse_leased(connection: Connection, image_ids: Sequence[int]) -> None:
+    lease = tables["lease"]
+    held = (lease.c.subject_kind == "image", lease.c.until > time.time())
+    for ids in _chunks(image_ids):
+        query = select(func.count()).where(*held, lease.c.subject_id.in_(ids))
+        if connection.execute(query).scalar_one():
+            raise StoreBusy(
+                "Another process is looking at these pictures just now; nothing was removed. Let it "
+                "finish (or wait ten minutes, if it died), then run the same command again."
+            )
 
 
 def _workers_read(connection: Connection) -> set[int]:

@@ -99,9 +99,11 @@ def test_any_clip_by_folder_file_or_name(models: Path, tmp_path: Path) -> None:
     )
     assert folder.worker.fingerprint == file.worker.fingerprint == name.worker.fingerprint
     assert folder.worker.settings["model"] == "own"
-    for broken in ("no/such", "..", str(tmp_path / "nothing")):
-        with pytest.raises(MissingWeights):
-            open_aligner("clip", Loading(models=tmp_path, offline=True), model=broken)
+    with pytest.raises(MissingWeights, match="no/such"):
+        open_aligner("clip", Loading(models=tmp_path, offline=True), model="no/such")
+    for folder_only in ("..", "tiny", str(tmp_path / "nothing")):  # the hub is not asked for those
+        with pytest.raises(MissingWeights, match="name by --clip its folder"):
+            open_aligner("clip", Loading(models=tmp_path), model=folder_only)
 
 
 def test_bare_weights_are_refused(models: Path, tmp_path: Path) -> None:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
 
-from fitecli.errors import NoExamples, UsageProblem
+from fitecli.errors import NoExamples, StoreBusy, StoreError, UsageProblem
 from fitecli.pipeline.classify import ClassifyJob, ClassifyOptions
+from fitecli.pipeline.derived import derive_features, rules_of
 from fitecli.pipeline.extract import ExtractOptions, Extractor
 from fitecli.pipeline.forgetting import forget, left_alone, prune
 from fitecli.pipeline.ingest import ingest
+from fitecli.records import Worker
 from fitecli.settings import Settings
-from fitecli.store import Scope, Store, open_store, run_query
+from fitecli.store import DescriptionText, Scope, Store, open_store, run_query
 from tests.conftest import DEMO
 
 TWEETS = [
@@ -153,6 +156,96 @@ def test_old_features_go_with_the_faces_that_only_they_read(store: Store, small_
     assert ask(store, "select name from feature_set") == [(kept[0],)]
     assert [r.done for r in extractor.run(Scope())] == [0, 0, 0]
     assert prune(store)[1] == {}
+
+
+def test_what_is_kept_keeps_its_base(store: Store) -> None:
+    base = store.feature_set()
+    assert base is not None
+    rules = rules_of(base).changed({"without": ["emotion"]})
+    derived = derive_features(store, base, rules, [Scope("d")], lambda message: None)
+    assert prune(store, keep=(derived.name,)) == ((derived.name,), {})
+    assert {row.name for row in store.feature_sets()} == {base.name, derived.name}
+    assert prune(store, keep=(base.name,))[1] == {}  # what is derived from it stays
+
+
+def test_unfinished_features_are_not_pruned(store: Store, small_clip: Path) -> None:
+    options = ExtractOptions(captioner="none", aligner="prominence", attributes=("emotion",))
+    extractor = Extractor(store, options, Settings(models=small_clip), lambda message: None)
+    extractor.run(Scope(), only="faces")
+    kept, removed = prune(store)
+    assert set(kept) == {"bundled+clip", "bundled-emotion+prominence"}
+    assert removed == {}
+
+
+def test_names_go_however_clip_reads_them(tmp_path: Path, small_clip: Path) -> None:
+    with open_store(tmp_path / "other.db") as store:
+        aspects = ["@SecretPerson", "#HiddenTag"]
+        record = {"id": "1", "text": " ".join(aspects), "aspects": aspects}
+        path = tmp_path / "one.jsonl"
+        path.write_text(json.dumps(record | {"images": ["joined.jpg"]}))
+        ingest(store, path, dataset="d", images=DEMO / "pictures")
+        for aligner in ("clip", "clip-region"):
+            options = ExtractOptions(captioner="none", aligner=aligner, nobody=True)
+            settings = Settings(models=small_clip, offline=True)
+            Extractor(store, options, settings, lambda message: None).run(Scope())
+        assert b"SecretPerson" in content(store)
+        forget(store, tweet="1")
+        assert ask(store, "select text from text_embedding") == [("a photo of a person",)]
+        for name in (b"SecretPerson", b"HiddenTag"):
+            assert name not in content(store)
+
+
+def test_old_copies_of_the_bytes_go_too(store: Store) -> None:
+    """A store of a version that did not overwrite what it deleted."""
+    with sqlite3.connect(store.place) as connection:
+        connection.execute("PRAGMA secure_delete = OFF")
+        connection.execute("UPDATE tweet SET text = replace(text, 'Zebulon', 'Z')")
+        connection.execute("UPDATE aspect SET text = 'Z' WHERE text = 'Zebulon'")
+        connection.execute("DELETE FROM description")
+        connection.execute("INSERT INTO reject SELECT 9, 'd', 'x', 1, hex(zeroblob(9999)), ''")
+        connection.execute("DELETE FROM reject")
+    connection.close()
+    forget(store, tweet="3")
+    assert b"Zebulon" not in content(store)
+    assert b"00000000000000000000" * 9 not in content(store)
+
+
+def test_bytes_that_a_reader_keeps_are_told(store: Store) -> None:
+    reader = sqlite3.connect(store.place, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM tweet").fetchone()
+    report = forget(store, tweet="2")
+    reader.close()
+    assert not report.erased
+    assert "fite store erase" in left_alone(report)[0]
+    assert store.erase()
+    assert b"Wilhelmina" not in content(store)
+
+
+def test_pictures_that_are_being_looked_at_are_not_forgotten(store: Store) -> None:
+    worker = store.register_worker(Worker("faces", "other", "1"))
+    store.claim_images(worker, Scope(), limit=9, owner="another")
+    before = counts(store)
+    with pytest.raises(StoreBusy, match="nothing was removed"):
+        forget(store, author="Bob")
+    assert counts(store) == before
+    store.release("another")
+    assert forget(store, author="Bob").removed["tweet"] == 1
+
+
+def test_what_vanishes_under_a_batch_is_told(store: Store) -> None:
+    features = store.feature_set()
+    assert features is not None
+    forget(store, tweet="1")
+    with pytest.raises(StoreError, match="removed meanwhile"):
+        store.save_descriptions(features.id, {1: DescriptionText("", 0)})
+
+
+def test_an_author_beyond_ascii_is_found(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "more.jsonl"
+    path.write_text(json.dumps({"id": "9", "text": "hello", "author": "\u00c9mile"}))
+    ingest(store, path, dataset="d")
+    assert forget(store, author="@\u00e9mile").removed["tweet"] == 1
 
 
 @pytest.mark.parametrize(
