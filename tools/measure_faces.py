@@ -154,15 +154,15 @@ def mirrored(view: View) -> View:
 CHANGES: dict[str, Callable[[View], View]] = {
     "as it is": lambda view: view,
     "mirrored": mirrored,
-    **{f"turned by {n}°": partial(turned, n) for n in (15, -15, 30, -30, 45, 90, 180, 270)},
-    **{f"faces of {n} pixels": partial(small, n) for n in (80, 60, 40, 30, 20)},
-    **{f"{s:.0%} as light": partial(pixels, lambda a, s=s: a * s) for s in (0.5, 0.25, 0.1, 0.05)},
+    **{f"turned by {n}°": partial(turned, n) for n in (15, -15, 30, -30, 45, 90, 180)},
+    **{f"faces of {n} pixels": partial(small, n) for n in (60, 40, 30, 20)},
+    **{f"{s:.0%} as light": partial(pixels, lambda a, s=s: a * s) for s in (0.25, 0.1, 0.05)},
     "10% as light, noise 4": partial(pixels, lambda array: noisy(4, array * 0.1)),
     "gamma 3": partial(pixels, lambda array: 255 * (array / 255) ** 3),
     "washed out (20% contrast)": partial(pixels, lambda array: 255 - (255 - array) * 0.2),
-    **{f"noise {n}": partial(pixels, partial(noisy, n)) for n in (10, 25, 50)},
+    **{f"noise {n}": partial(pixels, partial(noisy, n)) for n in (25, 50)},
     **{f"blurred by {s:.0%} of the face": partial(blurred, s) for s in (0.02, 0.04, 0.08)},
-    **{f"JPEG quality {n}": partial(jpeg, n) for n in (30, 10, 5)},
+    **{f"JPEG quality {n}": partial(jpeg, n) for n in (10, 5)},
     "a third hidden (left)": partial(hidden, -0.7, -0.8, -0.2, 0.7),
     "half hidden (left)": partial(hidden, -0.7, -0.8, 0.0, 0.7),
     "mouth hidden": partial(hidden, -0.5, 0.15, 0.5, 0.62),
@@ -185,10 +185,10 @@ def read(analyser: BundledAnalyser, view: View) -> tuple[list[Face | None], int]
     return at, sum(not any(hit(place, f.box or ()) for place in view.faces) for f in faces)
 
 
-def table(real: Sequence[View], cut: Sequence[View], nothing: Sequence[View]) -> Iterator[str]:
-    """One row for each change of the pictures."""
+def table(real: Sequence[View], cut: Sequence[View]) -> Iterator[str]:
+    """One row for each change of the pictures that have faces."""
     analyser = BundledAnalyser(threads=1)
-    yield "| | faces found | cut-out faces | no faces | emotion | gender | age |"
+    yield "| | faces found | cut-out faces | false ones | emotion | gender | age |"
     yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"
     before = [face for view in real for face in read(analyser, view)[0]]
     for name, change in CHANGES.items():
@@ -196,7 +196,6 @@ def table(real: Sequence[View], cut: Sequence[View], nothing: Sequence[View]) ->
         faces = [face for found, _ in seen for face in found]
         cuts = [read(analyser, change(view))[0][0] for view in cut]
         false = sum(count for _, count in seen)
-        false += sum(read(analyser, change(view))[1] for view in nothing)
         both = [(a, b) for a, b in zip(before, faces, strict=True) if a and b]
         same = [np.mean([getattr(a, k) == getattr(b, k) for a, b in both] or [0])
                 for k in ("emotion", "gender")]  # fmt: skip
@@ -233,7 +232,7 @@ def main() -> None:
           f"faces, {len(nothing)} pictures without any; threshold {FACE_THRESHOLD}.\n")  # fmt: skip
     for name in missing:
         print(f"Not found: {name}", file=sys.stderr)
-    for lines in (thresholds(real, cut, nothing), table(real, cut, nothing)):
+    for lines in (table(real, cut), thresholds(real, cut, nothing)):
         for line in lines:
             print(line, flush=True)
         print()
