@@ -138,6 +138,11 @@ def scenes() -> dict[str, Image.Image]:
         ImageDraw.Draw(text).text((4, row), "no face is told of in these lines " * 3, fill="black")
     for x, y, r in random.integers(20, 400, (40, 3)):
         ImageDraw.Draw(circles).ellipse((x, y, x + r // 4, y + r // 4), outline="black", width=3)
+    smiley = Image.new("RGB", (600, 600), "white")
+    ImageDraw.Draw(smiley).ellipse((150, 150, 450, 450), "gold", "black", 4)
+    for x in (250, 350):
+        ImageDraw.Draw(smiley).ellipse((x - 18, 245, x + 18, 295), "black")
+    ImageDraw.Draw(smiley).arc((225, 240, 375, 390), 20, 160, "black", 8)
     hidden = portrait("eileen_collins.jpg")
     hidden.paste((127, 127, 127), (110, 0, 330, 200))
     return {
@@ -146,6 +151,7 @@ def scenes() -> dict[str, Image.Image]:
         "stripes": Image.fromarray(stripes.astype(np.uint8)),
         "circles": circles,
         "text": text,
+        "smiley": smiley,
         "a suit with a mission patch": hidden,
         "black": Image.new("RGB", (300, 200)),
         "nearly black": Image.fromarray(noise % 3),
