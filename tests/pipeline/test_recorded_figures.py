@@ -28,7 +28,10 @@ def benchmark(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Stor
 
 @pytest.mark.parametrize(
     ("table", "seeds", "measured"),
-    [("table4", (0, 1, 2), {"BERT", "CapBERT", "FITE"}), ("fidelity", (0, 1), {"released", "as shipped"})],
+    [
+        ("table4", (0, 1, 2), {"BERT", "CapBERT", "FITE"}),
+        ("fidelity", (0, 1), {"released", "as shipped"}),
+    ],
 )
 def test_documented_figures_are_those_of_the_recorded_runs(
     benchmark: Store, tmp_path: Path, table: str, seeds: tuple[int, ...], measured: set[str]
