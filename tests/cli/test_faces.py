@@ -18,7 +18,7 @@ def test_faces_are_printed_and_drawn_without_a_store(tmp_path: Path) -> None:
     result = fite(*words, "--output", str(output))
     assert "(aligner: prominence (guess))" in result.stdout
     assert "Grace Hopper with a neutral expression." in result.stdout
-    assert "161,90 216x216" in result.stdout
+    assert "171,105 199x199" in result.stdout
     assert "The face encoder reads: There are 2 people in the picture." in result.stdout
     assert f"Written: {output / 'joined-faces.jpg'}" in result.stderr
     assert not fite.db.exists()
@@ -43,6 +43,6 @@ def test_bad_pictures_exit_with_3(tmp_path: Path) -> None:
     assert "gone.jpg: there is no such file." in result.stderr
     assert "1 picture could not be read" in result.stderr
     assert "joined.jpg" in result.stdout
-    assert "--aligner tells" in Shell(tmp_path)(
+    assert "name whose by --aspect" in Shell(tmp_path)(
         "faces", JOINED, "--aligner", "clip", code=2
     ).stderr  # fmt: skip

@@ -70,7 +70,7 @@ def test_damaged_and_interrupted_files_are_mended(web: Web, settings: Settings) 
         "/w/second.onnx",
     ]
     (folder / "first.onnx").unlink()
-    web.breaks = 1000
+    web.breaks, web.version = 1000, '"1"'
     with pytest.raises(MissingWeights, match=r"1,000 of 4,995 bytes.*`fite models pull nets`"):
         pull(nets, settings, tell=silent)
     pull(nets, settings, tell=silent)
