@@ -69,10 +69,11 @@ def _grow(address: str, part: Path, progress: Progress, *, pinned: bool) -> None
     with urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310 - addresses of our own
         if not _goes_on(response, have):
             have = 0
+            part.write_bytes(b"")  # before its version is another
         version.write_text(str(response.headers.get("ETag") or ""), "utf-8")
         rest = response.headers.get("Content-Length")
         total = have + int(rest) if rest else 0
-        with part.open("ab" if have else "wb") as file:
+        with part.open("ab") as file:
             while chunk := response.read(CHUNK):
                 file.write(chunk)
                 have += len(chunk)

@@ -22,6 +22,7 @@ def forget(
     as_json: Json = False,
 ) -> None:
     """Remove a tweet, a picture or an author, and all that was computed from them."""
+    from fitecli.errors import Incomplete
     from fitecli.pipeline import forgetting
 
     with opened(ctx.obj, create=False) as store:
@@ -30,11 +31,13 @@ def forget(
         )
     if as_json:
         print_json({**vars(report), "left_alone": forgetting.left_alone(report)})
-        return
-    title = "Would be removed" if dry_run else "Removed"
-    print_table(title, ("table", "rows"), list(report.removed.items()))
-    for sentence in forgetting.left_alone(report):
-        tell(sentence)
+    else:
+        title = "Would be removed" if dry_run else "Removed"
+        print_table(title, ("table", "rows"), list(report.removed.items()))
+        for sentence in forgetting.left_alone(report):
+            tell(sentence)
+    if not report.erased:
+        raise Incomplete(forgetting.STILL_THERE)
 
 
 def add_to(app: typer.Typer) -> None:

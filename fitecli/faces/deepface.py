@@ -6,7 +6,7 @@ import hashlib
 import os
 import sys
 import warnings
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, redirect_stdout
 from functools import cached_property
@@ -205,20 +205,26 @@ class _Detectors:
         self._make = type(first)
         self._idle = [first]
 
-    def __getattr__(self, method: str) -> Callable[..., Any]:
-        """A method of DeepFace's detector, `detect_faces` above all."""
+    def detect_faces(self, img: np.ndarray) -> Any:
+        """See DeepFace's Detector."""
+        with self._one() as detector:
+            return detector.detect_faces(img)
 
-        def call(*words: Any, **more: Any) -> Any:
-            try:
-                detector = self._idle.pop()
-            except IndexError:
-                detector = self._make()
-            try:
-                return getattr(detector, method)(*words, **more)
-            finally:
-                self._idle.append(detector)
+    def find_eyes(self, img: np.ndarray) -> Any:
+        """What DeepFace asks its detector "opencv", where another one tells of no eyes."""
+        with self._one() as detector:
+            return detector.find_eyes(img)
 
-        return call
+    @contextmanager
+    def _one(self) -> Iterator[Any]:
+        try:
+            detector = self._idle.pop()
+        except IndexError:
+            detector = self._make()
+        try:
+            yield detector
+        finally:
+            self._idle.append(detector)
 
 
 def _serve_threads(name: str) -> None:

@@ -102,12 +102,13 @@ def _image(store: Store, name: str) -> int:
 
 def prune(
     store: Store, *, keep: Sequence[str] = (), dry_run: bool = False
-) -> tuple[tuple[str, ...], dict[str, int]]:
+) -> tuple[tuple[str, ...], dict[str, int], bool]:
     """Remove all features but those named, or else those that each dataset reads by default.
 
     Where none is named, features that are not complete are kept, too: somebody may be at them.
-    Returns the names kept (their bases and others derived from them are kept, too) and the rows
-    removed by table. Raises NoExamples where a name is unknown, or nothing would be kept.
+    Returns the names kept (their bases and others derived from them are kept, too), the rows removed
+    by table, and whether their bytes are gone, too. Raises NoExamples where a name is unknown, or
+    nothing would be kept.
     """
     rows = store.feature_sets()
     if keep:
@@ -122,15 +123,12 @@ def prune(
         what = f"There are no features {unknown[0]!r}" if unknown else "There are no features"
         raise NoExamples(f"{what}; nothing was removed. Name what to keep by --keep: {names}.")
     removed = store.prune(known, dry_run=dry_run)
-    if removed and not dry_run:
-        store.erase()
-    return tuple(known.values()), removed
+    return tuple(known.values()), removed, dry_run or not removed or store.erase()
 
 
 def left_alone(report: ForgetReport) -> list[str]:
     """What people have to look after themselves, a sentence each."""
-    told = [] if report.erased else [STILL_THERE]
-    told += [f"The picture itself stays on disk: {path}" for path in report.pictures]
+    told = [f"The picture itself stays on disk: {path}" for path in report.pictures]
     if report.mentions:
         told.append(f"Other tweets that name the author stay: {report.mentions}.")
     told += [f"A backup still holds all of it: {path}" for path in report.backups]

@@ -31,7 +31,7 @@ from fitecli.settings import resource
 
 BUSY_SECONDS = 30
 BACKUP = ".backup-"  # between a store's name and the revision that it was of
-_BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED")
+BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED")
 _FULL = ("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_IOERR", "SQLITE_PERM")
 _FOREIGN = ("SQLITE_NOTADB", "SQLITE_CORRUPT")
 
@@ -98,7 +98,7 @@ def translated(url: URL) -> Iterator[None]:
 def _translate(exc: DBAPIError, url: URL) -> Exception:
     place = shown(url)
     name = str(getattr(exc.orig, "sqlite_errorname", ""))
-    if name.startswith(_BUSY):
+    if name.startswith(BUSY):
         return StoreBusy(
             f"{place}: another process has held the write lock for {BUSY_SECONDS} seconds; "
             "finished batches are kept. Wait for it, then run the same command again."

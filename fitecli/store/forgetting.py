@@ -12,8 +12,9 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, or_, select, update
 
-from fitecli.errors import StoreBusy
+from fitecli.errors import StoreBusy, StoreFull
 from fitecli.store.connection import StoreConnection, tables
+from fitecli.store.database import BUSY, shown
 from fitecli.store.rows import Forgotten
 from fitecli.store.tweets import forget_readings
 
@@ -86,8 +87,7 @@ class Forgetting(StoreConnection):
         too. With dry_run nothing is kept of it but the report. Raises StoreBusy where another process
         is looking at the pictures.
         """
-        removed: dict[str, int] = {}
-        with self._removing(removed, dry_run) as connection:
+        with self._removing(dry_run) as (connection, removed):
             images = [*image_ids, *_only_theirs(connection, tweet_ids)]
             _refuse_leased(connection, images)
             files = _files(connection, images)
@@ -108,8 +108,7 @@ class Forgetting(StoreConnection):
         Runs and models stay.
         """
         features, worker, run = tables["feature_set"], tables["worker"], tables["run"]
-        removed: dict[str, int] = {}
-        with self._removing(removed, dry_run) as connection:
+        with self._removing(dry_run) as (connection, removed):
             kept = _with_relatives(connection, keep)
             gone = run.c.feature_set_id.not_in(kept)
             connection.execute(update(run).where(gone).values(feature_set_id=None))
@@ -119,22 +118,24 @@ class Forgetting(StoreConnection):
         return removed
 
     @contextmanager
-    def _removing(self, removed: dict[str, int], dry_run: bool) -> Iterator[Connection]:
-        """A transaction that removes for good, or for show; fills in the rows removed by table."""
+    def _removing(self, dry_run: bool) -> Iterator[tuple[Connection, dict[str, int]]]:
+        """A transaction that removes for good, or for show, and the rows that it has removed by
+        table, known when it is over."""
+        removed: dict[str, int] = {}
         with self._writing() as connection:
             before = _counts(connection)
-            yield connection
-            after = _counts(connection)
+            yield connection, removed
+            for name, count in _counts(connection).items():
+                if before[name] != count:
+                    removed[name] = before[name] - count
             if dry_run:
                 connection.rollback()
-        removed |= {name: before[name] - count for name, count in after.items()
-                    if before[name] != count}  # fmt: skip
 
     def erase(self) -> bool:
         """Rewrite a SQLite file, so that nothing is left in it of removed rows; whether it could be.
 
-        False where another process has the store open: rows are gone, but not all of their bytes. A
-        server looks after that by itself.
+        False where another process has the store open: rows are gone, but not all of their bytes.
+        Raises StoreFull where the file cannot be written. A server looks after that by itself.
         """
         if self.engine.dialect.name != "sqlite":
             return True
@@ -144,7 +145,13 @@ class Forgetting(StoreConnection):
             cursor.execute("PRAGMA busy_timeout = 1000")
             cursor.execute("VACUUM")
             (busy, _, _) = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        except sqlite3.OperationalError:
+        except sqlite3.OperationalError as exc:
+            if not exc.sqlite_errorname.startswith(BUSY):
+                raise StoreFull(
+                    f"{shown(self.engine.url)}: the rows are removed, but the file cannot be "
+                    f"rewritten ({exc}), so some of their bytes are still there. Make room for a "
+                    "second copy of it, then `fite store erase`."
+                ) from exc
             return False
         finally:
             connection.invalidate()  # it waits too shortly for others
