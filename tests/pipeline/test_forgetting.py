@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,21 +31,32 @@ TWEETS = [
 ]  # fmt: skip
 
 
-@pytest.fixture
-def store(tmp_path: Path, small_clip: Path) -> Store:
-    """Three tweets with all that can be computed of them."""
-    made = open_store(tmp_path / "fite.db")
-    path = tmp_path / "tweets.jsonl"
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory, small_clip: Path) -> Path:
+    """A store of three tweets with all that can be computed of them."""
+    folder = tmp_path_factory.mktemp("filled")
+    path = folder / "tweets.jsonl"
     path.write_text("\n".join(map(json.dumps, TWEETS)), "utf-8")
-    ingest(made, path, dataset="d", images=DEMO / "pictures")
-    settings = Settings(models=small_clip, offline=True)
-    options = ExtractOptions(captioner="none", aligner="clip")
-    extractor = Extractor(made, options, settings, lambda message: None)
-    extractor.run(Scope())
-    extractor.run(Scope(), only="embeddings")
-    job = ClassifyJob(made, ClassifyOptions(), settings, lambda message: None)
-    assert len(list(job.dataset("d", None))) == 3
-    return made
+    with open_store(folder / "fite.db") as made:
+        ingest(made, path, dataset="d", images=DEMO / "pictures")
+        settings = Settings(models=small_clip, offline=True)
+        options = ExtractOptions(captioner="none", aligner="clip")
+        extractor = Extractor(made, options, settings, lambda message: None)
+        extractor.run(Scope())
+        extractor.run(Scope(), only="embeddings")
+        job = ClassifyJob(made, ClassifyOptions(), settings, lambda message: None)
+        assert len(list(job.dataset("d", None))) == 3
+        assert made.erase()  # its log is in the file
+    return folder
+
+
+@pytest.fixture
+def store(filled: Path, tmp_path: Path) -> Iterator[Store]:
+    """A copy of it, beside the source of its tweets."""
+    for name in ("fite.db", "tweets.jsonl"):
+        shutil.copy(filled / name, tmp_path)
+    with open_store(tmp_path / "fite.db") as made:
+        yield made
 
 
 def ask(store: Store, sql: str) -> list[tuple[object, ...]]:
