@@ -24,7 +24,7 @@ from fitecli.cli.options import (
 
 def experiment(
     ctx: typer.Context,
-    table: Annotated[str, typer.Argument(help="table4 to table8 of the paper, or fidelity.")],
+    table: Annotated[str, typer.Argument(help="table4 to table8 of the paper; fidelity; extras.")],
     dataset: Annotated[
         str | None, typer.Option(help="One dataset (default: the table's, where they are there).")
     ] = None,

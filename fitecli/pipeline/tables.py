@@ -1,6 +1,7 @@
 """The paper's tables of results: its systems as variants, its figures (FITE, section 4).
 
-One table is ours: what each fidelity, and a student of several teachers, is worth.
+Two tables are ours: what each fidelity, and a student of several teachers, is worth; and what more the
+descriptions can tell.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from fitecli.describe import EXTRAS
 from fitecli.pipeline.variants import Variant
 
 Figures = Mapping[str, tuple[float, float]]  # dataset (and part) -> accuracy and macro-F1, percent
@@ -165,8 +167,17 @@ TABLES = {
         "FITE",
         notes=(_RESNET,),
     ),
+    "extras": Table(
+        "Descriptions that tell more than the paper's",
+        (
+            System("FITE", _FITE, WHOLE),
+            *(System(extra, {}, Variant(extras=(extra,))) for extra in EXTRAS),
+        ),
+        "FITE",
+        notes=("The paper's figures are those of BERT-base.",),
+    ),
     "fidelity": Table(
-        "Fidelities and a student of three teachers",
+        "Fidelities and students of several teachers",
         (
             System("released", _FITE, Variant("released"), own_fidelity=True),
             System("paper", _FITE, Variant("paper"), own_fidelity=True),

@@ -71,7 +71,7 @@ def test_captions_are_the_model_s_own_words_in_full_precision(blip: Path, tmp_pa
 
 
 def test_the_worker_depends_on_weights_and_preprocessing(blip: Path, tmp_path: Path) -> None:
-    first = TransformersCaptioner(str(blip), offline=True).worker
+    first = TransformersCaptioner(str(blip), device="cpu", offline=True).worker
     assert first.settings == {"max_new_tokens": 30, "decoding": "greedy", "repeats": RULE}
     assert len(first.weights_sha256 or "") == 64
     changed = tmp_path / "changed"
