@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from fitecli.errors import MissingWeights, UsageProblem
 from fitecli.pictures import Picture
@@ -15,13 +16,27 @@ from fitecli.weights import Loading
 ANALYSERS = ("auto", "bundled", "deepface")
 
 
-class FaceAnalyser(Protocol):
-    """Finds faces and their attributes."""
+class FaceAnalyser(ABC):
+    """Finds faces and their attributes: each picture by itself, all faces in batches."""
 
     worker: Worker
 
-    def analyse(self, pictures: Sequence[Picture]) -> list[tuple[Face, ...]]:
+    @abstractmethod
+    def find(self, picture: Picture) -> list[Any]:
+        """What the networks are to see of each face of a picture; several threads may ask."""
+
+    @abstractmethod
+    def read(self, found: Sequence[Any]) -> list[Face]:
+        """The attributes of faces that were found in whatever pictures, in their order."""
+
+    def read_pictures(self, found: Sequence[Sequence[Any]]) -> list[tuple[Face, ...]]:
         """The faces of each picture, from left to right; boxes in pixels of the original."""
+        faces = iter(self.read([face for picture in found for face in picture]))
+        return [left_to_right([next(faces) for _ in picture]) for picture in found]
+
+    def analyse(self, pictures: Sequence[Picture]) -> list[tuple[Face, ...]]:
+        """`read_pictures` of what is found in a few pictures, one after the other."""
+        return self.read_pictures([self.find(picture) for picture in pictures])
 
 
 def open_analyser(
@@ -44,21 +59,22 @@ def open_analyser(
         raise UsageProblem(
             f"There are no attributes {', '.join(attributes)!r}; choose from {', '.join(ATTRIBUTES)}."
         )
-    from fitecli.faces import deepface
     from fitecli.faces.bundled import BundledAnalyser
+    from fitecli.faces.deepface import DeepFaceAnalyser
+    from fitecli.faces.deepface_weights import DETECTOR, folder, missing_weights
 
     if name == "deepface" or detector is not None:
-        return deepface.DeepFaceAnalyser(detector or deepface.DETECTOR, loading, attributes)
+        return DeepFaceAnalyser(detector or DETECTOR, loading, attributes)
     bundled = partial(BundledAnalyser, threads=loading.threads, attributes=attributes)
     if name == "bundled":
         return bundled()
-    place = deepface.folder(loading.models, loading.deepface, attributes)
-    if deepface.missing_weights(place, attributes=attributes):
+    place = folder(loading.models, loading.deepface, attributes)
+    if missing_weights(place, attributes=attributes):
         loading.tell("Faces: bundled (DeepFace's weights are not on disk; it tells no race).")
         return bundled()
     try:
         offline = replace(loading, offline=True)
-        analyser = deepface.DeepFaceAnalyser(loading=offline, attributes=attributes)
+        analyser = DeepFaceAnalyser(loading=offline, attributes=attributes)
     except MissingWeights as error:
         loading.tell(f"Faces: bundled. {error}")
         return bundled()

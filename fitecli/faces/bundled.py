@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
@@ -21,7 +20,7 @@ import numpy as np
 
 from fitecli.catalogue import in_package
 from fitecli.errors import MissingWeights, UsageProblem
-from fitecli.faces import left_to_right, limited
+from fitecli.faces import FaceAnalyser, limited
 from fitecli.faces.detection import FACE_THRESHOLD, Box, Detector
 from fitecli.pictures import Picture
 from fitecli.records import ATTRIBUTES, EMOTIONS, Face, Worker
@@ -47,7 +46,7 @@ class _Chips:
     expression: np.ndarray  # (64, 64, 1) float32 in -1..1
 
 
-class BundledAnalyser:
+class BundledAnalyser(FaceAnalyser):
     """Analyses faces with what is installed; see FaceAnalyser."""
 
     def __init__(
@@ -57,7 +56,7 @@ class BundledAnalyser:
         threshold: float = FACE_THRESHOLD,
         attributes: Collection[str] = ATTRIBUTES,
     ) -> None:
-        """threads: for detection and for each network. threshold: of the detection score.
+        """threads: for each network. threshold: of the detection score.
         attributes: the only ones that are computed. Raises UsageProblem where it has none of them."""
         self._threads = threads
         self._told = [name for name in NETWORKS if name in attributes]
@@ -115,15 +114,8 @@ class BundledAnalyser:
 
         return dlib.shape_predictor(str(self._landmarks_file))
 
-    def analyse(self, pictures: Sequence[Picture]) -> list[tuple[Face, ...]]:
-        """See FaceAnalyser."""
-        with ThreadPoolExecutor(self._threads) as pool:
-            found = list(pool.map(self._chips, pictures))
-        faces = iter(self._attributes([chips for item in found for chips in item]))
-        return [left_to_right([next(faces) for _ in item]) for item in found]
-
-    def _chips(self, picture: Picture) -> list[_Chips]:
-        """Detect the faces of one picture and cut out what the networks see, eyes level."""
+    def find(self, picture: Picture) -> list[_Chips]:
+        """See FaceAnalyser: detect the faces and cut out what the networks see, eyes level."""
         import dlib
 
         seen = self._detector.find(picture.array)
@@ -144,11 +136,11 @@ class BundledAnalyser:
             chips.append(_Chips(place, score, age, gender, expression_chip(expression)))
         return chips
 
-    def _attributes(self, chips: Sequence[_Chips]) -> list[Face]:
-        """Run the networks in batches over the faces of all pictures."""
+    def read(self, found: Sequence[_Chips]) -> list[Face]:
+        """See FaceAnalyser."""
         faces: list[Face] = []
-        for start in range(0, len(chips), BATCH):
-            batch = chips[start : start + BATCH]
+        for start in range(0, len(found), BATCH):
+            batch = found[start : start + BATCH]
             read = {name: self._run(name, self._inputs(name, batch)) for name in self._told}
             faces += [
                 self._face(item, {name: rows[row] for name, rows in read.items()})

@@ -135,7 +135,7 @@ def _devices(settings: Settings) -> list[Finding]:
 
 def _weights(settings: Settings) -> list[Finding]:
     """Weights that are looked for on disk; nothing is fetched."""
-    from fitecli.faces import deepface
+    from fitecli.faces import deepface_weights as deepface
     from fitecli.faces.bundled import BundledAnalyser
     from fitecli.fusion import presets
 

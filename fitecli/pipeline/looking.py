@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from fitecli.alignment.prominence import ProminenceAligner
 from fitecli.errors import UnreadableImage, UsageProblem
 from fitecli.faces import FaceAnalyser, open_analyser
 from fitecli.inputs import tokenise_like_benchmark
-from fitecli.pictures import Box, Picture, open_picture, quiet_decoders
+from fitecli.pictures import Box, open_picture, quiet_decoders
 from fitecli.records import ATTRIBUTES, Alignment, Face
 from fitecli.settings import Settings
 from fitecli.weights import Loading
@@ -233,22 +234,22 @@ def _find(
     with ThreadPoolExecutor(threads) as pool:
         for start in range(0, len(paths), BATCH):
             batch = paths[start : start + BATCH]
-            opened: list[tuple[Path, Picture]] = []
-            for path, picture in zip(batch, pool.map(_open, batch), strict=True):
-                if isinstance(picture, UnreadableImage):
-                    failed[str(path)] = str(picture)
+            seen = list(pool.map(partial(_look, analyser), batch))
+            good = [item for item in seen if not isinstance(item, UnreadableImage)]
+            faces = iter(analyser.read_pictures([found for _, _, found in good]))
+            for path, item in zip(batch, seen, strict=True):
+                if isinstance(item, UnreadableImage):
+                    failed[str(path)] = str(item)
                 else:
-                    opened.append((path, picture))
-            faces = analyser.analyse([picture for _, picture in opened]) if opened else []
-            for (path, picture), mine in zip(opened, faces, strict=True):
-                yield _Found(path, picture.width, picture.height, mine)
+                    yield _Found(path, item[0], item[1], next(faces))
 
 
-def _open(path: Path) -> Picture | UnreadableImage:
+def _look(analyser: FaceAnalyser, path: Path) -> tuple[int, int, list[Any]] | UnreadableImage:
     try:
-        return open_picture(path)
+        picture = open_picture(path)
     except UnreadableImage as error:
         return error
+    return picture.width, picture.height, analyser.find(picture)
 
 
 def _distinct(paths: Sequence[Path], tell: Tell) -> list[Path]:

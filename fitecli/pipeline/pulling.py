@@ -37,9 +37,9 @@ class Checked:
 def place(weights: Weights, settings: Settings) -> Path:
     """The folder into which weights are brought, below FITE_MODELS; DeepFace's where it looks."""
     if weights.role == "faces":
-        from fitecli.faces import deepface
+        from fitecli.faces.deepface_weights import folder
 
-        return deepface.folder(settings.models, settings.deepface)
+        return folder(settings.models, settings.deepface)
     return settings.models / weights.folder
 
 

@@ -92,12 +92,17 @@ class FacesStage(ImageStage):
 
     name = "faces"
 
-    def compute(self, prepared: Sequence[Picture]) -> Sequence[FacesFound]:
+    def prepare(self, item: PendingImage) -> tuple[int, int, list[Any]]:
+        """Width, height and what the networks are to see of its faces; raises UnreadableImage."""
+        picture = decode(item)
+        return picture.width, picture.height, self.model.find(picture)
+
+    def compute(self, prepared: Sequence[tuple[int, int, list[Any]]]) -> Sequence[FacesFound]:
         """See Stage."""
-        found = self.model.analyse(prepared)
+        read = self.model.read_pictures([found for _, _, found in prepared])
         return [
-            FacesFound(tuple(faces), picture.width, picture.height)
-            for picture, faces in zip(prepared, found, strict=True)
+            FacesFound(faces, width, height)
+            for (width, height, _), faces in zip(prepared, read, strict=True)
         ]
 
     def save(

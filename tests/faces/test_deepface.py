@@ -19,7 +19,8 @@ from PIL import ExifTags, Image
 from fitecli.errors import MissingPackage, MissingWeights, UsageProblem
 from fitecli.faces import open_analyser
 from fitecli.faces.bundled import BundledAnalyser
-from fitecli.faces.deepface import WEIGHTS, DeepFaceAnalyser, folder, missing_weights
+from fitecli.faces.deepface import DeepFaceAnalyser
+from fitecli.faces.deepface_weights import WEIGHTS, folder, missing_weights
 from fitecli.pictures import Picture, open_picture
 from fitecli.records import Face
 from fitecli.settings import Settings

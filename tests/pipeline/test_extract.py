@@ -13,6 +13,7 @@ import pytest
 
 from fitecli.alignment import ClipMode
 from fitecli.errors import MissingWeights, UsageProblem
+from fitecli.faces import FaceAnalyser
 from fitecli.pictures import Picture
 from fitecli.pipeline.clip_stage import ClipStage
 from fitecli.pipeline.extract import ExtractOptions, Extractor, failures, options_of
@@ -219,15 +220,18 @@ class FakeClip:
         return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
 
 
-class FakeAnalyser:
+class FakeAnalyser(FaceAnalyser):
     """A happy and a sad face in every picture but one, where there is one."""
 
     worker = Worker("faces", "fake", "1")
 
-    def analyse(self, pictures: Sequence[Picture]) -> list[tuple[Face, ...]]:
-        happy = Face(box=(0, 0, 9, 9), age=30, gender="Man", emotion="happy", emotion_score=0.9)
-        sad = Face(box=(9, 9, 9, 9), age=30, gender="Man", emotion="sad", emotion_score=0.9)
-        return [(happy,) if p.width == 512 and p.height == 600 else (sad, happy) for p in pictures]
+    def find(self, picture: Picture) -> list[Face]:
+        sad = Face(box=(0, 0, 9, 9), age=30, gender="Man", emotion="sad", emotion_score=0.9)
+        happy = Face(box=(9, 9, 9, 9), age=30, gender="Man", emotion="happy", emotion_score=0.9)
+        return [happy] if (picture.width, picture.height) == (512, 600) else [sad, happy]
+
+    def read(self, found: Sequence[Face]) -> list[Face]:
+        return list(found)
 
 
 class FakeCaptioner:
@@ -416,11 +420,11 @@ class Interrupted(FakeAnalyser):
     def __init__(self) -> None:
         self.batches = 0
 
-    def analyse(self, pictures: Sequence[Picture]) -> list[tuple[Face, ...]]:
+    def read(self, found: Sequence[Face]) -> list[Face]:
         self.batches += 1
         if self.batches == 2:
             raise KeyboardInterrupt
-        return super().analyse(pictures)
+        return super().read(found)
 
 
 def test_an_interruption_keeps_finished_batches_and_gives_claims_back(
