@@ -175,7 +175,9 @@ def test_fidelities_and_a_student_of_those_before(lab: Lab) -> None:
 
 
 def test_wrong_names_are_told(lab: Lab) -> None:
-    with pytest.raises(UsageProblem, match="table4, table5, table6, table7, table8, extras, fidelity"):
+    with pytest.raises(
+        UsageProblem, match="table4, table5, table6, table7, table8, extras, fidelity"
+    ):
         lab.run(table="table9")
     with pytest.raises(UsageProblem, match=r"no row 'BERT': FITE, w/o gate"):
         lab.run(against="BERT")
