@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from functools import cached_property
 from importlib import metadata
 from threading import Lock
@@ -57,8 +57,11 @@ class DeepFaceAnalyser(FaceAnalyser):
         self._at_work = library.Together(lambda: library.at_work(self._folder))
         self._read = 0  # faces so far
         wanted = networks_of(attributes)
-        with library.at_work(self._folder, library.providers_of(loading.device)):
+        with ExitStack() as stack:
+            stack.enter_context(library.at_work(self._folder, library.providers_of(loading.device)))
             library.check_name(detector)
+            if loading.offline:
+                stack.enter_context(library.no_network(self._folder))
             for file in needed(detector, attributes):
                 if not (self._folder / file.name).is_file():
                     copy_from_package(file, self._folder)

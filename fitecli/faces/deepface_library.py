@@ -119,6 +119,24 @@ def at_work(weights: Path, providers: str | None = None) -> Iterator[None]:
                 os.environ[name] = value
 
 
+@contextmanager
+def no_network(weights: Path) -> Iterator[None]:
+    """Let DeepFace take its weights from a folder and fetch none that are not there."""
+    from deepface.commons import weight_utils
+
+    def on_disk(file_name: str, *_: Any, **__: Any) -> str:
+        if not (weights / file_name).is_file():
+            raise ValueError(f"{weights / file_name} is not there, and nothing is fetched")
+        return str(weights / file_name)
+
+    fetch = weight_utils.download_weights_if_necessary
+    weight_utils.download_weights_if_necessary = on_disk
+    try:
+        yield
+    finally:
+        weight_utils.download_weights_if_necessary = fetch
+
+
 class Together:
     """A context that the first of several threads enters and the last one leaves."""
 

@@ -23,7 +23,7 @@ def locate_model(name: str, settings: Settings) -> Path:
     Raises NotAModel that lists the names known.
     """
     for folder in (Path(name), settings.models / name, resource("exported") / name):
-        if folder.is_dir():
+        if name and folder.is_dir():
             return folder
     known = [folder.name for folder in exported_folders(settings)]
     raise NotAModel(

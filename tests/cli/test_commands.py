@@ -117,6 +117,7 @@ def test_what_was_read_before_a_bad_file_is_told(fite: Shell) -> None:
         (("classify", "{file}", "--captioner", "org/none"), 1, "--captioner none"),
         (("classify", "{file}", "--features", "none"), 1, "no feature set 'none'"),
         (("models", "path", "huge"), 1, "no model 'huge'"),
+        (("models", "path", ""), 1, "no model ''"),
         (("--db", ":memory:", "ingest", "{file}"), 2, "names no file"),
         (("--db", "none/fite.db", "ingest", "{file}"), 1, "there is no folder none"),
         (("nonsense",), 2, "No such command"),

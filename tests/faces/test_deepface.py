@@ -17,6 +17,7 @@ import pytest
 from PIL import ExifTags, Image
 
 from fitecli.errors import MissingPackage, MissingWeights, UsageProblem
+from fitecli.faces import deepface_library as library
 from fitecli.faces import open_analyser
 from fitecli.faces.bundled import BundledAnalyser
 from fitecli.faces.deepface import DeepFaceAnalyser
@@ -257,6 +258,22 @@ def test_a_detector_without_its_package_names_it_and_the_others(models: Path) ->
         MissingPackage, match=r"(?s)'mtcnn' needs a package.*pip install mtcnn.*yunet"
     ):
         opened("mtcnn", models)
+
+
+def test_offline_deepface_takes_what_is_there_and_fetches_nothing(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from deepface.commons import weight_utils
+
+    fetch = weight_utils.download_weights_if_necessary
+    monkeypatch.setattr(weight_utils, "gdown", None)
+    weights = models / ".deepface" / "weights"
+    with library.no_network(weights):
+        told = weight_utils.download_weights_if_necessary(WEIGHTS["Age"], "https://x.invalid")
+        assert told == str(weights / WEIGHTS["Age"])
+        with pytest.raises(ValueError, match=r"weights/yolov8n-face\.pt is not there, and nothing"):
+            weight_utils.download_weights_if_necessary("yolov8n-face.pt", "https://x.invalid")
+    assert weight_utils.download_weights_if_necessary is fetch
 
 
 def test_a_gpu_that_is_named_and_not_got_is_an_error(models: Path) -> None:
