@@ -23,6 +23,10 @@ fix:
     ruff check --fix .
     ruff format .
 
-# what the work on pictures costs: faces, CLIP's encodings, memory; wants an idle machine
+# what fite is held to, measured here against its rivals; wants an idle machine
+bench *words:
+    PYTHONPATH={{justfile_directory()}} python -m benchmarks {{words}}
+
+# of these, what the work on pictures costs: faces, CLIP's encodings, memory
 bench-vision *words:
-    PYTHONPATH={{justfile_directory()}} python tools/bench_vision.py {{words}}
+    PYTHONPATH={{justfile_directory()}} python -m benchmarks vision {{words}}

@@ -1,29 +1,25 @@
-"""What the work on pictures costs, as ratios on this machine, in one run: `just bench-vision`.
+"""What the work on pictures costs: faces, CLIP's encodings, memory.
 
 Faces (DeepFace and bundled) against a loop of one picture at a time, CLIP's encodings against the
-authors' script, and the memory of the faces stage at ten times the pictures. Ends with 1 where a
-bar is missed.
+authors' script, and the memory of the faces stage at ten times the pictures.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from benchmarks.measuring import Row, compare, peak_megabytes
 from fitecli.faces import FaceAnalyser
 from fitecli.faces.bundled import BundledAnalyser
 from fitecli.faces.deepface import DeepFaceAnalyser
@@ -45,7 +41,7 @@ DETECTOR = "dlib"  # its weights are installed, those of DeepFace's other detect
 FASTER, FLAT = 2.0, 1.2  # the bars
 AUTHORS = {"pictures": 8953, "texts": 18341}  # encodings of their script, all of Twitter-2017
 REACH = {"pictures": 1331, "texts": 6598}
-Row = dict[str, Any]
+SIDE = 512  # pixels of the longer side
 
 
 def make_pictures(folder: Path, count: int, side: int) -> list[Path]:
@@ -103,17 +99,6 @@ def bundled_each(analyser: BundledAnalyser, paths: Sequence[Path]) -> float:
     return time.perf_counter() - start
 
 
-def compare(
-    name: str, paths: Sequence[Path], repeats: int, stage: Callable[[], float],
-    loop: Callable[[], float],
-) -> Row:  # fmt: skip
-    """Medians of the two, run in turns; the first turn warms up and is not counted."""
-    turns = [(stage(), loop()) for _ in range(repeats + 1)][1:]
-    ours, theirs = (len(paths) / statistics.median(seconds) for seconds in zip(*turns, strict=True))
-    return {"what": name, "fite": round(ours, 2), "loop": round(theirs, 2),
-            "ratio": round(ours / theirs, 2)}  # fmt: skip
-
-
 @contextmanager
 def deepface_home(kind: str) -> Iterator[tuple[Path, str]]:
     """A home with weights for DeepFace, and which: the real ones where they are on disk."""
@@ -129,29 +114,39 @@ def deepface_home(kind: str) -> Iterator[tuple[Path, str]]:
         yield Path(home), f"{kind} stand-ins with random weights (DeepFace's own are not on disk)"
 
 
-def faces(options: argparse.Namespace, pictures: Path) -> Iterator[Row]:
-    """The two analysers, each against its loop."""
-    paths = make_pictures(pictures, options.pictures, options.side)
+def faces(
+    folder: Path, repeats: int, threads: int, *, networks: str = "vgg", pictures: int = 64
+) -> Iterator[Row]:
+    """The two analysers, each against its loop; pictures: how many."""
+    (folder / "pictures").mkdir()
+    paths = make_pictures(folder / "pictures", pictures, SIDE)
     numbers = iter(range(10**6))
 
     def stage(analyser: FaceAnalyser) -> Callable[[], float]:
-        place = pictures.parent
-        return lambda: faces_stage(paths, analyser, options.threads, place / f"{next(numbers)}.db")
+        return lambda: (
+            pictures / faces_stage(paths, analyser, threads, folder / f"{next(numbers)}.db")
+        )
 
-    with deepface_home(options.networks) as (home, weights):
+    with deepface_home(networks) as (home, weights):
         os.environ |= {"DEEPFACE_HOME": str(home), "DEEPFACE_BACKEND_ENGINE": "onnx"}
-        loading = Loading(threads=options.threads, offline=True, deepface=home)
-        deepface = DeepFaceAnalyser(DETECTOR, loading)
-        row = compare(
-            "DeepFace, pictures a second, against one analyze a picture", paths, options.repeats,
-            stage(deepface), lambda: analyze_each(paths),
-        )  # fmt: skip
-        yield row | {"bar": FASTER, "held": row["ratio"] >= FASTER, "weights": weights}
-    bundled = BundledAnalyser(threads=options.threads)
+        loading = Loading(threads=threads, offline=True, deepface=home)
+        yield compare(
+            "faces by DeepFace, against one `analyze` a picture",
+            "pictures/s",
+            stage(DeepFaceAnalyser(DETECTOR, loading)),
+            lambda: pictures / analyze_each(paths),
+            repeats=repeats,
+            bar=FASTER,
+            note=f"DeepFace's networks: {weights}.",
+        )
+    bundled = BundledAnalyser(threads=threads)
     yield compare(
-        "bundled, pictures a second, against one picture at a time", paths, options.repeats,
-        stage(bundled), lambda: bundled_each(bundled, paths),
-    )  # fmt: skip
+        "bundled faces, against one picture at a time",
+        "pictures/s",
+        stage(bundled),
+        lambda: pictures / bundled_each(bundled, paths),
+        repeats=repeats,
+    )
 
 
 class CountingClip:
@@ -181,9 +176,10 @@ def encodings(published: Path, folder: Path) -> Iterator[Row]:
                        "ON tweet_id = tweet.id JOIN analysis ON subject_id = image_id")  # fmt: skip
     part = "+".join(sorted(str(split) for (split,) in splits[1]))
     for name, count in (("pictures", clip.pictures), ("texts", clip.texts)):
-        yield {"what": f"CLIP encodings of {name}, Twitter-2017 ({part})", "fite": count,
-               "loop": AUTHORS[name], "ratio": round(AUTHORS[name] / count, 2),
-               "bar": round(AUTHORS[name] / REACH[name], 2), "held": count <= REACH[name]}  # fmt: skip
+        theirs = AUTHORS[name]
+        what = f"CLIP work for Twitter-2017 ({part}), against the authors' script"
+        bar = REACH[name] / theirs
+        yield Row(what, name, count, theirs, count / theirs, bar=bar, ceiling=True)
 
 
 def clip_stage(store: Store, clip: CountingClip) -> ClipStage:
@@ -201,76 +197,27 @@ def blank(item: PendingImage) -> Picture:
     return Picture(np.zeros((1, 1, 3), np.uint8), 1, 1)
 
 
-def memory(options: argparse.Namespace, folder: Path) -> Row:
-    """Peak memory of the faces stage in fresh processes, at some and at ten times as many."""
+def memory(folder: Path, pictures: int = 10_000) -> Row:
+    """Peak memory of the faces stage in fresh processes, at a tenth of the pictures and at all."""
     peaks = []
-    for count in (options.memory // 10, options.memory):
+    for count in (pictures // 10, pictures):
         place = folder / str(count) / "pictures"
         place.mkdir(parents=True)
         make_pictures(place, count, 128)
-        command = [sys.executable, __file__, "--peak-of", str(place)]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        command = [sys.executable, "-m", "benchmarks.vision", str(place)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
         peaks.append(int(done.stdout))
-    ratio = round(peaks[1] / peaks[0], 3)
-    return {"what": f"MB at the most, {options.memory:,} pictures and a tenth of them",
-            "fite": peaks[1], "loop": peaks[0], "ratio": ratio, "bar": FLAT,
-            "held": ratio <= FLAT}  # fmt: skip
+    less, more = peaks
+    what = f"memory of faces at {pictures:,} pictures, against a tenth of them"
+    return Row(what, "MB", more, less, more / less, bar=FLAT, ceiling=True)
 
 
 def peak_of(pictures: Path) -> int:
     """MB that this process held at the most while it looked at the pictures of a folder."""
     paths = sorted(path for path in pictures.iterdir() if path.stem != "one")
     faces_stage(paths, BundledAnalyser(threads=2), 2, pictures.parent / "fite.db")
-    status = Path("/proc/self/status").read_text("utf-8")  # getrusage tells the parent's peak, too
-    return int(status.split("VmHWM:")[1].split()[0]) // 1024
-
-
-def report(rows: Sequence[Row]) -> str:
-    """A Markdown table and what it was measured with."""
-    lines = ["| | fite | compared with | ratio | bar | held |",
-             "| --- | ---: | ---: | ---: | ---: | --- |"]  # fmt: skip
-    for row in rows:
-        held = {True: "yes", False: "**no**", None: ""}[row.get("held")]
-        lines.append(
-            f"| {row['what']} | {row['fite']} | {row['loop']} | {row['ratio']} | "
-            f"{row.get('bar', '')} | {held} |"
-        )
-    lines += [f"\nDeepFace's networks: {row['weights']}." for row in rows if "weights" in row]
-    return "\n".join(lines)
-
-
-def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
-    parser.add_argument("--pictures", type=int, default=64, help="for the speed of faces")
-    parser.add_argument("--side", type=int, default=512, help="their longer side in pixels")
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--networks", choices=("small", "vgg"), default="vgg")
-    parser.add_argument("--memory", type=int, default=10_000, help="pictures; 0 leaves it out")
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--peak-of", type=Path, help=argparse.SUPPRESS)
-    return parser.parse_args()
-
-
-def main() -> None:
-    options = arguments()
-    if options.peak_of:
-        print(peak_of(options.peak_of))
-        return
-    warnings.simplefilter("ignore")
-    published = Path(os.environ.get("FITE_PUBLISHED") or ROOT.parent / "shared" / "published")
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        (folder / "pictures").mkdir()
-        rows = list(faces(options, folder / "pictures"))
-        if (published / "TomBERT").is_dir():
-            rows += encodings(published, folder)
-        if options.memory:
-            rows.append(memory(options, folder))
-    print(json.dumps(rows, indent=2) if options.json else report(rows))
-    if not all(row.get("held", True) for row in rows):
-        sys.exit(1)
+    return peak_megabytes()
 
 
 if __name__ == "__main__":
-    main()
+    print(peak_of(Path(sys.argv[1])))  # noqa: T201

@@ -1,0 +1,61 @@
+"""The benchmarks of reading, starting and classifying run, and their two sides do the same work."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import classify, ingest
+from benchmarks.__main__ import PARTS, main
+from fitecli.records import Example
+from tests.conftest import make_encoder
+
+
+def test_both_sides_read_every_tweet(tmp_path: Path) -> None:
+    ours, bare = ingest.rows(tmp_path, 1, tweets=300)
+    assert min(ours.fite, ours.other, bare.other) > 0
+    file = ingest.write_tweets(tmp_path / "again.jsonl", 300)
+    assert file.read_bytes() == (tmp_path / "tweets.jsonl").read_bytes()  # the draw is the same
+    ingest.bare(file, tmp_path / "bare.db", 300)
+    with sqlite3.connect(tmp_path / "bare.db") as connection:
+        assert connection.execute("SELECT count(*) FROM tweet").fetchone() == (300,)
+        (aspects,) = connection.execute("SELECT count(*) FROM aspect").fetchone()
+    assert 300 <= aspects <= 900
+
+
+def test_the_authors_loop_pads_every_pair_to_128(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fitecli.fusion.network import FiteModel
+    from fitecli.fusion.presets import Preset
+    from fitecli.fusion.training import build
+    from fitecli.inputs import load_tokeniser
+
+    (tmp_path / "encoder").mkdir()
+    encoder = make_encoder(tmp_path / "encoder", positions=128)
+    build([encoder], Preset("tiny", str(encoder)), seed=0).save_pretrained(tmp_path / "model")
+    load_tokeniser(encoder).save(tmp_path / "model")
+    shapes = []
+    whole = FiteModel.forward
+
+    def watched(self: FiteModel, **inputs: object) -> object:
+        shapes.append(inputs["face_input_ids"].shape)  # type: ignore[attr-defined]
+        return whole(self, **inputs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(FiteModel, "forward", watched)
+    examples = [Example(text="good $T$", aspect="nasa", description="", caption="")] * 20
+    assert classify.authors_loop(tmp_path / "model", examples, 1)() > 0
+    assert [tuple(shape) for shape in shapes] == [(16, 128), (4, 128)]
+
+
+def test_an_unknown_part_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["bench", "speed"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "there is no part speed" in capsys.readouterr().err
+    assert set(PARTS) == {"start", "ingest", "classify", "vision"}
