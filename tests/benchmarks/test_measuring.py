@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
-from benchmarks.measuring import Row, compare, machine, peak_megabytes, report
+from benchmarks.measuring import Row, compare, machine, report
+from tests.conftest import ROOT
 
 
 def test_the_first_turn_is_not_counted() -> None:
@@ -34,9 +38,21 @@ def test_without_a_bar_nothing_is_held_or_missed() -> None:
     assert Row("it", "MB", 1, 2, 0.5).held is None
 
 
-def test_the_machine_and_its_memory_are_told() -> None:
+def test_the_machine_is_told() -> None:
     assert "numpy" in machine()
-    before = peak_megabytes()
-    block = bytearray(200_000_000)
-    block[::4096] = b"x" * len(block[::4096])
-    assert peak_megabytes() >= before + 100
+
+
+def test_a_process_tells_its_own_peak_and_not_its_parents() -> None:
+    def peak(megabytes: int) -> int:
+        code = (
+            f"block = b'x' * {megabytes * 1_000_000}; del block\n"
+            "from benchmarks.measuring import peak_megabytes; print(peak_megabytes())"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, cwd=ROOT)
+        return int(done.stdout)
+
+    ours = bytearray(300_000_000)
+    small = peak(1)
+    assert small < 150
+    assert peak(200) >= small + 150
+    del ours
