@@ -26,7 +26,7 @@ class Trunk:
     def run(self, values: np.ndarray) -> Any:
         """The features of a batch of faces, (N, H, W, C)."""
         if self._last is None or not np.array_equal(self._last[0], values):
-            self._last = values, self.session.run(None, {self._name: values})[0]
+            self._last = values.copy(), self.session.run(None, {self._name: values})[0]
         return self._last[1]
 
 

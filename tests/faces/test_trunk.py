@@ -83,6 +83,16 @@ def test_the_trunk_is_computed_once_a_batch(
     assert asked == [True, False, False, True, False, False]
 
 
+def test_an_array_that_is_filled_anew_is_computed_anew(paths: dict[str, Path]) -> None:
+    session = dict(share(paths, CPU))["Age"]
+    values = faces(2)
+    (before,) = session.run(None, {"face": values})
+    values[:] = faces(2, seed=1)
+    (after,) = session.run(None, {"face": values})
+    np.testing.assert_array_equal(after, alone(paths["Age"], values))
+    assert not np.array_equal(before, after)
+
+
 def test_all_that_is_alike_is_shared(paths: dict[str, Path]) -> None:
     trunk = dict(share(paths, CPU))["Age"]._trunk
     assert trunk.run(faces(1)).shape == (1, 4, 7, 7)  # what the last convolution and pooling give
