@@ -72,7 +72,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=5, help="turns that are counted")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--networks", choices=("small", "vgg"), default="vgg")
-    parser.add_argument("--pictures", type=int, default=64, help="for the speed of faces")
+    parser.add_argument(
+        "--pictures", type=int, default=256, help="of one run, for the speed of faces"
+    )
     parser.add_argument("--output", type=Path, help=f"also write the tables, as {RESULTS}")
     options = parser.parse_args()
     if unknown := set(options.parts) - set(PARTS):

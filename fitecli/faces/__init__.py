@@ -20,6 +20,7 @@ class FaceAnalyser(ABC):
     """Finds faces and their attributes: each picture by itself, all faces in batches."""
 
     worker: Worker
+    ahead: int = 0
 
     @abstractmethod
     def find(self, picture: Picture) -> list[Any]:
@@ -28,6 +29,10 @@ class FaceAnalyser(ABC):
     @abstractmethod
     def read(self, found: Sequence[Any]) -> list[Face]:
         """The attributes of faces that were found in whatever pictures, in their order."""
+
+    def expect(self, pictures: int) -> None:
+        """Hear how many pictures are still to come, as far as is known."""
+        self.ahead = pictures
 
     def read_pictures(self, found: Sequence[Sequence[Any]]) -> list[tuple[Face, ...]]:
         """The faces of each picture, from left to right; boxes in pixels of the original."""

@@ -24,7 +24,7 @@ from fitecli.faces.deepface_weights import (
     networks_of,
     without,
 )
-from fitecli.faces.trunk import share
+from fitecli.faces.trunk import cuts, share
 from fitecli.pictures import Picture
 from fitecli.records import ATTRIBUTES, EMOTIONS, Face, Worker
 from fitecli.weights import Loading
@@ -32,7 +32,7 @@ from fitecli.weights import Loading
 FACE_SIDE = 224  # pixels of a face as the attribute networks see it
 BATCH = 32
 ALIKE = ("Age", "Gender", "Race")  # networks that come from one recogniser of faces
-LONG = 64  # faces after which a run is worth the seconds that a shared trunk takes to be made
+LONG = 200  # faces that repay the making of a shared trunk: half a minute on one core
 
 _Found = tuple[tuple[int, int, int, int], float, np.ndarray]  # box, score, (224, 224, 3) BGR
 
@@ -55,7 +55,9 @@ class DeepFaceAnalyser(FaceAnalyser):
         self._detector = detector
         self._one_by_one = nullcontext() if detector in library.IN_THREADS else Lock()
         self._at_work = library.Together(lambda: library.at_work(self._folder))
+        self._device, self._tell = loading.device, loading.tell
         self._read = 0  # faces so far
+        self._tried = False  # to share
         wanted = networks_of(attributes)
         with ExitStack() as stack:
             stack.enter_context(library.at_work(self._folder, library.providers_of(loading.device)))
@@ -126,22 +128,35 @@ class DeepFaceAnalyser(FaceAnalyser):
         """See FaceAnalyser."""
         faces = []
         with self._at_work:
+            if found and not self._tried and max(self.ahead, self._read) >= LONG:
+                self._share()
+            self._read += len(found)
             for start in range(0, len(found), self._batch):
                 batch = found[start : start + self._batch]
-                self._count(len(batch))
                 crops = np.stack([crop for _, _, crop in batch])  # (N, 224, 224, 3)
                 read = {name: self._predict(name, crops) for name in self._models}
                 for row, (box, score, _) in enumerate(batch):
                     faces.append(self._face(box, score, {name: read[name][row] for name in read}))
         return faces
 
-    def _count(self, faces: int) -> None:
-        """Once the run is known to be long, networks that begin alike share their beginning."""
-        if self._read < LONG <= self._read + faces:
-            paths = {name: self._folder / WEIGHTS[name] for name in ALIKE if name in self._models}
-            for name, session in share(paths, self.providers):
+    def _share(self) -> None:
+        """Let the networks that begin alike compute their beginning once.
+
+        That is only faster: where it fails, they go on as they were.
+        """
+        self._tried = True
+        paths = {name: self._folder / WEIGHTS[name] for name in ALIKE if name in self._models}
+        try:
+            alike = cuts(paths)
+            for name in alike:
+                self._models[name].model = None  # makes room for what takes its place
+            for name, session in share(paths, alike, self.providers) if alike else ():
                 self._models[name].model = session
-        self._read += faces
+        except Exception as error:  # noqa: BLE001 - whatever onnx and its runtimes raise
+            self._tell(f"DeepFace's networks do not share what they have in common ({error}).")
+            with library.at_work(self._folder, library.providers_of(self._device)):
+                for name in paths:
+                    self._models[name] = library.open_network(name, self._folder, self._detector)
 
     def _predict(self, name: str, crops: np.ndarray) -> np.ndarray:
         """What one network says of a batch of faces; it says it of one without the dimension."""

@@ -138,7 +138,11 @@ def no_network(weights: Path) -> Iterator[None]:
 
 
 class Together:
-    """A context that the first of several threads enters and the last one leaves."""
+    """A context that the first of several threads enters and the last one leaves.
+
+    What it changes for the process (DeepFace's: where print goes, warnings) holds for all threads
+    until then.
+    """
 
     def __init__(self, make: Callable[[], AbstractContextManager[None]]) -> None:
         self._make, self._lock, self._inside = make, Lock(), 0

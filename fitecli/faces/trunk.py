@@ -25,9 +25,12 @@ class Trunk:
 
     def run(self, values: np.ndarray) -> Any:
         """The features of a batch of faces, (N, H, W, C)."""
-        if self._last is None or not np.array_equal(self._last[0], values):
-            self._last = values.copy(), self.session.run(None, {self._name: values})[0]
-        return self._last[1]
+        last = self._last
+        if last is None or not np.array_equal(last[0], values):
+            features = self.session.run(None, {self._name: values})[0]
+            features.setflags(write=False)  # all branches read the same
+            last = self._last = values.copy(), features
+        return last[1]
 
 
 class Branch:
@@ -53,30 +56,48 @@ class Branch:
         )
 
 
-def share(paths: Mapping[str, Path], providers: Sequence[str]) -> Iterator[tuple[str, Branch]]:
-    """Each network's name and session, all behind one trunk; none where they do not begin alike.
+def cuts(paths: Mapping[str, Path]) -> dict[str, str]:
+    """Network -> the tensor up to which all are alike; empty where they do not begin alike.
 
-    paths: the ONNX files, each of one input and one output. Nothing is computed otherwise than by
-    each network alone: the shared nodes have the same operator, attributes, weights and inputs.
-    They come one by one, since each may weigh half a gigabyte.
+    paths: the ONNX files, each of one input and one output that is read. Alike are nodes of the same
+    operator, attributes, weights and inputs. What goes beyond plain float32 layers is never alike:
+    graphs within graphs, functions, sparse or half weights, weights that are inputs, too.
     """
     import onnx
 
     outlines = {name: _outline(onnx.load(path)) for name, path in paths.items()}
-    first, *others = outlines.values()
-    common = [key for key in first if all(key in other for other in others)]
-    if not (others and common):
-        return
-    trunk = None
+    common = [key for key in next(iter(outlines.values()), {}) if _in_all(key, outlines)]
+    if len(outlines) < 2 or not common:
+        return {}
+    return {name: outline[common[-1]] for name, outline in outlines.items()}
+
+
+def _in_all(key: str, outlines: Mapping[str, Mapping[str, str]]) -> bool:
+    return all(key in outline for outline in outlines.values())
+
+
+def share(
+    paths: Mapping[str, Path], cuts: Mapping[str, str], providers: Sequence[str]
+) -> Iterator[tuple[str, Branch]]:
+    """Each network's name and session, all behind one trunk, cut where `cuts` says.
+
+    They come one by one, and no file is held beside the session made of it: each may weigh half a
+    gigabyte. Raises what ONNX Runtime raises for a part that it cannot run.
+    """
+    first = next(iter(paths))
+    trunk = Trunk(_session(_part(paths[first], None, cuts[first]), providers))
     for name, path in paths.items():
-        cut = outlines[name][common[-1]]
-        if trunk is None:
-            model = onnx.load(path)
-            _reduce(model, _source(model), cut)
-            trunk = Trunk(_session(model, providers))
-        model = onnx.load(path)
-        _reduce(model, cut, _output(model))
-        yield name, Branch(trunk, _session(model, providers))
+        yield name, Branch(trunk, _session(_part(path, cuts[name], None), providers))
+
+
+def _part(path: Path, given: str | None, wanted: str | None) -> bytes:
+    """A file's network from one tensor to another, from its input or to its output where None."""
+    import onnx
+
+    model = onnx.load(path)
+    _reduce(model, given or _source(model), wanted or _output(model))
+    data: bytes = model.SerializeToString()
+    return data
 
 
 def _outline(model: Any) -> dict[str, str]:
@@ -84,6 +105,8 @@ def _outline(model: Any) -> dict[str, str]:
 
     In the order of the graph; equal keys mean equal values for equal inputs.
     """
+    if not _plain(model):
+        return {}
     graph, source = model.graph, _source(model)
     weights = {item.name for item in graph.initializer}
     versions = sorted((item.domain, item.version) for item in model.opset_import)
@@ -102,6 +125,25 @@ def _outline(model: Any) -> dict[str, str]:
                 found[keys[name]] = name
     found.pop(keys[_output(model)], None)
     return found
+
+
+def _plain(model: Any) -> bool:
+    """Whether a network is made of float32 layers and nothing that could be overlooked."""
+    from onnx import AttributeProto, TensorProto
+
+    graph = model.graph
+    inner = (AttributeProto.GRAPH, AttributeProto.GRAPHS)
+    kinds = {TensorProto.FLOAT, TensorProto.INT32, TensorProto.INT64}
+    weights = {item.name for item in graph.initializer}
+    return not (
+        model.functions
+        or graph.sparse_initializer
+        or any(attribute.type in inner for node in graph.node for attribute in node.attribute)
+        or any(node.op_type == "Cast" for node in graph.node)
+        or any(item.data_type not in kinds for item in graph.initializer)
+        or any(item.name in weights for item in graph.input)
+        or any(item.type.tensor_type.elem_type != TensorProto.FLOAT for item in graph.input)
+    )
 
 
 def _needed(graph: Any, given: str, wanted: str) -> tuple[set[int], set[str]]:
@@ -164,11 +206,9 @@ def _key(*parts: Any) -> str:
     return digest.hexdigest()
 
 
-def _session(model: Any, providers: Sequence[str]) -> Any:
+def _session(model: bytes, providers: Sequence[str]) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=list(providers)
-    )
+    return onnxruntime.InferenceSession(model, options, providers=list(providers))

@@ -231,6 +231,7 @@ def _find(
     paths: Sequence[Path], analyser: FaceAnalyser, threads: int, failed: dict[str, str]
 ) -> Iterator[_Found]:
     """Stream the pictures with their faces; those that cannot be read are added to failed."""
+    analyser.expect(len(paths))
     with ThreadPoolExecutor(threads) as pool:
         for start in range(0, len(paths), BATCH):
             batch = paths[start : start + BATCH]

@@ -92,6 +92,12 @@ class FacesStage(ImageStage):
 
     name = "faces"
 
+    def count(self) -> int:
+        """See Stage."""
+        pending = super().count()
+        self.model.expect(pending)
+        return pending
+
     def prepare(self, item: PendingImage) -> tuple[int, int, list[Any]]:
         """Width, height and what the networks are to see of its faces; raises UnreadableImage."""
         picture = decode(item)
