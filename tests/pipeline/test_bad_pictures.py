@@ -15,12 +15,13 @@ from typing import Any
 import pytest
 
 from fitecli.errors import UnreadableImage
-from fitecli.pictures import open_picture
+from fitecli.faces import FaceAnalyser
+from fitecli.pictures import Picture, open_picture
 from fitecli.pipeline.extract import ExtractOptions, Extractor
 from fitecli.pipeline.ingest import ingest
 from fitecli.pipeline.local import run_stage
 from fitecli.pipeline.stages import FacesStage
-from fitecli.records import Worker
+from fitecli.records import Face, Worker
 from fitecli.settings import Settings
 from fitecli.store import Scope, Store, open_store, run_query
 from tests.conftest import DEMO
@@ -102,6 +103,18 @@ def test_every_failure_is_told_and_nothing_is_lost(store: Store, tmp_path: Path)
     assert [tuple(row) for row in faces] == [(4,)]
 
 
+class Idle(FaceAnalyser):
+    """Is never given a picture that could be decoded."""
+
+    worker = Worker("faces", "fake", "1")
+
+    def find(self, picture: Picture) -> list[Any]:
+        raise AssertionError("nothing decodes")
+
+    def read(self, found: Sequence[Any]) -> list[Face]:
+        raise AssertionError("nothing decodes")
+
+
 class Listening(FacesStage):
     """Keeps what is saved."""
 
@@ -117,8 +130,8 @@ def test_a_failure_does_not_hold_the_picture_that_it_came_from(tmp_path: Path) -
     (tmp_path / "tweets.jsonl").write_text('{"id": "1", "text": "Ann", "images": ["cut.png"]}')
     store = open_store(tmp_path / "fite.db")
     ingest(store, tmp_path / "tweets.jsonl", dataset="d")
-    worker = store.register_worker(Worker("faces", "fake", "1"))
-    stage = Listening(store, worker, Scope(), None)
+    analyser = Idle()
+    stage = Listening(store, store.register_worker(analyser.worker), Scope(), analyser)
     assert run_stage(stage).failed == 1
     (error,) = stage.saved
     assert isinstance(error, UnreadableImage)
