@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from fitecli.store import Store, open_store
+from tests import postgres as postgresql
+
 os.environ["HF_HUB_OFFLINE"] = "1"  # before anything reads it
 
 ROOT = Path(__file__).parent.parent
@@ -40,6 +43,27 @@ def published() -> Path:
     if not (folder / "TomBERT").is_dir():
         pytest.skip("the public benchmark is not here; name its folder by FITE_PUBLISHED")
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[postgresql.Server]:
+    """A PostgreSQL server of the tests' own."""
+    pytest.importorskip(
+        "psycopg", reason="psycopg is not installed: pip install 'fitecli[postgres]'"
+    )
+    if postgresql.programs() is None:
+        pytest.skip("PostgreSQL is not installed: there is no initdb")
+    with postgresql.server() as running:
+        yield running
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """An empty store, on SQLite and on PostgreSQL."""
+    server = request.param == "postgresql"
+    place = request.getfixturevalue("postgres").store() if server else tmp_path / "fite.db"
+    with open_store(place) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ def info(ctx: typer.Context, as_json: Json = False) -> None:
     if as_json:
         print_json(asdict(found))
         return
-    size = f", {found.bytes / 1e6:.1f} MB" if found.bytes is not None else ""
+    size = f", {found.bytes / 1e6:.1f} MB"
     typer.echo(f"{found.place} (schema {found.schema}{size})\n")
     print_table(None, ("table", "rows"), [row for row in found.rows.items() if row[1]])
     print_table("\nDatasets", ("dataset", "tweets"), list(found.datasets.items()))

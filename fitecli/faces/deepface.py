@@ -30,7 +30,8 @@ from fitecli.records import ATTRIBUTES, EMOTIONS, Face, Worker
 from fitecli.weights import Loading
 
 FACE_SIDE = 224  # pixels of a face as the attribute networks see it
-BATCH = 32
+BATCH = 32  # faces that a network reads at once
+CPU_BATCH = 8  # the same without a GPU, where more are no faster and take gigabytes
 ALIKE = ("Age", "Gender", "Race")  # networks that come from one recogniser of faces
 LONG = 200  # faces that repay the making of a shared trunk: half a minute on one core
 
@@ -79,8 +80,9 @@ class DeepFaceAnalyser(FaceAnalyser):
                 library.serve_threads(detector)
         sessions = [model.model for model in self._models.values()]
         single = any(isinstance(item.get_inputs()[0].shape[0], int) for item in sessions)
-        self._batch = 1 if single else BATCH  # some are exported for a single face
         self.providers: list[str] = sessions[0].get_providers()
+        several = CPU_BATCH if self.providers == ["CPUExecutionProvider"] else BATCH
+        self._batch = 1 if single else several  # some are exported for a single face
         library.check_device(self.providers, loading)
         self.worker = Worker(
             "faces",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import stat
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -43,44 +44,72 @@ class PictureFolder:
         self.threads = threads
         self._hash = lru_cache(maxsize=100_000)(_sha256)
 
-    def resolve(self, tweet: Tweet) -> Tweet | Reject:
-        """Put path and sha256 to each picture that is there; a missing one is kept by name.
-
-        A name that leads out of the folder (`..`, an absolute path, a link) makes a Reject.
-        """
-        if not tweet.images or self.folder is None:
-            return tweet
-        images = []
-        for image in tweet.images:
-            path = _resolved(self.folder / image.name)
-            if path is None or not path.is_relative_to(self.folder):
-                why = "lies outside of --images" if path else "is a link in a circle"
-                return Reject(tweet.line or 0, f"the picture {image.name!r} {why}")
-            images.append(self._image(image, path))
-        return replace(tweet, images=tuple(images))
-
     def resolve_all(self, records: Sequence[Tweet | Reject]) -> list[Tweet | Reject]:
-        """Resolve a batch, reading pictures in threads; order is kept."""
-        if self.folder is None or not any(isinstance(r, Tweet) and r.images for r in records):
+        """Put path and sha256 to each picture of a batch that is there; order is kept.
+
+        A missing one is kept by name. A name that leads out of the folder (`..`, an absolute path, a
+        link) makes a Reject. Files are read in threads.
+        """
+        if self.folder is None:
             return list(records)
-        with ThreadPoolExecutor(self.threads) as pool:
-            return list(pool.map(lambda r: self.resolve(r) if isinstance(r, Tweet) else r, records))
+        names = {
+            image.name for tweet in records if isinstance(tweet, Tweet) for image in tweet.images
+        }
+        places = {name: self._place(self.folder, name) for name in names}
+        files = {name: path for name, path in places.items() if isinstance(path, Path)}
+        refused = {name: reason for name, reason in places.items() if isinstance(reason, str)}
+        images: dict[str, TweetImage] = {}
+        if files:
+            with ThreadPoolExecutor(self.threads) as pool:
+                read = pool.map(self._image, files, files.values())
+                images = dict(zip(files, read, strict=True))
+        return [_with_images(record, images, refused) for record in records]
 
-    def _image(self, image: TweetImage, path: Path) -> TweetImage:
+    @staticmethod
+    def _place(folder: Path, name: str) -> Path | str | None:
+        """The file of a name without links, why the name is refused, or None where no file is.
+
+        One look is enough for a plain name, as most are.
+        """
+        path = folder / name
+        mode = _mode(path)
+        if path.name == name != ".." and not stat.S_ISLNK(mode):
+            return path if stat.S_ISREG(mode) else None  # no pipe, which could be read for ever
         try:
-            if path.is_file():  # no pipe, which could be read for ever
-                return replace(image, path=str(path), sha256=self._hash(path))
+            path = path.resolve()
+        except (OSError, RuntimeError):
+            return "is a link in a circle"
+        if not path.is_relative_to(folder):
+            return "lies outside of --images"
+        return path if stat.S_ISREG(_mode(path)) else None
+
+    def _image(self, name: str, path: Path) -> TweetImage:
+        try:
+            return TweetImage(name, str(path), self._hash(path))
         except OSError:
-            pass  # it is kept by name, and fails when it is looked at
-        return image
+            return TweetImage(name)  # it is kept by name, and fails when it is looked at
 
 
-def _resolved(path: Path) -> Path | None:
-    """The path without links; None where the links go in a circle."""
+def _mode(path: Path) -> int:
+    """What kind of file lies there, a link as such; 0 where none can be seen."""
     try:
-        return path.resolve()
-    except (OSError, RuntimeError):
-        return None
+        return path.lstat().st_mode
+    except OSError:
+        return 0
+
+
+def _with_images(
+    record: Tweet | Reject, images: Mapping[str, TweetImage], refused: Mapping[str, str]
+) -> Tweet | Reject:
+    """A tweet with the pictures that were found; images, refused: by the name."""
+    if not isinstance(record, Tweet) or not record.images:
+        return record
+    for image in record.images:
+        if image.name in refused:
+            return Reject(record.line or 0, f"the picture {image.name!r} {refused[image.name]}")
+    if images.keys().isdisjoint(image.name for image in record.images):
+        return record
+    return replace(record, images=tuple(images.get(i.name, i) for i in record.images))
 
 
 def _sha256(path: Path) -> str:

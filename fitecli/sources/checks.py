@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -123,11 +122,27 @@ def occurrences(name: str, text: str, label: str | None = None) -> list[Aspect]:
 
 def spans(name: str, text: str) -> Iterator[tuple[int, int]]:
     """The places of a name in a text: whole words where there are such, else anywhere."""
-    before = r"(?<!\w)" if name[:1].isalnum() else ""
-    after = r"(?!\w)" if name[-1:].isalnum() else ""
-    escaped = re.escape(name)
-    whole = [match.span() for match in re.finditer(f"{before}{escaped}{after}", text)]
-    yield from whole or [match.span() for match in re.finditer(escaped, text)]
+    places, start = [], text.find(name)
+    while start >= 0:
+        places.append((start, start + len(name)))
+        start = text.find(name, start + 1)
+    before, after = name[:1].isalnum(), name[-1:].isalnum()
+    whole = [
+        (start, end)
+        for start, end in places
+        if not (before and _in_word(text[start - 1 : start]))
+        and not (after and _in_word(text[end : end + 1]))
+    ]
+    free = 0  # the end of the place before: no two overlap
+    for start, end in whole or places:
+        if start >= free:
+            yield start, end
+            free = end
+
+
+def _in_word(character: str) -> bool:
+    """Whether a word can hold this character; "" stands for the end of the text."""
+    return character.isalnum() or character == "_"
 
 
 def tweet_of(record: dict[str, Any], line: int) -> Tweet:

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, Table, exists, select
+import orjson
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Select,
+    Table,
+    any_,
+    exists,
+    func,
+    literal,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import SQLModel
 
@@ -44,9 +56,21 @@ class StoreConnection:
         self, connection: Connection, table: str, rows: Sequence[dict[str, Any]]
     ) -> None:
         """Insert rows, leaving out those that are there already."""
-        if rows:
-            insert = self._dialect().insert(tables[table]).on_conflict_do_nothing()
+        if not rows:
+            return
+        insert = self._dialect().insert(tables[table]).on_conflict_do_nothing()
+        if self.engine.dialect.name != "sqlite" or not self._kept_as_is(table):
             connection.execute(insert, list(rows))
+            return
+        compiled = insert.compile(dialect=self.engine.dialect, column_keys=list(rows[0]))
+        in_order = itemgetter(*compiled.positiontup)  # a third of the time of `execute`
+        connection.exec_driver_sql(compiled.string, [in_order(row) for row in rows])
+
+    def _kept_as_is(self, table: str) -> bool:
+        """Whether the driver takes the values of every column without translation."""
+        dialect = self.engine.dialect
+        types = [column.type.dialect_impl(dialect) for column in tables[table].columns]
+        return not any(type_.bind_processor(dialect) for type_ in types)
 
     def _upsert(
         self,
@@ -63,6 +87,13 @@ class StoreConnection:
         connection.execute(
             insert.on_conflict_do_update(index_elements=list(keys), set_=replaced), list(rows)
         )
+
+    def _among(self, column: Any, values: Collection[str] | Collection[int]) -> Any:
+        """Whether a column holds one of many values, as a condition with one parameter."""
+        if self.engine.dialect.name == "sqlite":
+            listed = func.json_each(orjson.dumps(list(values)).decode()).table_valued("value")
+            return column.in_(select(listed.c.value))
+        return column == any_(literal(list(values), postgresql.ARRAY(column.type)))
 
     def _dialect(self) -> Any:
         return sqlite if self.engine.dialect.name == "sqlite" else postgresql

@@ -19,6 +19,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, Operati
 from sqlalchemy.pool import NullPool
 
 from fitecli.errors import (
+    MissingPackage,
     NotAStore,
     StoreBusy,
     StoreError,
@@ -34,6 +35,8 @@ BACKUP = ".backup-"  # between a store's name and the revision that it was of
 BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED")
 _FULL = ("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_IOERR", "SQLITE_PERM")
 _FOREIGN = ("SQLITE_NOTADB", "SQLITE_CORRUPT")
+_SERVER_FULL = ("53100", "42501", "25006")  # SQLSTATE: disk full, no right, read-only
+_SERVER_BUSY = ("40001", "40P01", "55P03")  # serialisation failure, deadlock, no lock
 
 
 def store_url(place: str | Path) -> URL:
@@ -51,7 +54,7 @@ def store_url(place: str | Path) -> URL:
         raise UsageProblem(f"{text!r}: a store lives in SQLite or PostgreSQL, not in {backend}.")
     if backend == "sqlite" and url.database in (None, "", ":memory:"):
         raise UsageProblem(f"{text!r} names no file; a store must outlive the command.")
-    return url
+    return url.set(drivername="postgresql+psycopg") if backend == "postgresql" else url
 
 
 def make_engine(url: URL, *, migrating: bool = False) -> Engine:
@@ -62,7 +65,11 @@ def make_engine(url: URL, *, migrating: bool = False) -> Engine:
     """
     try:
         engine = create_engine(url, poolclass=NullPool if migrating else None)
-    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as exc:
+    except ModuleNotFoundError as exc:
+        raise MissingPackage(
+            f"{shown(url)}: PostgreSQL needs a driver: pip install 'fitecli[postgres]'."
+        ) from exc
+    except (ArgumentError, NoSuchModuleError) as exc:
         raise UsageProblem(f"{url!r} cannot be used: {exc}") from exc
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine, foreign_keys=not migrating)
@@ -121,6 +128,17 @@ def _translate(exc: DBAPIError, url: URL) -> Exception:
         )
     if name.startswith(_FOREIGN):
         return NotAStore(f"{place} is no SQLite database. Choose another file with --db.")
+    state = str(getattr(exc.orig, "sqlstate", None) or "")
+    if state.startswith(_SERVER_FULL):
+        return StoreFull(
+            f"{place} cannot be written ({exc.orig}); the last batch was rolled back. Give the server "
+            "room, or the role its rights, then run the same command again."
+        )
+    if state.startswith(_SERVER_BUSY):
+        return StoreBusy(
+            f"{place}: other writers were in the way ({exc.orig}); finished batches are kept. Run the "
+            "same command again."
+        )
     if url.get_backend_name() != "sqlite" and isinstance(exc, OperationalError):
         return StoreError(f"{place} cannot be reached: {exc.orig}")
     return exc
@@ -130,7 +148,7 @@ def shown(url: URL) -> str:
     """The store as messages name it: a path, or a URL without its password."""
     if url.get_backend_name() == "sqlite":
         return str(url.database)
-    return url.render_as_string(hide_password=True)
+    return url.set(drivername="postgresql").render_as_string(hide_password=True)
 
 
 def migrations() -> Config:

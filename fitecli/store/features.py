@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, delete, func, or_, select, update
+from sqlalchemy import Connection, Select, and_, delete, exists, func, or_, select, update
 
 from fitecli.records import Face
 from fitecli.store.connection import StoreConnection, analysed, in_scope, now, tables
@@ -46,15 +46,22 @@ class Features(StoreConnection):
     ) -> list[PendingImage]:
         """Take the next pictures (id > after) under a lease; those leased by others are left out."""
         image, lease = tables["image"], tables["lease"]
-        query = _pending_images(worker_id, scope, retry_failed).where(image.c.id > after)
         taken = select(lease.c.subject_id).where(
             lease.c.subject_kind == "image",
             lease.c.worker_id == worker_id,
             lease.c.owner != owner,
             lease.c.until > time.time(),
         )
-        query = query.where(image.c.id.not_in(taken)).order_by(image.c.id).limit(limit)
+        query = _pending_images(worker_id, scope, retry_failed)
+        query = query.where(image.c.id > after, image.c.id.not_in(taken))
+        query = query.order_by(image.c.id).limit(limit)
         with self._writing() as connection:
+            if self.engine.dialect.name == "postgresql":
+                # pass by what others are claiming, and look again at what is ours alone now
+                locked = query.with_only_columns(image.c.id)
+                locked = locked.with_for_update(of=image, skip_locked=True, key_share=True)
+                ids = list(connection.execute(locked).scalars())
+                query = query.where(self._among(image.c.id, ids))
             found = [PendingImage(*row) for row in connection.execute(query)]
             rows = [
                 {
@@ -253,14 +260,13 @@ def _pending_images(worker_id: int, scope: Scope, retry_failed: bool) -> Select[
     pending = ~looked_at
     if retry_failed:
         pending = or_(pending, analysed("image", image.c.id, worker_id, status="failed"))
-    query = (
-        select(image.c.id, image.c.name, func.max(link.c.path))
-        .join(link, link.c.image_id == image.c.id)
+    named = (
+        select(link.c.image_id)
         .join(tweet, tweet.c.id == link.c.tweet_id)
-        .where(pending)
-        .group_by(image.c.id, image.c.name)
+        .where(link.c.image_id == image.c.id)
     )
-    return in_scope(query, scope)
+    path = select(func.max(link.c.path)).where(link.c.image_id == image.c.id).scalar_subquery()
+    return select(image.c.id, image.c.name, path).where(pending, exists(in_scope(named, scope)))
 
 
 def _face_values(face: Face) -> dict[str, Any]:

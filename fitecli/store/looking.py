@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import func, select, text
+from sqlalchemy import Connection, func, select, text
 
 from fitecli.errors import NoExamples
 from fitecli.store.connection import has_face, in_scope, tables
@@ -133,14 +133,22 @@ class Looking(Reading):
             workers = tuple(f"{r[0]}: {r[1]} {r[2]}" for r in connection.execute(query))
             features = tables["feature_set"]
             names = tuple(connection.execute(select(features.c.name)).scalars())
+            size = self._bytes(connection)
         url = self.engine.url
-        path = Path(url.database or "") if url.get_backend_name() == "sqlite" else None
         return StoreInfo(
             place=shown(url),
             schema=revision_of(self.engine) or "",
-            bytes=path.stat().st_size if path and path.is_file() else None,
+            bytes=size,
             rows=rows,
             datasets=self.datasets(),
             feature_sets=names,
             workers=workers,
         )
+
+    def _bytes(self, connection: Connection) -> int:
+        """What the store takes on disk."""
+        url = self.engine.url
+        if url.get_backend_name() == "sqlite":
+            return Path(url.database or "").stat().st_size
+        query = select(func.pg_database_size(func.current_database()))
+        return int(connection.execute(query).scalar_one())

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import URL
 
 from fitecli.errors import NotAStore, QueryRefused, StoreBusy, StoreError
-from fitecli.store.database import make_engine, shown, store_url
+from fitecli.store.database import shown, store_url
 
 VIEWS = ("face_descriptions", "tweet_aspects", "predictions")
 _READS = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE}
@@ -115,15 +114,33 @@ def _refusal(exc: Exception, refused: Sequence[str]) -> QueryRefused:
     return QueryRefused(f"The query cannot be run: {message}.")
 
 
-def _server(url: Any, sql: str) -> tuple[list[str], Rows]:
-    engine = make_engine(url)
+def _server(url: URL, sql: str) -> tuple[list[str], Rows]:
+    """The same on PostgreSQL: a cursor of the server, in a transaction that only reads."""
+    import psycopg
+
+    address = url.set(drivername="postgresql").render_as_string(hide_password=False)
     try:
-        with engine.connect() as connection:
-            connection.exec_driver_sql("SET TRANSACTION READ ONLY")
-            result = connection.execute(text(sql))
-            columns, rows = list(result.keys()), [tuple(row) for row in result]
-    except DBAPIError as exc:
-        raise QueryRefused(f"{shown(url)} refused the query: {exc.orig}") from exc
-    finally:
-        engine.dispose()
-    return columns, iter(rows)
+        connection = psycopg.connect(address)
+    except psycopg.Error as exc:
+        raise StoreError(f"{shown(url)} cannot be reached: {exc}") from exc
+    connection.read_only = True
+    rows = _server_rows(connection, url, sql)
+    return next(rows), rows
+
+
+def _server_rows(connection: Any, url: URL, sql: str) -> Iterator[Any]:
+    """The column names, then the rows; the connection is closed at the end."""
+    import psycopg
+
+    with closing(connection):
+        try:
+            connection.execute("SELECT version_num FROM alembic_version, feature_set LIMIT 0")
+        except psycopg.Error as exc:
+            raise NotAStore(f"{shown(url)} is no fite store ({exc}).") from exc
+        try:
+            with connection.cursor("reading") as cursor:
+                cursor.execute(sql)  # DECLARE takes one statement, and only one that reads
+                yield [column.name for column in cursor.description]
+                yield from cursor
+        except psycopg.Error as exc:
+            raise QueryRefused(f"{shown(url)} refused the query: {exc}") from exc

@@ -188,7 +188,7 @@ class StoreInfo:
 
     place: str
     schema: str
-    bytes: int | None
+    bytes: int
     rows: Mapping[str, int]
     datasets: Mapping[str, int]
     feature_sets: tuple[str, ...]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, exists, select, update
+from sqlalchemy import Connection, and_, delete, exists, func, select, update
 
 from fitecli.records import Reject, Tweet, TweetImage
 from fitecli.store.connection import StoreConnection, now, tables
 from fitecli.store.rows import Added
 
+ADDING = 0x66697465  # a server's lock: who adds tweets sees all that were added before
 IMAGE_FACTS = ("face", "caption", "image_embedding")
 
 
@@ -26,6 +27,8 @@ class Tweets(StoreConnection):
         then made anew. A known id with another text is a conflict: it becomes a reject row.
         """
         with self._writing() as connection:
+            if self.engine.dialect.name == "postgresql":  # SQLite has one writer anyway
+                connection.execute(select(func.pg_advisory_xact_lock(ADDING)))
             job = _Addition(self, connection, dataset, source)
             added = job.add(batch)
             self._save_rejects(connection, dataset, source or "", added.conflicts)
@@ -105,7 +108,7 @@ class _Addition:
         table = tables["tweet"]
         query = select(table.c.source_id, table.c.id, table.c.text).where(
             table.c.dataset == self.dataset,
-            table.c.source_id.in_([tweet.source_id for tweet in batch]),
+            self.store._among(table.c.source_id, [tweet.source_id for tweet in batch]),
         )
         return {row[0]: (row[1], row[2]) for row in self.connection.execute(query)}
 
@@ -129,7 +132,7 @@ class _Addition:
         table = tables["aspect"]
         numbers = {number for number, _ in accepted}
         query = select(table.c.tweet_id, table.c.key, table.c.label).where(
-            table.c.tweet_id.in_(numbers)
+            self.store._among(table.c.tweet_id, numbers)
         )
         labels: dict[int, dict[str, str | None]] = {}
         for tweet_id, key, label in self.connection.execute(query):
@@ -174,7 +177,8 @@ class _Addition:
         before = self._image_ids(image for _, tweet in wanted for image in tweet.images)
         after, created = self._create_images(wanted, before)
         table = tables["tweet_image"]
-        query = select(table).where(table.c.tweet_id.in_({number for number, _ in wanted}))
+        numbers = {number for number, _ in wanted}
+        query = select(table).where(self.store._among(table.c.tweet_id, numbers))
         linked = {(row.tweet_id, row.position): row for row in self.connection.execute(query)}
         rows = []
         for number, tweet in wanted:
@@ -198,14 +202,14 @@ class _Addition:
         return created
 
     def _image_ids(self, images: Iterable[TweetImage]) -> dict[tuple[str, str], int]:
-        table = tables["image"]
+        table, among = tables["image"], self.store._among
         listed = list(images)
         hashes = {image.sha256 for image in listed if image.sha256}
         names = {image.name for image in listed if not image.sha256}
-        by_hash = select(table.c.sha256, table.c.id).where(table.c.sha256.in_(hashes))
+        by_hash = select(table.c.sha256, table.c.id).where(among(table.c.sha256, hashes))
         found = {("sha256", str(row[0])): row[1] for row in self.connection.execute(by_hash)}
         by_name = select(table.c.name, table.c.id).where(
-            table.c.sha256.is_(None), table.c.dataset == self.dataset, table.c.name.in_(names)
+            table.c.sha256.is_(None), table.c.dataset == self.dataset, among(table.c.name, names)
         )
         found.update({("name", row[0]): row[1] for row in self.connection.execute(by_name)})
         return found

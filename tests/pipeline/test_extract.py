@@ -24,15 +24,10 @@ from fitecli.pipeline.stages import CaptionsStage, FacesStage
 from fitecli.pipeline.tweet_stages import DescriptionsStage
 from fitecli.records import Face, FeatureSet, Worker
 from fitecli.settings import Settings
-from fitecli.store import PendingImage, Scope, Store, open_store, run_query
+from fitecli.store import PendingImage, Scope, Store, run_query
 from tests.conftest import DEMO
 
 EVERYTHING = Scope()
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return open_store(tmp_path / "fite.db")
 
 
 def add(store: Store, tmp_path: Path, *records: object, images: Path = DEMO / "pictures") -> None:
@@ -74,7 +69,8 @@ def test_the_road_from_picture_to_description(store: Store, tmp_path: Path) -> N
         ("descriptions", 2, 0),
     ]
     assert ("faces", 1, 1) in seen
-    rows = ask(store, "select aspect, emotion, sentence, aligner from face_descriptions")
+    columns = "aspect, emotion, sentence, aligner"
+    rows = ask(store, f"select {columns} from face_descriptions order by aspect desc")
     assert rows == [
         (
             "Grace Hopper",
@@ -385,7 +381,7 @@ def test_whose_face_it_is_by_a_real_clip(store: Store, tmp_path: Path, small_cli
     texts = ask(
         store,
         "select features, text from description join feature_set on feature_set.id = "
-        "feature_set_id join (select id, name as features from feature_set) using (id)",
+        "feature_set_id join (select id, name as features from feature_set) as named using (id)",
     )
     assert all(str(text).startswith("There are 2 people") for _, text in texts)
     strict = ExtractOptions(captioner="none", aligner="clip-region", nobody=True, nobody_margin=2)

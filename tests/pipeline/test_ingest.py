@@ -11,13 +11,8 @@ import pytest
 
 from fitecli.errors import UnreadableSource
 from fitecli.pipeline.ingest import IngestReport, dataset_of, ingest
-from fitecli.store import Store, open_store, run_query
+from fitecli.store import Store, run_query
 from tests.conftest import DEMO
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return open_store(tmp_path / "fite.db")
 
 
 def lines(*records: object) -> io.BytesIO:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from fitecli.errors import UnreadableSource, UsageProblem
 from fitecli.records import Aspect, Reject, Tweet
 from fitecli.sources import read
+from fitecli.sources.checks import spans
 
 README = (
     '{"id": "1", "text": "Kate Middleton smiles at @RoyalFamily", "aspects": ["Kate Middleton", '
@@ -63,6 +65,23 @@ def test_an_aspect_inside_a_word_is_found_where_it_is_nowhere_else() -> None:
     (tweet,) = records(json.dumps({"text": "#WorldCup2014", "aspects": ["WorldCup"]}))
     assert isinstance(tweet, Tweet)
     assert [(a.start, a.end) for a in tweet.aspects] == [(1, 9)]
+
+
+def matches(name: str, text: str) -> list[tuple[int, int]]:
+    """`spans` as a regular expression would say it."""
+    before = r"(?<!\w)" if name[:1].isalnum() else ""
+    after = r"(?!\w)" if name[-1:].isalnum() else ""
+    whole = [match.span() for match in re.finditer(f"{before}{re.escape(name)}{after}", text)]
+    return whole or [match.span() for match in re.finditer(re.escape(name), text)]
+
+
+letters = st.sampled_from("aA_ #é²٣")
+
+
+@given(st.text(letters, min_size=1, max_size=4), st.text(letters, max_size=20))
+def test_places_are_those_of_a_regular_expression(name: str, text: str) -> None:
+    assert list(spans(name, text)) == matches(name, text)
+    assert list(spans(name, f"{text}{name} {name}")) == matches(name, f"{text}{name} {name}")
 
 
 def test_an_aspect_that_is_not_in_the_text_is_implicit() -> None:

@@ -1,0 +1,161 @@
+"""What a server adds: several writers at once, and queries that cannot write there either."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from fitecli.errors import NotAStore, QueryRefused, StoreError, UsageProblem
+from fitecli.pipeline.ingest import ingest
+from fitecli.records import Aspect, Tweet, TweetImage, Worker
+from fitecli.store import Scope, Store, open_store, run_query, upgrade
+from tests.conftest import DEMO
+from tests.postgres import Server
+
+PICTURES, MACHINES = 120, 6
+
+
+@pytest.fixture
+def place(postgres: Server) -> str:
+    return postgres.store()
+
+
+def tweets(numbers: Sequence[int]) -> list[Tweet]:
+    """Tweets of which each two have a picture in common."""
+    return [
+        Tweet(
+            f"Ann {n}", str(n), (Aspect("Ann", 0, 3),), (TweetImage("x.jpg", "/x", f"sha{n // 2}"),)
+        )
+        for n in numbers
+    ]
+
+
+@pytest.fixture
+def filled(place: str) -> Iterator[Store]:
+    """A store with pictures."""
+    with open_store(place) as store:
+        store.add_tweets("d", tweets(range(2 * PICTURES)))
+        yield store
+
+
+@pytest.fixture
+def worker(filled: Store) -> int:
+    """One that has looked at no picture."""
+    return filled.register_worker(Worker("faces", "f", "1"))
+
+
+def rows(place: str, sql: str) -> list[tuple[object, ...]]:
+    return [tuple(row) for row in run_query(place, sql)[1]]
+
+
+def test_machines_share_one_queue_and_claim_nothing_twice(place: str, worker: int) -> None:
+    def machine(number: int) -> list[int]:
+        claimed: list[int] = []
+        with open_store(place) as mine:
+            while pending := mine.count_pending_images(worker, Scope()):
+                found = mine.claim_images(worker, Scope(), limit=2, owner=str(number))
+                assert len(found) <= pending
+                mine.finish_images(worker, {item.id: None for item in found})
+                claimed += [item.id for item in found]
+        return claimed
+
+    with ThreadPoolExecutor(MACHINES) as pool:
+        claimed = list(pool.map(machine, range(MACHINES)))
+    everything = sorted(number for part in claimed for number in part)
+    assert everything == [row[0] for row in rows(place, "select id from image order by id")]
+    assert len(everything) == PICTURES
+    assert rows(place, "select count(*), max(tries) from analysis") == [(PICTURES, 1)]
+    assert rows(place, "select count(*) from lease") == [(0,)]
+
+
+def test_a_claim_does_not_wait_for_another_that_is_being_made(filled: Store, worker: int) -> None:
+    with filled.engine.begin() as other:
+        other.exec_driver_sql("select id from image order by id limit 5 for no key update")
+        with open_store(filled.place) as mine:
+            claimed = mine.claim_images(worker, Scope(), limit=3, owner="me")
+    assert [item.id for item in claimed] == [6, 7, 8]
+
+
+def test_writers_of_the_same_tweets_add_each_once(place: str) -> None:
+    def writer(number: int) -> int:
+        step = -1 if number % 2 else 1
+        with open_store(place) as mine:
+            return sum(
+                mine.add_tweets("d", tweets(range(start, start + 60)[::step])).tweets
+                for start in range(0, 300, 30)[::step]
+            )
+
+    with ThreadPoolExecutor(MACHINES) as pool:
+        added = sum(pool.map(writer, range(MACHINES)))
+    assert added == 330
+    assert rows(place, "select count(*) from tweet") == [(330,)]
+    assert rows(place, "select count(*) from aspect") == [(330,)]
+    assert rows(place, "select count(*) from image") == [(165,)]
+    assert rows(place, "select count(*) from tweet_image") == [(330,)]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "delete from tweet",
+        "drop table tweet cascade",
+        "select 1; delete from tweet",
+        "select 1; commit; delete from tweet",
+        "with gone as (delete from tweet returning id) select * from gone",
+        "select set_config('transaction_read_only', 'off', false); delete from tweet",
+        "copy tweet to program 'touch /tmp/x'",
+        "select * from nothing",
+        "set transaction read write",
+    ],
+)
+def test_a_query_only_reads(filled: Store, sql: str) -> None:
+    with pytest.raises(QueryRefused):
+        list(run_query(filled.place, sql)[1])
+    assert filled.info().rows["tweet"] == 2 * PICTURES
+
+
+def test_a_query_is_read_as_it_comes(place: str) -> None:
+    columns, found = run_query(
+        place, "select n, '100 % :n' as \"%\" from generate_series(1, 9999999) n"
+    )
+    assert columns == ["n", "%"]
+    assert list(islice(found, 2)) == [(1, "100 % :n"), (2, "100 % :n")]
+
+
+def test_what_is_no_store_is_told(postgres: Server) -> None:
+    empty = postgres.empty()
+    with pytest.raises(NotAStore, match="fite ingest"):
+        open_store(empty, create=False)
+    with pytest.raises(NotAStore, match="no fite store"):
+        run_query(empty, "select 1")
+    with pytest.raises(NotAStore, match="is empty"):
+        upgrade(empty)
+    place = postgres.empty()
+    with open_store(place) as store:
+        assert store.info().bytes > 100_000
+    revision, same, backup = upgrade(place)
+    assert (revision, backup) == (same, None)
+
+
+def test_a_server_that_is_not_there_is_told_without_the_password(tmp_path: Path) -> None:
+    url = f"postgresql://me:secret@/none?host={tmp_path}"
+    for attempt in (open_store, lambda url: run_query(url, "select 1")):
+        with pytest.raises(StoreError, match="cannot be reached") as failure:
+            attempt(url)
+        assert "secret" not in str(failure.value)
+    with pytest.raises(UsageProblem):
+        open_store("mysql://localhost/d")
+
+
+def test_the_demo_is_the_same_on_both(place: str, tmp_path: Path) -> None:
+    views = ("tweet_aspects", "face_descriptions", "predictions")
+    for here in (place, str(tmp_path / "fite.db")):
+        with open_store(here) as store:
+            ingest(store, DEMO / "tweets.jsonl", dataset="demo")
+    for view in views:
+        sql = f"select * from {view} order by tweet, aspect"
+        assert rows(place, sql) == rows(str(tmp_path / "fite.db"), sql)
