@@ -11,6 +11,7 @@ import onnx
 import pytest
 import torch
 
+from fitecli import classifier
 from fitecli.calibration import rescale
 from fitecli.classifier import Classifier, ExportedConfig
 from fitecli.errors import NoExamples, NotAModel, ParityFailure, UsageProblem
@@ -21,6 +22,7 @@ from fitecli.fusion.checkpoint import CheckpointPredictor
 from fitecli.fusion.training import build, input_builder
 from fitecli.inputs import InputFormat
 from fitecli.records import Example, Prediction
+from fitecli.settings import resource
 from tests.conftest import make_encoder
 
 EXAMPLES = [
@@ -159,6 +161,37 @@ def test_lower_precisions_agree_and_are_smaller(
     assert 0 < parity.max_probability_difference < 0.2
     small, whole = (f / "model.onnx" for f in (tmp_path / "small", exported))
     assert small.stat().st_size < whole.stat().st_size
+
+
+def test_int8_is_multiplied_as_the_processor_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = resource("exported") / "fite-mini"
+    nodes = onnx.load(str(folder / "model.onnx")).graph.node
+    products = sum(node.op_type == "MatMulNBits" for node in nodes)
+    assert (folder / "model.onnx").read_bytes().count(classifier.AS_INT8) == products > 70
+    scores = {}
+    for instruction in (True, False):
+        monkeypatch.setattr(classifier, "multiplies_int8", lambda found=instruction: found)
+        predicted = Classifier(folder, threads=1).predict(EXAMPLES)
+        scores[instruction] = np.array([prediction.scores for prediction in predicted])
+    assert 0 < np.abs(scores[True] - scores[False]).max() < 0.02
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ("processor : 0\nflags : fpu avx2 fma\n", False),
+        ("flags : avx2 avx_vnni\n", True),
+        ("flags : avx512f avx512_vnni\n", True),
+        ("Features : fp asimd asimddp\n", True),  # ARM
+        (None, True),
+    ],
+)
+def test_instructions_are_known_by_their_flags(
+    told: str | None, expected: bool, tmp_path: Path
+) -> None:
+    if told is not None:
+        (tmp_path / "cpuinfo").write_text(told)
+    assert classifier.multiplies_int8(tmp_path / "cpuinfo") is expected
 
 
 def test_large_tables_are_stored_as_int8(tmp_path: Path) -> None:
