@@ -63,7 +63,7 @@ class StoreConnection:
             connection.execute(insert, list(rows))
             return
         compiled = insert.compile(dialect=self.engine.dialect, column_keys=list(rows[0]))
-        in_order = itemgetter(*compiled.positiontup)  # a third of the time of `execute`
+        in_order = itemgetter(*compiled.positiontup)  # a quarter less time than by `execute`
         connection.exec_driver_sql(compiled.string, [in_order(row) for row in rows])
 
     def _kept_as_is(self, table: str) -> bool:

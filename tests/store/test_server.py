@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -151,11 +153,26 @@ def test_a_server_that_is_not_there_is_told_without_the_password(tmp_path: Path)
         open_store("mysql://localhost/d")
 
 
-def test_the_demo_is_the_same_on_both(place: str, tmp_path: Path) -> None:
-    views = ("tweet_aspects", "face_descriptions", "predictions")
-    for here in (place, str(tmp_path / "fite.db")):
+def test_two_machines_make_what_one_makes(place: str, tmp_path: Path) -> None:
+    one = str(tmp_path / "fite.db")
+    for here, machines in ((place, 2), (one, 1)):
         with open_store(here) as store:
-            ingest(store, DEMO / "tweets.jsonl", dataset="demo")
-    for view in views:
-        sql = f"select * from {view} order by tweet, aspect"
-        assert rows(place, sql) == rows(str(tmp_path / "fite.db"), sql)
+            ingest(store, DEMO / "tweets.jsonl", dataset="demo", images=DEMO / "pictures")
+        words = ["--db", here, "extract", "--faces", "bundled", "--captioner", "none", "--aligner"]
+        command = [sys.executable, "-m", "fitecli", *words, "prominence"]
+        running = [
+            subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            for _ in range(machines)
+        ]
+        for process in running:
+            assert process.communicate(timeout=120) and process.returncode == 0, process
+        subprocess.run(command, check=True, capture_output=True)  # what waited for the other
+    for sql in (
+        "select tweet, aspect, label, text from tweet_aspects order by tweet, start",
+        "select tweet, face, aspect, emotion, sentence from face_descriptions order by tweet, face",
+        "select status, tries, count(*) from analysis group by 1, 2",
+        "select text from description order by text",
+        "select count(*) from lease",
+    ):
+        assert rows(place, sql) == rows(one, sql), sql
+    assert rows(place, "select count(*) from face") == [(4,)]
