@@ -165,7 +165,8 @@ def test_two_machines_make_what_one_makes(place: str, tmp_path: Path) -> None:
             for _ in range(machines)
         ]
         for process in running:
-            assert process.communicate(timeout=120) and process.returncode == 0, process
+            _, said = process.communicate(timeout=120)
+            assert process.returncode == 0, said
         subprocess.run(command, check=True, capture_output=True)  # what waited for the other
     for sql in (
         "select tweet, aspect, label, text from tweet_aspects order by tweet, start",
