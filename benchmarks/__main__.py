@@ -58,11 +58,19 @@ def vision(options: argparse.Namespace, folder: Path) -> Iterator[Row]:
     yield vision.memory(folder)
 
 
+def size(options: argparse.Namespace, folder: Path) -> Iterator[Row]:
+    """What a big store costs."""
+    from benchmarks import size
+
+    yield from size.rows(folder, options.tweets)
+
+
 PARTS: dict[str, Callable[[argparse.Namespace, Path], Iterator[Row]]] = {
     "start": start,
     "ingest": ingest,
     "classify": classify,
     "vision": vision,
+    "size": size,
 }
 
 
@@ -75,6 +83,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--pictures", type=int, default=256, help="of one run, for the speed of faces"
     )
+    parser.add_argument("--tweets", type=int, default=1_000_000, help="of the big store")
     parser.add_argument("--output", type=Path, help=f"also write the tables, as {RESULTS}")
     options = parser.parse_args()
     if unknown := set(options.parts) - set(PARTS):

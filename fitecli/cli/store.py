@@ -34,7 +34,7 @@ def info(ctx: typer.Context, as_json: Json = False) -> None:
 @group.command()
 def upgrade(ctx: typer.Context, as_json: Json = False) -> None:
     """Upgrade an older store to this version's schema; a backup is made first."""
-    from fitecli.store import upgrade as run
+    from fitecli.store.migrating import upgrade as run
 
     before, after, backup = run(ctx.obj.db)
     if as_json:

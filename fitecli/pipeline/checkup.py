@@ -196,13 +196,13 @@ def _models(settings: Settings) -> list[Finding]:
 
 def _store(settings: Settings) -> list[Finding]:
     from fitecli.store import open_store
-    from fitecli.store.database import head
+    from fitecli.store.database import SCHEMA
 
     path = Path(settings.db)
     if "://" not in settings.db and not path.exists():
         return [Finding("store", "note", f"{path} does not exist yet", "fite ingest FILE")]
     try:
         with open_store(settings.db, create=False):
-            return [Finding("store", "ok", f"{settings.db}, schema {head()}")]
+            return [Finding("store", "ok", f"{settings.db}, schema {SCHEMA}")]
     except FiteError as error:
         return [Finding("store", "problem", str(error))]

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 
 from fitecli.errors import NotAStore
-from fitecli.store.database import backups_of, check, make_engine, shown, store_url, upgrade
+from fitecli.store.database import backups_of, check, make_engine, shown, store_url
 from fitecli.store.embeddings import Embeddings
 from fitecli.store.features import Features
 from fitecli.store.forgetting import Forgetting
@@ -99,5 +99,4 @@ __all__ = [
     "backups_of",
     "open_store",
     "run_query",
-    "upgrade",
 ]

@@ -5,14 +5,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from datetime import UTC, datetime
 from glob import escape
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, inspect
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
@@ -24,12 +20,10 @@ from fitecli.errors import (
     StoreBusy,
     StoreError,
     StoreFull,
-    StoreOutdated,
-    StoreTooNew,
     UsageProblem,
 )
-from fitecli.settings import resource
 
+SCHEMA = "0002"  # the revision that this version of fite reads and writes
 BUSY_SECONDS = 30
 BACKUP = ".backup-"  # between a store's name and the revision that it was of
 BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED")
@@ -151,20 +145,6 @@ def shown(url: URL) -> str:
     return url.set(drivername="postgresql").render_as_string(hide_password=True)
 
 
-def migrations() -> Config:
-    """Alembic's configuration, made in code so that a wheel needs no alembic.ini."""
-    config = Config()
-    config.set_main_option("script_location", str(resource("migrations")).replace("%", "%%"))
-    return config
-
-
-def head(config: Config | None = None) -> str:
-    """The revision that this version of fite writes."""
-    revision = ScriptDirectory.from_config(config or migrations()).get_current_head()
-    assert revision is not None
-    return revision
-
-
 def revision_of(engine: Engine) -> str | None:
     """The revision of a store; None for an empty database.
 
@@ -184,28 +164,18 @@ def revision_of(engine: Engine) -> str | None:
         return None if row is None else str(row[0])
 
 
-def check(engine: Engine, *, create: bool, config: Config | None = None) -> None:
+def check(engine: Engine, *, create: bool) -> None:
     """Bring an empty database to the head revision, refuse every other but the head itself."""
-    place, url = shown(engine.url), engine.url
-    config = config or migrations()
-    with translated(url):
+    with translated(engine.url):
         revision = revision_of(engine)
-    if revision is None:
+    if revision != SCHEMA:
+        from fitecli.store.migrating import migrate, refusal  # alembic is slow to import
+
+        if revision is not None:
+            raise refusal(engine.url, revision)
         if not create:
-            raise NotAStore(f"{place} is empty; `fite ingest FILE` makes a store.")
-        migrate(url, config=config)
-    elif revision != head(config):
-        scripts = ScriptDirectory.from_config(config).walk_revisions()
-        known = {script.revision for script in scripts}
-        if revision in known:
-            raise StoreOutdated(
-                f"{place} was written by an older version of fite (schema {revision}, now "
-                f"{head(config)}). Upgrade it, with a backup first: `fite store upgrade`"
-            )
-        raise StoreTooNew(
-            f"{place} was written by a newer version of fite (schema {revision}, this one knows "
-            f"{head(config)}). Upgrade fite: pip install --upgrade fitecli"
-        )
+            raise NotAStore(f"{shown(engine.url)} is empty; `fite ingest FILE` makes a store.")
+        migrate(engine.url)
     _use_wal(engine)
 
 
@@ -219,43 +189,6 @@ def _use_wal(engine: Engine) -> None:
                     cursor.execute("PRAGMA journal_mode = WAL")
 
 
-def migrate(url: URL, target: str = "head", config: Config | None = None) -> None:
-    """Run the migrations up to target in one transaction; a failing step leaves the file as it was."""
-    config = config or migrations()
-    engine = make_engine(url, migrating=True)
-    try:
-        with translated(url), engine.connect() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, target)
-    finally:
-        engine.dispose()
-
-
-def upgrade(place: str | Path, config: Config | None = None) -> tuple[str, str, Path | None]:
-    """Upgrade an older store: the old revision, the new one and the backup that was made first.
-
-    The backup is None where nothing was to be done, or on a server that has its own.
-    """
-    url = store_url(place)
-    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
-        raise NotAStore(f"There is no store {shown(url)}; `fite ingest FILE` makes one.")
-    engine = make_engine(url)
-    try:
-        with translated(url):
-            revision = revision_of(engine)
-    finally:
-        engine.dispose()
-    if revision is None:
-        raise NotAStore(f"{shown(url)} is empty; `fite ingest FILE` makes a store.")
-    if revision == head(config):
-        return revision, revision, None
-    saved = (
-        backup(Path(url.database or ""), revision) if url.get_backend_name() == "sqlite" else None
-    )
-    migrate(url, config=config)
-    return revision, head(config), saved
-
-
 def backups_of(place: str | Path) -> list[Path]:
     """The backups that upgrades of a SQLite store left beside it."""
     url = store_url(place)
@@ -263,12 +196,3 @@ def backups_of(place: str | Path) -> list[Path]:
         return []
     path = Path(url.database or "")
     return sorted(path.parent.glob(f"{escape(path.name)}{BACKUP}*"))
-
-
-def backup(path: Path, revision: str) -> Path:
-    """Copy a SQLite store, with what its write-ahead log holds, to a file beside it."""
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-    target = path.with_name(f"{path.name}{BACKUP}{revision}-{stamp}")
-    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(target)) as copy:
-        source.backup(copy)
-    return target

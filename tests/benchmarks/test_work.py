@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import classify, ingest
+from benchmarks import classify, ingest, size
 from benchmarks.__main__ import PARTS, main
 from fitecli.records import Example
 from tests.conftest import make_encoder
@@ -58,4 +58,15 @@ def test_an_unknown_part_is_told(
     with pytest.raises(SystemExit):
         main()
     assert "there is no part speed" in capsys.readouterr().err
-    assert set(PARTS) == {"start", "ingest", "classify", "vision"}
+    assert set(PARTS) == {"start", "ingest", "classify", "vision", "size"}
+
+
+def test_big_stores_are_made_and_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(size, "COMMANDS", (("sql", "select count(*) from tweet"),))
+    ingested, extracted, nothing, asked = size.rows(tmp_path, 60, 20)
+    assert min(ingested.fite, ingested.other, extracted.fite, extracted.other) > 20  # MB
+    assert nothing.ceiling
+    assert min(nothing.fite, asked.fite, asked.other) > 0
+    with sqlite3.connect(tmp_path / "60.db") as connection:
+        (done,) = connection.execute("SELECT count(*) FROM description").fetchone()
+        assert (done, connection.execute("SELECT count(*) FROM image").fetchone()) == (60, (30,))

@@ -28,8 +28,9 @@ from fitecli.errors import (
 )
 from fitecli.records import Aspect, Tweet
 from fitecli.settings import resource
-from fitecli.store import database, open_store, upgrade
-from fitecli.store.database import head, make_engine, migrate, store_url
+from fitecli.store import database, migrating, open_store
+from fitecli.store.database import SCHEMA, make_engine, store_url
+from fitecli.store.migrating import head, migrate, upgrade
 
 
 def tweets(start: int, count: int) -> list[Tweet]:
@@ -62,12 +63,16 @@ def test_models_equal_migrations(tmp_path: Path) -> None:
         assert compare_metadata(context, SQLModel.metadata) == []
 
 
+def test_the_schema_is_the_last_migration() -> None:
+    assert head() == SCHEMA
+
+
 def test_downgrade_leaves_nothing(tmp_path: Path) -> None:
     from alembic import command
 
     path = tmp_path / "fite.db"
     open_store(path).close()
-    config = database.migrations()
+    config = migrating.migrations()
     engine = make_engine(store_url(path), migrating=True)
     with engine.connect() as connection:
         config.attributes["connection"] = connection
@@ -171,21 +176,24 @@ def test_an_upgrade_makes_a_backup_first(tmp_path: Path) -> None:
     with open_store(path) as store:
         store.add_tweets("d", tweets(0, 2))
     assert upgrade(path) == (head(), head(), None)
-    saved = database.backup(path, "0001")
+    saved = migrating.backup(path, "0001")
     assert saved.name.startswith("fite.db.backup-0001-")
     assert value(saved, "select count(*) from tweet") == 2
 
 
-def test_old_and_upgraded_with_a_next_revision(tmp_path: Path) -> None:
+def test_old_and_upgraded_with_a_next_revision(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With one revision more than a store has, it is refused, upgraded and opened."""
     path = tmp_path / "fite.db"
     with open_store(path) as store:
         store.add_tweets("d", tweets(0, 4))
     config = two_revisions(tmp_path / "migrations", _recreate())
-    engine = make_engine(store_url(path))
-    with pytest.raises(StoreOutdated, match="`fite store upgrade`"):
-        database.check(engine, create=True, config=config)
-    engine.dispose()
+    with monkeypatch.context() as later:
+        later.setattr(database, "SCHEMA", "next")
+        later.setattr(migrating, "migrations", lambda: config)
+        with pytest.raises(StoreOutdated, match="`fite store upgrade`"):
+            open_store(path)
     before, after, saved = upgrade(path, config)
     assert (before, after) == (head(), "next")
     assert saved is not None

@@ -14,7 +14,8 @@ import pytest
 from fitecli.errors import NotAStore, QueryRefused, StoreError, UsageProblem
 from fitecli.pipeline.ingest import ingest
 from fitecli.records import Aspect, Tweet, TweetImage, Worker
-from fitecli.store import Scope, Store, open_store, run_query, upgrade
+from fitecli.store import Scope, Store, open_store, run_query
+from fitecli.store.migrating import upgrade
 from tests.conftest import DEMO
 from tests.postgres import Server
 
