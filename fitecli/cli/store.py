@@ -34,15 +34,18 @@ def info(ctx: typer.Context, as_json: Json = False) -> None:
 @group.command()
 def upgrade(ctx: typer.Context, as_json: Json = False) -> None:
     """Upgrade an older store to this version's schema; a backup is made first."""
+    from fitecli.store.database import shown, store_url
     from fitecli.store.migrating import upgrade as run
 
+    place = shown(store_url(ctx.obj.db))
     before, after, backup = run(ctx.obj.db)
     if as_json:
         print_json({"from": before, "to": after, "backup": str(backup) if backup else None})
     elif before == after:
-        typer.echo(f"{ctx.obj.db} is up to date (schema {after}).")
+        typer.echo(f"{place} is up to date (schema {after}).")
     else:
-        typer.echo(f"{ctx.obj.db}: schema {before} -> {after}; the backup is {backup}")
+        saved = f"; the backup is {backup}" if backup else ""
+        typer.echo(f"{place}: schema {before} -> {after}{saved}")
 
 
 @group.command()

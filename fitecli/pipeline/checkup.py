@@ -202,7 +202,7 @@ def _store(settings: Settings) -> list[Finding]:
     if "://" not in settings.db and not path.exists():
         return [Finding("store", "note", f"{path} does not exist yet", "fite ingest FILE")]
     try:
-        with open_store(settings.db, create=False):
-            return [Finding("store", "ok", f"{settings.db}, schema {SCHEMA}")]
+        with open_store(settings.db, create=False) as store:
+            return [Finding("store", "ok", f"{store.place}, schema {SCHEMA}")]
     except FiteError as error:
         return [Finding("store", "problem", str(error))]

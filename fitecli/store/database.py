@@ -25,6 +25,8 @@ from fitecli.errors import (
 
 SCHEMA = "0002"  # the revision that this version of fite reads and writes
 BUSY_SECONDS = 30
+WRITING = 0x66697465  # a server's lock, of one database: whoever writes holds it
+SECRET = ("password", "sslpassword", "passfile")  # parts of a URL's query that are not shown
 BACKUP = ".backup-"  # between a store's name and the revision that it was of
 BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED")
 _FULL = ("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_IOERR", "SQLITE_PERM")
@@ -39,20 +41,23 @@ def store_url(place: str | Path) -> URL:
     Raises UsageProblem for a broken URL, another database, and one that lives in memory only.
     """
     text = str(place)
+    scheme = text.partition("://")[0]  # what follows can hold a password
     try:
         url = make_url(text) if "://" in text else URL.create("sqlite", database=text)
-    except (ArgumentError, NoSuchModuleError) as exc:
-        raise UsageProblem(f"{text!r} is no path and no database URL: {exc}") from exc
-    backend = url.get_backend_name()
+        if url.drivername == "postgres":
+            url = url.set(drivername="postgresql")
+        backend = url.get_backend_name()
+    except (ArgumentError, NoSuchModuleError, ValueError) as exc:
+        raise UsageProblem(f"{scheme!r}… is no path and no URL of a database.") from exc
     if backend not in ("sqlite", "postgresql"):
-        raise UsageProblem(f"{text!r}: a store lives in SQLite or PostgreSQL, not in {backend}.")
+        raise UsageProblem(f"{scheme!r}…: a store lives in SQLite or PostgreSQL, not in {backend}.")
     if backend == "sqlite" and url.database in (None, "", ":memory:"):
         raise UsageProblem(f"{text!r} names no file; a store must outlive the command.")
     return url.set(drivername="postgresql+psycopg") if backend == "postgresql" else url
 
 
 def make_engine(url: URL, *, migrating: bool = False) -> Engine:
-    """An engine whose transactions are real: SQLite takes the write lock when one begins.
+    """An engine whose transactions are real: a write lock is taken when one begins.
 
     A connection with the execution option `reading` begins without it. While migrating, foreign
     keys are off, or rebuilding a parent table would delete its children.
@@ -64,10 +69,27 @@ def make_engine(url: URL, *, migrating: bool = False) -> Engine:
             f"{shown(url)}: PostgreSQL needs a driver: pip install 'fitecli[postgres]'."
         ) from exc
     except (ArgumentError, NoSuchModuleError) as exc:
-        raise UsageProblem(f"{url!r} cannot be used: {exc}") from exc
+        raise UsageProblem(f"{shown(url)} cannot be used: {exc}") from exc
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine, foreign_keys=not migrating)
+    else:
+        _prepare_server(engine)
     return engine
+
+
+def _prepare_server(engine: Engine) -> None:
+    """Writers come one after the other, as SQLite has it: what a verb has seen stays true until it
+    has written, and no two can wait for each other. Verbs take milliseconds, models do not."""
+
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: Any, _: Any) -> None:
+        connection.execute(f"SET lock_timeout = '{BUSY_SECONDS}s'")
+        connection.commit()
+
+    @event.listens_for(engine, "begin")
+    def on_begin(connection: Connection) -> None:
+        if not connection.get_execution_options().get("reading", False):
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITING})")
 
 
 def _prepare_sqlite(engine: Engine, *, foreign_keys: bool) -> None:
@@ -134,7 +156,10 @@ def _translate(exc: DBAPIError, url: URL) -> Exception:
             "same command again."
         )
     if url.get_backend_name() != "sqlite" and isinstance(exc, OperationalError):
-        return StoreError(f"{place} cannot be reached: {exc.orig}")
+        return StoreError(
+            f"{place} cannot be reached: {exc.orig}. Check the address and that the server runs, then "
+            "run the same command again."
+        )
     return exc
 
 
@@ -142,7 +167,8 @@ def shown(url: URL) -> str:
     """The store as messages name it: a path, or a URL without its password."""
     if url.get_backend_name() == "sqlite":
         return str(url.database)
-    return url.set(drivername="postgresql").render_as_string(hide_password=True)
+    open_ = url.set(drivername="postgresql").difference_update_query(SECRET)
+    return open_.render_as_string(hide_password=True)
 
 
 def revision_of(engine: Engine) -> str | None:

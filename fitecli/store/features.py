@@ -56,12 +56,6 @@ class Features(StoreConnection):
         query = query.where(image.c.id > after, image.c.id.not_in(taken))
         query = query.order_by(image.c.id).limit(limit)
         with self._writing() as connection:
-            if self.engine.dialect.name == "postgresql":
-                # pass by what others are claiming, and look again at what is ours alone now
-                locked = query.with_only_columns(image.c.id)
-                locked = locked.with_for_update(of=image, skip_locked=True, key_share=True)
-                ids = list(connection.execute(locked).scalars())
-                query = query.where(self._among(image.c.id, ids))
             found = [PendingImage(*row) for row in connection.execute(query)]
             rows = [
                 {

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from sqlalchemy import URL
 
 from fitecli.errors import NotAStore, QueryRefused, StoreBusy, StoreError
-from fitecli.store.database import shown, store_url
+from fitecli.store.database import make_engine, shown, store_url
 
 VIEWS = ("face_descriptions", "tweet_aspects", "predictions")
 _READS = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE}
@@ -116,13 +116,15 @@ def _refusal(exc: Exception, refused: Sequence[str]) -> QueryRefused:
 
 def _server(url: URL, sql: str) -> tuple[list[str], Rows]:
     """The same on PostgreSQL: a cursor of the server, in a transaction that only reads."""
+    words, options = make_engine(url).dialect.create_connect_args(url)
     import psycopg
 
-    address = url.set(drivername="postgresql").render_as_string(hide_password=False)
     try:
-        connection = psycopg.connect(address)
+        connection = psycopg.connect(*words, **options)
     except psycopg.Error as exc:
-        raise StoreError(f"{shown(url)} cannot be reached: {exc}") from exc
+        raise StoreError(
+            f"{shown(url)} cannot be reached: {exc}. Check the address and that the server runs."
+        ) from exc
     connection.read_only = True
     rows = _server_rows(connection, url, sql)
     return next(rows), rows
@@ -135,12 +137,14 @@ def _server_rows(connection: Any, url: URL, sql: str) -> Iterator[Any]:
     with closing(connection):
         try:
             connection.execute("SELECT version_num FROM alembic_version, feature_set LIMIT 0")
-        except psycopg.Error as exc:
+        except psycopg.errors.UndefinedTable as exc:
             raise NotAStore(f"{shown(url)} is no fite store ({exc}).") from exc
+        except psycopg.Error as exc:
+            raise StoreError(f"{shown(url)} cannot be read: {exc}.") from exc
         try:
             with connection.cursor("reading") as cursor:
                 cursor.execute(sql)  # DECLARE takes one statement, and only one that reads
-                yield [column.name for column in cursor.description]
+                yield [column.name for column in cursor.description or ()]
                 yield from cursor
         except psycopg.Error as exc:
             raise QueryRefused(f"{shown(url)} refused the query: {exc}") from exc

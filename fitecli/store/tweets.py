@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, exists, func, select, update
+from sqlalchemy import Connection, and_, delete, exists, select, update
 
 from fitecli.records import Reject, Tweet, TweetImage
 from fitecli.store.connection import StoreConnection, now, tables
 from fitecli.store.rows import Added
 
-ADDING = 0x66697465  # a server's lock: who adds tweets sees all that were added before
 IMAGE_FACTS = ("face", "caption", "image_embedding")
 
 
@@ -27,8 +26,6 @@ class Tweets(StoreConnection):
         then made anew. A known id with another text is a conflict: it becomes a reject row.
         """
         with self._writing() as connection:
-            if self.engine.dialect.name == "postgresql":  # SQLite has one writer anyway
-                connection.execute(select(func.pg_advisory_xact_lock(ADDING)))
             job = _Addition(self, connection, dataset, source)
             added = job.add(batch)
             self._save_rejects(connection, dataset, source or "", added.conflicts)

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fitecli.errors import NotAStore, QueryRefused, StoreError, UsageProblem
@@ -75,12 +76,34 @@ def test_machines_share_one_queue_and_claim_nothing_twice(place: str, worker: in
     assert rows(place, "select count(*) from lease") == [(0,)]
 
 
-def test_a_claim_does_not_wait_for_another_that_is_being_made(filled: Store, worker: int) -> None:
-    with filled.engine.begin() as other:
-        other.exec_driver_sql("select id from image order by id limit 5 for no key update")
+def test_embeddings_in_any_order_do_not_block_each_other(filled: Store, worker: int) -> None:
+    texts = {f"text {n}": np.ones(2, np.float32) for n in range(300)}
+
+    def machine(number: int) -> None:
         with open_store(filled.place) as mine:
-            claimed = mine.claim_images(worker, Scope(), limit=3, owner="me")
-    assert [item.id for item in claimed] == [6, 7, 8]
+            for _ in range(5):
+                mine.save_text_embeddings(worker, dict(sorted(texts.items(), reverse=number == 1)))
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(machine, range(2)))
+    assert rows(filled.place, "select count(*) from text_embedding") == [(300,)]
+
+
+def test_machines_that_come_to_an_empty_database_make_one_store(postgres: Server) -> None:
+    empty = postgres.empty()
+    code = "import sys; from fitecli.store import open_store; open_store(sys.argv[1]).close()"
+    running = [subprocess.Popen([sys.executable, "-c", code, empty]) for _ in range(3)]
+    assert [process.wait(timeout=100) for process in running] == [0, 0, 0]
+    assert rows(empty, "select count(*) from alembic_version") == [(1,)]
+
+
+def test_a_writer_waits_for_the_one_before(filled: Store, worker: int) -> None:
+    with ThreadPoolExecutor(1) as pool, open_store(filled.place) as mine:
+        with filled.engine.begin():
+            claim = pool.submit(mine.claim_images, worker, Scope(), limit=3, owner="me")
+            with pytest.raises(TimeoutError):
+                claim.result(timeout=0.5)
+        assert [item.id for item in claim.result()] == [1, 2, 3]
 
 
 def test_writers_of_the_same_tweets_add_each_once(place: str) -> None:
@@ -150,8 +173,13 @@ def test_a_server_that_is_not_there_is_told_without_the_password(tmp_path: Path)
         with pytest.raises(StoreError, match="cannot be reached") as failure:
             attempt(url)
         assert "secret" not in str(failure.value)
-    with pytest.raises(UsageProblem):
-        open_store("mysql://localhost/d")
+        with pytest.raises(StoreError) as failure:
+            attempt(f"postgres://me@/none?host={tmp_path}&password=secret")
+        assert "secret" not in str(failure.value)
+    for wrong in ("mysql://me:secret@localhost/d", "postgresql://me:secret@host:abc/d"):
+        with pytest.raises(UsageProblem) as usage:
+            open_store(wrong)
+        assert "secret" not in str(usage.value)
 
 
 def test_two_machines_make_what_one_makes(place: str, tmp_path: Path) -> None:
