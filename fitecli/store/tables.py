@@ -1,4 +1,8 @@
-"""The tables of the store; every computed row points to the worker that computed it."""
+"""The tables of the store; every computed row points to the worker that computed it.
+
+They are SQLAlchemy's own, without classes: the verbs give and take records, and an object mapper is
+a quarter of a second at every start.
+"""
 
 from __future__ import annotations
 
@@ -8,349 +12,346 @@ from sqlalchemy import (
     JSON,
     CheckConstraint,
     Column,
+    Float,
+    ForeignKey,
     Index,
+    Integer,
     LargeBinary,
+    MetaData,
+    String,
+    Table,
     Text,
     UniqueConstraint,
     text,
 )
-from sqlmodel import Field, SQLModel
+from sqlalchemy.schema import SchemaItem
 
-SQLModel.metadata.naming_convention = {
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-    "pk": "pk_%(table_name)s",
-}
-
-
-def _json(kind: type = dict) -> Any:
-    """A JSON column that is never null."""
-    return Field(default_factory=kind, sa_column=Column(JSON, nullable=False))
+METADATA = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
 
 
-def _parent(
-    column: str, *, required: bool = True, primary: bool = False, index: bool = False
-) -> Any:
+def _table(name: str, about: str, *parts: SchemaItem) -> None:
+    """about: what the documentation says of the table."""
+    Table(name, METADATA, *parts, info={"about": about})
+
+
+def _id() -> Column[Any]:
+    return Column("id", Integer, primary_key=True)
+
+
+def _required(name: str, kind: Any = String, *parts: Any, **settings: Any) -> Column[Any]:
+    return Column(name, kind, *parts, nullable=False, **settings)
+
+
+def _optional(name: str, kind: Any = String, *parts: Any, **settings: Any) -> Column[Any]:
+    return Column(name, kind, *parts, nullable=True, **settings)
+
+
+def _parent(column: str) -> ForeignKey:
     """A foreign key whose rows vanish with their parent."""
-    return Field(
-        default=... if required else None,
-        foreign_key=column,
-        ondelete="CASCADE",
-        primary_key=primary,
-        index=index,
-        nullable=not required,
-    )
+    return ForeignKey(column, ondelete="CASCADE")
 
 
 def _unique_where(condition: str, name: str, *columns: str) -> Index:
-    """A unique index over the rows that meet a condition."""
-    where = text(condition)
-    return Index(name, *columns, unique=True, sqlite_where=where, postgresql_where=where)
+    """A unique index over the rows that meet a condition.
 
-
-class Tweet(SQLModel, table=True):
-    """A tweet, its text byte for byte."""
-
-    __table_args__ = (
-        UniqueConstraint("dataset", "source_id"),
-        Index(None, "dataset", "split"),
-    )
-    id: int | None = Field(default=None, primary_key=True)
-    dataset: str
-    split: str | None = None
-    source_id: str
-    text: str = Field(sa_type=Text)
-    author: str | None = Field(default=None, index=True)
-    created_at: str | None = None
-    source: str | None = None  # file it came from
-    line: int | None = None  # 1-based
-
-
-class Aspect(SQLModel, table=True):
-    """An entity of a tweet; offsets are Unicode code points, end exclusive, null if implicit."""
-
-    __table_args__ = (
-        UniqueConstraint("tweet_id", "key"),
-        CheckConstraint("label IN ('negative', 'neutral', 'positive')", name="label"),
-        CheckConstraint("origin IN ('given', 'found', 'corrected')", name="origin"),
-    )
-    id: int | None = Field(default=None, primary_key=True)
-    tweet_id: int = _parent("tweet.id")
-    key: str  # "span:START:END", "implicit:TEXT" or "line:N": unique within the tweet
-    position: int  # order within the tweet, from 0
-    text: str = Field(sa_type=Text)
-    start: int | None = None
-    end: int | None = None
-    label: str | None = Field(default=None, index=True)
-    origin: str = "given"
-    source_line: int | None = None
-    source_text: str | None = Field(default=None, sa_type=Text)
-
-
-class Image(SQLModel, table=True):
-    """A picture, identified by the sha256 of its bytes; by dataset and name until they are seen."""
-
-    __table_args__ = (
-        UniqueConstraint("sha256"),
-        _unique_where("sha256 IS NULL", "uq_image_dataset_name", "dataset", "name"),
-    )
-    id: int | None = Field(default=None, primary_key=True)
-    sha256: str | None = None
-    dataset: str | None = None
-    name: str
-    width: int | None = None
-    height: int | None = None
-
-
-class TweetImage(SQLModel, table=True):
-    """Which pictures a tweet has, in order from 0; path is where the file was last found."""
-
-    __tablename__ = "tweet_image"
-    tweet_id: int = _parent("tweet.id", primary=True)
-    position: int = Field(primary_key=True)
-    image_id: int = _parent("image.id", index=True)
-    path: str | None = None
-
-
-class Worker(SQLModel, table=True):
-    """Who computes a fact; the fingerprint covers all columns and the workers it builds upon."""
-
-    __table_args__ = (UniqueConstraint("fingerprint"),)
-    id: int | None = Field(default=None, primary_key=True)
-    kind: str = Field(index=True)
-    name: str
-    version: str
-    settings: dict[str, Any] = _json()
-    weights_sha256: str | None = None
-    inputs: list[str] = _json(list)
-    fingerprint: str
-    created_at: str
-
-
-class Analysis(SQLModel, table=True):
-    """A worker has looked at a subject: "done, and found nothing" is a fact, so is "failed"."""
-
-    __table_args__ = (CheckConstraint("status IN ('done', 'failed')", name="status"),)
-    subject_kind: str = Field(primary_key=True)  # image | tweet | aspect
-    subject_id: int = Field(primary_key=True)
-    worker_id: int = _parent("worker.id", primary=True)
-    status: str
-    error: str | None = Field(default=None, sa_type=Text)
-    tries: int = 1
-    finished_at: str
-
-
-class Face(SQLModel, table=True):
-    """A face in a picture: box in pixels of the upright picture, scores in 0..1."""
-
-    __table_args__ = (UniqueConstraint("image_id", "worker_id", "position"),)
-    id: int | None = Field(default=None, primary_key=True)
-    image_id: int = _parent("image.id")
-    worker_id: int = _parent("worker.id", index=True)
-    position: int
-    box_left: int | None = None
-    box_top: int | None = None
-    box_width: int | None = None
-    box_height: int | None = None
-    detection_score: float | None = None
-    age: int | None = None
-    age_score: float | None = None
-    gender: str | None = None
-    gender_score: float | None = None
-    race: str | None = None
-    race_score: float | None = None
-    emotion: str | None = None
-    emotion_score: float | None = None
-    ages: dict[str, float] = _json()
-    genders: dict[str, float] = _json()
-    races: dict[str, float] = _json()
-    emotions: dict[str, float] = _json()
-
-
-class Caption(SQLModel, table=True):
-    """One neutral sentence about the scene of a picture."""
-
-    __table_args__ = (UniqueConstraint("image_id", "worker_id"),)
-    id: int | None = Field(default=None, primary_key=True)
-    image_id: int = _parent("image.id")
-    worker_id: int = _parent("worker.id", index=True)
-    text: str = Field(sa_type=Text)
-
-
-class ImageEmbedding(SQLModel, table=True):
-    """A normalised embedding of a picture or of a face's crop: little-endian float16."""
-
-    __tablename__ = "image_embedding"
-    __table_args__ = (UniqueConstraint("image_id", "worker_id", "region"),)
-    id: int | None = Field(default=None, primary_key=True)
-    image_id: int = _parent("image.id")
-    worker_id: int = _parent("worker.id", index=True)
-    region: str = "image"  # "image", or "left,top,width,height" of a crop
-    vector: bytes = Field(sa_type=LargeBinary)
-
-
-class TextEmbedding(SQLModel, table=True):
-    """A normalised embedding of a text: little-endian float16."""
-
-    __tablename__ = "text_embedding"
-    __table_args__ = (UniqueConstraint("text_sha256", "worker_id"),)
-    id: int | None = Field(default=None, primary_key=True)
-    text_sha256: str
-    worker_id: int = _parent("worker.id", index=True)
-    text: str = Field(sa_type=Text)
-    vector: bytes = Field(sa_type=LargeBinary)
-
-
-class Alignment(SQLModel, table=True):
-    """Raw similarity of an aspect and a face; face null is "nobody"."""
-
-    __table_args__ = (
-        UniqueConstraint("aspect_id", "worker_id", "face_id"),
-        _unique_where("face_id IS NULL", "uq_alignment_nobody", "aspect_id", "worker_id"),
-    )
-    id: int | None = Field(default=None, primary_key=True)
-    aspect_id: int = _parent("aspect.id")
-    face_id: int | None = _parent("face.id", required=False, index=True)
-    worker_id: int = _parent("worker.id", index=True)
-    similarity: float
-
-
-class FeatureSet(SQLModel, table=True):
-    """Which rows a reading uses: workers, template and thresholds.
-
-    A derived one (base_id) rewrites the descriptions of another, keeping its faces and alignment.
+    Migrations say it to PostgreSQL, too; here that would import its dialect at every start.
     """
-
-    __tablename__ = "feature_set"
-    __table_args__ = (UniqueConstraint("name"), UniqueConstraint("fingerprint"))
-    id: int | None = Field(default=None, primary_key=True)
-    name: str
-    face_worker_id: int = _parent("worker.id")
-    caption_worker_id: int | None = _parent("worker.id", required=False)
-    alignment_worker_id: int | None = _parent("worker.id", required=False)
-    template: str
-    template_version: str
-    thresholds: dict[str, float] = _json()
-    base_id: int | None = _parent("feature_set.id", required=False)
-    ablation: dict[str, Any] = Field(
-        default_factory=dict,
-        sa_column=Column(JSON, nullable=False, server_default=text("'{}'")),
-    )  # what else differs from the paper's rules
-    fingerprint: str
-    created_at: str
-    completed_at: str | None = None
-    completed_order: int | None = None  # the largest is the default
+    return Index(name, *columns, unique=True, sqlite_where=text(condition))
 
 
-class Description(SQLModel, table=True):
-    """The face sentences of a tweet under a feature set: what the face encoder reads."""
+_table(
+    "tweet",
+    "A tweet, its text byte for byte.",
+    _id(),
+    _required("dataset"),
+    _optional("split"),
+    _required("source_id"),
+    _required("text", Text),
+    _optional("author", index=True),
+    _optional("created_at"),
+    _optional("source"),  # file it came from
+    _optional("line", Integer),  # 1-based
+    UniqueConstraint("dataset", "source_id"),
+    Index(None, "dataset", "split"),
+)
 
-    __table_args__ = (UniqueConstraint("tweet_id", "feature_set_id"),)
-    id: int | None = Field(default=None, primary_key=True)
-    tweet_id: int = _parent("tweet.id")
-    feature_set_id: int = _parent("feature_set.id", index=True)
-    text: str = Field(sa_type=Text)
-    faces: int  # number of faces that the text tells of
+_table(
+    "aspect",
+    "An entity of a tweet; offsets are Unicode code points, end exclusive, null if implicit.",
+    _id(),
+    _required("tweet_id", Integer, _parent("tweet.id")),
+    _required("key"),  # "span:START:END", "implicit:TEXT" or "line:N": unique within the tweet
+    _required("position", Integer),  # order within the tweet, from 0
+    _required("text", Text),
+    _optional("start", Integer),
+    _optional("end", Integer),
+    _optional("label", index=True),
+    _required("origin"),
+    _optional("source_line", Integer),
+    _optional("source_text", Text),
+    UniqueConstraint("tweet_id", "key"),
+    CheckConstraint("label IN ('negative', 'neutral', 'positive')", name="label"),
+    CheckConstraint("origin IN ('given', 'found', 'corrected')", name="origin"),
+)
 
+_table(
+    "image",
+    "A picture, identified by the sha256 of its bytes; by dataset and name until they are seen.",
+    _id(),
+    _optional("sha256"),
+    _optional("dataset"),
+    _required("name"),
+    _optional("width", Integer),
+    _optional("height", Integer),
+    UniqueConstraint("sha256"),
+    _unique_where("sha256 IS NULL", "uq_image_dataset_name", "dataset", "name"),
+)
 
-class FaceSentence(SQLModel, table=True):
-    """The part of a description that tells of one face, and the aspect it was given to."""
+_table(
+    "tweet_image",
+    "Which pictures a tweet has, in order from 0; path is where the file was last found.",
+    _required("tweet_id", Integer, _parent("tweet.id"), primary_key=True),
+    _required("position", Integer, primary_key=True),
+    _required("image_id", Integer, _parent("image.id"), index=True),
+    _optional("path"),
+)
 
-    __tablename__ = "face_sentence"
-    description_id: int = _parent("description.id", primary=True)
-    position: int = Field(primary_key=True)
-    face_id: int = _parent("face.id", index=True)
-    aspect_id: int | None = _parent("aspect.id", required=False, index=True)
-    text: str = Field(sa_type=Text)
+_table(
+    "worker",
+    "Who computes a fact; the fingerprint covers all columns and the workers it builds upon.",
+    _id(),
+    _required("kind", index=True),
+    _required("name"),
+    _required("version"),
+    _required("settings", JSON),
+    _optional("weights_sha256"),
+    _required("inputs", JSON),
+    _required("fingerprint"),
+    _required("created_at"),
+    UniqueConstraint("fingerprint"),
+)
 
+_table(
+    "analysis",
+    'A worker has looked at a subject: "done, and found nothing" is a fact, so is "failed".',
+    _required("subject_kind", primary_key=True),  # image | tweet | aspect
+    _required("subject_id", Integer, primary_key=True),
+    _required("worker_id", Integer, _parent("worker.id"), primary_key=True),
+    _required("status"),
+    _optional("error", Text),
+    _required("tries", Integer),
+    _required("finished_at"),
+    CheckConstraint("status IN ('done', 'failed')", name="status"),
+)
 
-class Model(SQLModel, table=True):
-    """A checkpoint or an exported model; sha256 is that of its weights."""
+_table(
+    "face",
+    "A face in a picture: box in pixels of the upright picture, scores in 0..1.",
+    _id(),
+    _required("image_id", Integer, _parent("image.id")),
+    _required("worker_id", Integer, _parent("worker.id"), index=True),
+    _required("position", Integer),
+    _optional("box_left", Integer),
+    _optional("box_top", Integer),
+    _optional("box_width", Integer),
+    _optional("box_height", Integer),
+    _optional("detection_score", Float),
+    _optional("age", Integer),
+    _optional("age_score", Float),
+    _optional("gender"),
+    _optional("gender_score", Float),
+    _optional("race"),
+    _optional("race_score", Float),
+    _optional("emotion"),
+    _optional("emotion_score", Float),
+    _required("ages", JSON),
+    _required("genders", JSON),
+    _required("races", JSON),
+    _required("emotions", JSON),
+    UniqueConstraint("image_id", "worker_id", "position"),
+)
 
-    __table_args__ = (UniqueConstraint("sha256"),)
-    id: int | None = Field(default=None, primary_key=True)
-    name: str
-    path: str
-    sha256: str
-    preset: str | None = None
-    precision: str | None = None
-    config: dict[str, Any] = _json()
-    created_at: str
+_table(
+    "caption",
+    "One neutral sentence about the scene of a picture.",
+    _id(),
+    _required("image_id", Integer, _parent("image.id")),
+    _required("worker_id", Integer, _parent("worker.id"), index=True),
+    _required("text", Text),
+    UniqueConstraint("image_id", "worker_id"),
+)
 
+_table(
+    "image_embedding",
+    "A normalised embedding of a picture or of a face's crop: little-endian float16.",
+    _id(),
+    _required("image_id", Integer, _parent("image.id")),
+    _required("worker_id", Integer, _parent("worker.id"), index=True),
+    _required("region"),  # "image", or "left,top,width,height" of a crop
+    _required("vector", LargeBinary),
+    UniqueConstraint("image_id", "worker_id", "region"),
+)
 
-class Run(SQLModel, table=True):
-    """One training run: one seed."""
+_table(
+    "text_embedding",
+    "A normalised embedding of a text: little-endian float16.",
+    _id(),
+    _required("text_sha256"),
+    _required("worker_id", Integer, _parent("worker.id"), index=True),
+    _required("text", Text),
+    _required("vector", LargeBinary),
+    UniqueConstraint("text_sha256", "worker_id"),
+)
 
-    id: int | None = Field(default=None, primary_key=True)
-    preset: str
-    seed: int
-    datasets: list[str] = _json(list)
-    feature_set_id: int | None = _parent("feature_set.id", required=False)
-    model_id: int | None = _parent("model.id", required=False)
-    settings: dict[str, Any] = _json()
-    fingerprint: str = Field(index=True)
-    output: str
-    device: str | None = None
-    status: str  # running | done | interrupted | failed
-    started_at: str
-    finished_at: str | None = None
-    best_epoch: int | None = None
-    dev_accuracy: float | None = None
-    dev_macro_f1: float | None = None
+_table(
+    "alignment",
+    'Raw similarity of an aspect and a face; face null is "nobody".',
+    _id(),
+    _required("aspect_id", Integer, _parent("aspect.id")),
+    _optional("face_id", Integer, _parent("face.id"), index=True),
+    _required("worker_id", Integer, _parent("worker.id"), index=True),
+    _required("similarity", Float),
+    UniqueConstraint("aspect_id", "worker_id", "face_id"),
+    _unique_where("face_id IS NULL", "uq_alignment_nobody", "aspect_id", "worker_id"),
+)
 
+_table(
+    "feature_set",
+    "Which rows a reading uses: workers, template and thresholds. "
+    "A derived one (base_id) rewrites the descriptions of another, keeping its faces and alignment.",
+    _id(),
+    _required("name"),
+    _required("face_worker_id", Integer, _parent("worker.id")),
+    _optional("caption_worker_id", Integer, _parent("worker.id")),
+    _optional("alignment_worker_id", Integer, _parent("worker.id")),
+    _required("template"),
+    _required("template_version"),
+    _required("thresholds", JSON),
+    _optional("base_id", Integer, _parent("feature_set.id")),
+    _required(
+        "ablation", JSON, server_default=text("'{}'")
+    ),  # what else differs from the paper's rules
+    _required("fingerprint"),
+    _required("created_at"),
+    _optional("completed_at"),
+    _optional("completed_order", Integer),  # the largest is the default
+    UniqueConstraint("name"),
+    UniqueConstraint("fingerprint"),
+)
 
-class Epoch(SQLModel, table=True):
-    """One pass over the training data."""
+_table(
+    "description",
+    "The face sentences of a tweet under a feature set: what the face encoder reads.",
+    _id(),
+    _required("tweet_id", Integer, _parent("tweet.id")),
+    _required("feature_set_id", Integer, _parent("feature_set.id"), index=True),
+    _required("text", Text),
+    _required("faces", Integer),  # number of faces that the text tells of
+    UniqueConstraint("tweet_id", "feature_set_id"),
+)
 
-    run_id: int = _parent("run.id", primary=True)
-    number: int = Field(primary_key=True)  # from 1
-    train_loss: float
-    dev_loss: float | None = None
-    dev_accuracy: float | None = None
-    dev_macro_f1: float | None = None
-    seconds: float
-    finished_at: str
+_table(
+    "face_sentence",
+    "The part of a description that tells of one face, and the aspect it was given to.",
+    _required("description_id", Integer, _parent("description.id"), primary_key=True),
+    _required("position", Integer, primary_key=True),
+    _required("face_id", Integer, _parent("face.id"), index=True),
+    _optional("aspect_id", Integer, _parent("aspect.id"), index=True),
+    _required("text", Text),
+)
 
+_table(
+    "model",
+    "A checkpoint or an exported model; sha256 is that of its weights.",
+    _id(),
+    _required("name"),
+    _required("path"),
+    _required("sha256"),
+    _optional("preset"),
+    _optional("precision"),
+    _required("config", JSON),
+    _required("created_at"),
+    UniqueConstraint("sha256"),
+)
 
-class Prediction(SQLModel, table=True):
-    """A model's reading of one aspect, for one exact input."""
+_table(
+    "run",
+    "One training run: one seed.",
+    _id(),
+    _required("preset"),
+    _required("seed", Integer),
+    _required("datasets", JSON),
+    _optional("feature_set_id", Integer, _parent("feature_set.id")),
+    _optional("model_id", Integer, _parent("model.id")),
+    _required("settings", JSON),
+    _required("fingerprint", index=True),
+    _required("output"),
+    _optional("device"),
+    _required("status"),  # running | done | interrupted | failed
+    _required("started_at"),
+    _optional("finished_at"),
+    _optional("best_epoch", Integer),
+    _optional("dev_accuracy", Float),
+    _optional("dev_macro_f1", Float),
+)
 
-    __table_args__ = (
-        UniqueConstraint("aspect_id", "model_id", "input_sha256"),
-        CheckConstraint("label IN ('negative', 'neutral', 'positive')", name="label"),
-    )
-    id: int | None = Field(default=None, primary_key=True)
-    aspect_id: int = _parent("aspect.id")
-    model_id: int = _parent("model.id", index=True)
-    feature_set_id: int | None = _parent("feature_set.id", required=False)
-    input_sha256: str
-    label: str
-    negative: float
-    neutral: float
-    positive: float
-    gate: float | None = None  # null where the network has no gate
-    created_at: str
+_table(
+    "epoch",
+    "One pass over the training data.",
+    _required("run_id", Integer, _parent("run.id"), primary_key=True),
+    _required("number", Integer, primary_key=True),  # from 1
+    _required("train_loss", Float),
+    _optional("dev_loss", Float),
+    _optional("dev_accuracy", Float),
+    _optional("dev_macro_f1", Float),
+    _required("seconds", Float),
+    _required("finished_at"),
+)
 
+_table(
+    "prediction",
+    "A model's reading of one aspect, for one exact input.",
+    _id(),
+    _required("aspect_id", Integer, _parent("aspect.id")),
+    _required("model_id", Integer, _parent("model.id"), index=True),
+    _optional("feature_set_id", Integer, _parent("feature_set.id")),
+    _required("input_sha256"),
+    _required("label"),
+    _required("negative", Float),
+    _required("neutral", Float),
+    _required("positive", Float),
+    _optional("gate", Float),  # null where the network has no gate
+    _required("created_at"),
+    UniqueConstraint("aspect_id", "model_id", "input_sha256"),
+    CheckConstraint("label IN ('negative', 'neutral', 'positive')", name="label"),
+)
 
-class Reject(SQLModel, table=True):
-    """A record of a source that could not become a tweet."""
+_table(
+    "reject",
+    "A record of a source that could not become a tweet.",
+    _id(),
+    _required("dataset"),
+    _required("source"),
+    _required("line", Integer),
+    _required("reason"),
+    _required("created_at"),
+    UniqueConstraint("dataset", "source", "line", "reason"),
+)
 
-    __table_args__ = (UniqueConstraint("dataset", "source", "line", "reason"),)
-    id: int | None = Field(default=None, primary_key=True)
-    dataset: str
-    source: str
-    line: int
-    reason: str
-    created_at: str
-
-
-class Lease(SQLModel, table=True):
-    """Who is working on what, until when (seconds since 1970): a short claim, not a lock."""
-
-    subject_kind: str = Field(primary_key=True)
-    subject_id: int = Field(primary_key=True)
-    worker_id: int = _parent("worker.id", primary=True)
-    owner: str
-    until: float = Field(index=True)
+_table(
+    "lease",
+    "Who is working on what, until when (seconds since 1970): a short claim, not a lock.",
+    _required("subject_kind", primary_key=True),
+    _required("subject_id", Integer, primary_key=True),
+    _required("worker_id", Integer, _parent("worker.id"), primary_key=True),
+    _required("owner"),
+    _required("until", Float, index=True),
+)

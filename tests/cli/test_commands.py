@@ -477,7 +477,7 @@ def test_demo(fite: Shell) -> None:
     assert len(fite.json("demo", "--output", output)) == 14
 
 
-HEAVY = ("torch", "transformers", "deepface", "open_clip", "onnxruntime", "sqlmodel", "alembic",
+HEAVY = ("torch", "transformers", "deepface", "open_clip", "onnxruntime", "alembic",
          "pandas", "sqlalchemy", "dlib", "onnx", "numpy")  # fmt: skip
 
 

@@ -15,7 +15,6 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlmodel import SQLModel
 
 from fitecli.errors import (
     NotAStore,
@@ -31,6 +30,7 @@ from fitecli.settings import resource
 from fitecli.store import database, migrating, open_store
 from fitecli.store.database import SCHEMA, make_engine, store_url
 from fitecli.store.migrating import head, migrate, upgrade
+from fitecli.store.tables import METADATA
 
 
 def tweets(start: int, count: int) -> list[Tweet]:
@@ -60,7 +60,7 @@ def test_a_new_store_has_the_right_pragmas(tmp_path: Path) -> None:
 def test_models_equal_migrations(tmp_path: Path) -> None:
     with open_store(tmp_path / "fite.db") as store, store.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, SQLModel.metadata) == []
+        assert compare_metadata(context, METADATA) == []
 
 
 def test_the_schema_is_the_last_migration() -> None:
