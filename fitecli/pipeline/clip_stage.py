@@ -12,8 +12,8 @@ from fitecli import describe
 from fitecli.alignment import ClipMode, Comparison, cosines
 from fitecli.errors import UnreadableImage
 from fitecli.pictures import Box, Picture
-from fitecli.pipeline.stages import decode, region_of
 from fitecli.pipeline.tweet_stages import AlignmentStage, aspect_text
+from fitecli.pipeline.work import decode, region_of
 from fitecli.records import Alignment
 from fitecli.store import PendingImage, TweetFaces
 
@@ -101,7 +101,7 @@ class ClipStage(AlignmentStage):
         return item, views
 
     def compute(self, prepared: Sequence[tuple[Compared, dict[View, Picture]]]) -> list[Similar]:
-        """See Stage."""
+        """See Work."""
         opened = {view: picture for _, views in prepared for view, picture in views.items()}
         needed = {
             each.text: None

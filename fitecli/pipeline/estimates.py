@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from fitecli import sources
-from fitecli.errors import FiteError
 from fitecli.evaluation import Predictor
 from fitecli.inputs import mark_aspect, tokenise_like_benchmark
 from fitecli.pipeline.local import Stage
+from fitecli.pipeline.work import computed, prepared
 from fitecli.records import Example, Reject
 from fitecli.store import Scope, Store
 
@@ -84,17 +84,8 @@ def of_stage(stage: Stage) -> float:
     try:
         items = stage.claim(PICTURES) if total else ()
         began = time.perf_counter()
-        prepared = list(_prepared(stage, items))
-        if prepared:
-            stage.compute(prepared)
+        work = stage.work
+        computed(work.compute, [prepared(work, item) for item in items])
         return (time.perf_counter() - began) * total / max(1, len(items))
     finally:
         stage.release()
-
-
-def _prepared(stage: Stage, items: Iterable[Any]) -> Iterator[Any]:
-    for item in items:
-        try:
-            yield stage.prepare(item)
-        except FiteError:
-            continue  # told when it is really looked at

@@ -9,12 +9,13 @@ from typing import Any, Protocol
 
 from fitecli.errors import FiteError
 from fitecli.pictures import quiet_decoders
+from fitecli.pipeline.work import Work, computed, prepared
 
 BATCH = 32
 
 
 class Stage(Protocol):
-    """One step of the flow: what the store lacks, how it is computed, how a batch is saved.
+    """One step of the flow: what the store lacks, what is done with it, how a batch is saved.
 
     in_order: whether a batch may only be claimed when the one before it is saved.
     """
@@ -22,17 +23,15 @@ class Stage(Protocol):
     name: str
     in_order: bool
 
+    @property
+    def work(self) -> Work:
+        """What is done with the items."""
+
     def count(self) -> int:
         """How many items the store lacks."""
 
     def claim(self, limit: int) -> Sequence[Any]:
         """Take the next items under a short lease; empty when nothing is left."""
-
-    def prepare(self, item: Any) -> Any:
-        """Load what one item needs (runs in a thread); a FiteError fails this item alone."""
-
-    def compute(self, prepared: Sequence[Any]) -> Sequence[Any]:
-        """Turn prepared items into results; pure, knows no store."""
 
     def save(self, items: Sequence[Any], results: Sequence[Any | FiteError]) -> None:
         """Write a batch in one transaction; an error becomes a stored failure."""
@@ -55,6 +54,29 @@ Progress = Callable[[str, int, int], None]  # stage, items finished, items in al
 MAX_REASONS = 5
 
 
+class Tally:
+    """Counts what became of the batches of a stage, and tells how far it is."""
+
+    def __init__(self, name: str, total: int, progress: Progress) -> None:
+        self._name, self._total, self._progress = name, total, progress
+        self._done = self._failed = 0
+        self._reasons: list[str] = []
+        progress(name, 0, total)
+
+    def add(self, results: Sequence[Any | FiteError]) -> None:
+        """A batch was saved."""
+        errors = [result for result in results if isinstance(result, FiteError)]
+        self._failed += len(errors)
+        self._done += len(results) - len(errors)
+        self._reasons += map(str, errors[: MAX_REASONS - len(self._reasons)])
+        finished = self._done + self._failed
+        self._progress(self._name, finished, max(self._total, finished))
+
+    def report(self) -> StageReport:
+        """What became of the stage."""
+        return StageReport(self._name, self._done, self._failed, tuple(self._reasons))
+
+
 def run_stage(
     stage: Stage,
     *,
@@ -68,48 +90,26 @@ def run_stage(
     finished batches are kept whatever happens, and what was only claimed is given back.
     """
     total = stage.count()
-    done = failed = 0
-    reasons: list[str] = []
-    progress(stage.name, 0, total)
+    work = stage.work
+    tally = Tally(stage.name, total, progress)
+
+    def start() -> tuple[Sequence[Any], list[Future[Any]]] | None:
+        items = stage.claim(batch)
+        return (items, [pool.submit(prepared, work, item) for item in items]) if items else None
+
     with quiet_decoders(), ThreadPoolExecutor(threads, thread_name_prefix=stage.name) as pool:
         try:
-            ahead = _start(stage, pool, batch) if total else None
+            ahead = start() if total else None
             while ahead:
                 items, futures = ahead
                 if not stage.in_order:
-                    ahead = _start(stage, pool, batch)
-                results = _finish(stage, [future.result() for future in futures])
+                    ahead = start()
+                results = computed(work.compute, [future.result() for future in futures])
                 stage.save(items, results)
                 if stage.in_order:
-                    ahead = _start(stage, pool, batch)
-                errors = [result for result in results if isinstance(result, FiteError)]
-                done, failed = done + len(items) - len(errors), failed + len(errors)
-                reasons += map(str, errors[: MAX_REASONS - len(reasons)])
-                progress(stage.name, done + failed, max(total, done + failed))
+                    ahead = start()
+                tally.add(results)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
             stage.release()
-    return StageReport(stage.name, done, failed, tuple(reasons))
-
-
-def _start(
-    stage: Stage, pool: ThreadPoolExecutor, batch: int
-) -> tuple[Sequence[Any], list[Future[Any]]] | None:
-    items = stage.claim(batch)
-    return (items, [pool.submit(_prepare, stage, item) for item in items]) if items else None
-
-
-def _prepare(stage: Stage, item: Any) -> Any:
-    """One item as it is computed, or the error without its traceback, whose frames hold the picture."""
-    try:
-        return stage.prepare(item)
-    except FiteError as error:
-        error.__cause__ = error.__context__ = None
-        return error.with_traceback(None)
-
-
-def _finish(stage: Stage, prepared: Sequence[Any]) -> list[Any]:
-    """Compute the items that could be prepared; the others keep their error."""
-    good = [item for item in prepared if not isinstance(item, FiteError)]
-    results = iter(stage.compute(good) if good else ())
-    return [item if isinstance(item, FiteError) else next(results) for item in prepared]
+    return tally.report()

@@ -23,8 +23,13 @@ class TweetStage:
     scope: Scope
     _after: int = 0
 
+    @property
+    def work(self) -> Any:
+        """See Stage: done on this machine, where the store is."""
+        return self
+
     def prepare(self, item: Any) -> Any:
-        """See Stage."""
+        """See Work."""
         return item
 
     def release(self) -> None:
@@ -85,7 +90,7 @@ class ProminenceStage(AlignmentStage):
     """Tweets -> a guess whose face is whose."""
 
     def compute(self, prepared: Sequence[TweetFaces]) -> Sequence[Sequence[Alignment]]:
-        """See Stage."""
+        """See Work."""
         return [
             self.model.align(
                 [aspect.text for _, aspect in tweet.aspects],
@@ -128,7 +133,7 @@ class DescriptionsStage(TweetStage):
     def compute(
         self, prepared: Sequence[tuple[TweetFaces, Sequence[Alignment]]]
     ) -> Sequence[DescriptionText]:
-        """See Stage."""
+        """See Work."""
         rules = rules_of(self._features)
         results = []
         for tweet, alignments in prepared:

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from fitecli.errors import NoExamples
-from fitecli.pipeline.stages import WHOLE, region_of
+from fitecli.pipeline.work import WHOLE, region_of
 from fitecli.records import Example, Face
 from fitecli.store import FeatureSetRow, Store, TweetFaces
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from typing import Any
 
-from fitecli.inputs import tokenise_like_benchmark
+from fitecli.inputs import PLACEHOLDER, tokenise_like_benchmark
 from fitecli.records import LABELS
 from fitecli.store import FeatureSetRow, Scope, Store
 
@@ -71,7 +72,7 @@ def _split(
         for text, aspect, source_text, label in store.texts(part):
             counts[label] += 1
             total += 1
-            words += len(_whole(text, aspect, source_text).split())
+            words += _words(text, aspect, source_text)
         found = store.picture_counts(part, features.face_worker_id if features else None)
         pictures, faces = pictures + found[0], faces + found[1]
     return SplitStatistics(
@@ -89,7 +90,12 @@ def _split(
     )
 
 
-def _whole(text: str, aspect: str, source_text: str | None) -> str:
+def _words(text: str, aspect: str, source_text: str | None) -> int:
     if source_text is not None:
-        return source_text.replace("$T$", aspect)
-    return tokenise_like_benchmark(text)
+        return len(source_text.replace(PLACEHOLDER, aspect).split())
+    return _words_of(text)
+
+
+@lru_cache(1)  # a tweet's aspects come one after the other
+def _words_of(text: str) -> int:
+    return len(tokenise_like_benchmark(text).split())
