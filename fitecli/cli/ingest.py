@@ -15,7 +15,10 @@ def ingest(
     ctx: typer.Context,
     files: Annotated[list[str], typer.Argument(help="Files of tweets; - is stdin.")],
     format: Annotated[
-        str, typer.Option(help="auto, jsonl, csv, tsv, x-api, pyabsa, tombert-tsv, tombert-txt.")
+        str,
+        typer.Option(
+            help="auto, jsonl, csv, tsv, x-api, pyabsa, tombert-tsv, tombert-txt, parquet."
+        ),
     ] = "auto",
     images: Annotated[
         Path | None, typer.Option(help="Folder of the pictures (default: the file's).")

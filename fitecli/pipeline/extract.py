@@ -164,10 +164,16 @@ class Extractor:
     ) -> list[StageReport]:
         """Compute what the scope lacks.
 
-        A whole run makes the feature set the default one, unless complete is False.
+        A whole run makes the feature set the default one, unless complete is False. A tweet is
+        described when its pictures are seen and its faces aligned, so where all are, nothing but
+        captions can be lacking; a store of millions is not searched for it.
         """
+        settled = only is None and not self.options.retry_failed
+        settled = settled and self.store.all_described(self.features.id, scope)
         reports = [
-            run_stage(stage, threads=self.options.threads, progress=progress)
+            StageReport(stage.name, 0, 0)
+            if settled and stage.name != "captions"
+            else run_stage(stage, threads=self.options.threads, progress=progress)
             for stage in self.stages(scope, only)
         ]
         if only is None and complete:

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from fitecli.errors import UnreadableSource, UsageProblem
 from fitecli.records import Reject, Tweet
-from fitecli.sources import jsonl, pyabsa, tabular, tombert, x_api
+from fitecli.sources import jsonl, parquet, pyabsa, tabular, tombert, x_api
 
 Lines = Iterator[tuple[int, bytes]]  # 1-based number, bytes without the line end
 Reader = Callable[[Lines, str], Iterator[Tweet | Reject]]
@@ -25,7 +25,7 @@ READERS: dict[str, Reader] = {
     "tombert-tsv": tombert.read_tsv,
     "tombert-txt": tombert.read_txt,
 }
-FORMATS = ("auto", *READERS)
+FORMATS = ("auto", *READERS, "parquet")
 HEAD = 20  # lines that the format is guessed from
 _SUFFIXES = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".apc": "pyabsa"}
 
@@ -35,7 +35,8 @@ def read(
 ) -> Iterator[Tweet | Reject]:
     """Stream a file of tweets in bounded memory; a bad record becomes a Reject and stops nothing.
 
-    source: a path (may end in .gz) or a binary stream. name: what messages call it. Raises
+    source: a path (may end in .gz) or a binary stream; Parquet is known by its name. name: what
+    messages call it. Raises
     UnreadableSource for a file that is missing, empty, binary or of no known format, and
     UsageProblem for an unknown format.
     """
@@ -58,6 +59,9 @@ def _open(path: Path) -> BinaryIO:
 
 
 def _read(stream: BinaryIO, format: str, name: str) -> Iterator[Tweet | Reject]:
+    if format == "parquet" or (format == "auto" and name.endswith(".parquet")):
+        yield from parquet.read(stream, name)
+        return
     lines = _lines(stream, name)
     head = list(islice(lines, HEAD))
     if not any(line.strip() for _, line in head):
@@ -103,5 +107,5 @@ def guess(head: list[bytes], name: str) -> str:
     if suffix == "jsonl":
         return suffix
     raise UnreadableSource(
-        f"{name} is of no format that fite knows. Name it by --format: {', '.join(READERS)}."
+        f"{name} is of no format that fite knows. Name it by --format: {', '.join(FORMATS[1:])}."
     )

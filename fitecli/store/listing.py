@@ -101,6 +101,14 @@ class Listing(StoreConnection):
         with self._reading() as connection:
             return set(connection.execute(query).scalars())
 
+    def all_described(self, feature_set_id: int, scope: Scope) -> bool:
+        """Whether a feature set describes every tweet of a scope; two counts, whatever their number."""
+        tweet, description = tables["tweet"], tables["description"]
+        mine = select(description.c.id).where(description.c.feature_set_id == feature_set_id)
+        if scope != Scope():
+            mine = in_scope(mine.join(tweet, tweet.c.id == description.c.tweet_id), scope)
+        return self._count(mine) == self.tweet_count(scope)
+
     def failed_pictures(
         self, tweet_ids: Sequence[int], features: FeatureSetRow
     ) -> list[tuple[int, str, str]]:

@@ -65,10 +65,12 @@ class _Addition:
         self.connection = connection
         self.dataset = dataset
         self.source = source
-        self.touched: set[int] = set()  # known tweets that gained something
+        self.known: set[int] = set()  # tweets of the batch that were there before
+        self.touched: set[int] = set()  # those of them that gained something
 
     def add(self, batch: Sequence[Tweet]) -> Added:
         known = self._known(batch)
+        self.known = {number for number, _ in known.values()}
         fresh: dict[str, Tweet] = {}
         conflicts = []
         for tweet in batch:
@@ -134,7 +136,6 @@ class _Addition:
         labels: dict[int, dict[str, str | None]] = {}
         for tweet_id, key, label in self.connection.execute(query):
             labels.setdefault(tweet_id, {})[key] = label
-        old = set(labels)
         rows, relabelled = [], []
         for number, tweet in accepted:
             known = labels.setdefault(number, {})
@@ -156,7 +157,7 @@ class _Addition:
                         }
                     )
                     known[key] = aspect.label
-                    if number in old:
+                    if number in self.known:
                         self.touched.add(number)
                 elif known[key] is None and aspect.label is not None:
                     relabelled.append((number, key, aspect.label))
@@ -194,8 +195,7 @@ class _Addition:
                 elif image.sha256 is not None:
                     self._refresh(row, image_id, image)
         self.store._insert_new(self.connection, "tweet_image", rows)
-        new = {row["tweet_id"] for row in rows}
-        self.touched |= {number for number, _ in linked if number in new}
+        self.touched |= {row["tweet_id"] for row in rows} & self.known
         return created
 
     def _image_ids(self, images: Iterable[TweetImage]) -> dict[tuple[str, str], int]:

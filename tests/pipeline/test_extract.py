@@ -107,6 +107,37 @@ def test_nothing_is_computed_twice(store: Store, tmp_path: Path) -> None:
     assert [r.done for r in job.run(EVERYTHING)] == [0, 0, 0]
 
 
+def test_a_store_with_all_described_is_not_searched(store: Store, tmp_path: Path) -> None:
+    add(store, tmp_path, JOINED)
+    job, _ = extractor(store, tmp_path)
+    assert not store.all_described(job.features.id, EVERYTHING)
+    job.run(EVERYTHING)
+    for scope in (EVERYTHING, Scope("d"), Scope(tweet_ids=(1,))):
+        assert store.all_described(job.features.id, scope)
+    told: list[str] = []
+    job.run(EVERYTHING, progress=lambda name, *_: told.append(name))
+    assert told == []  # no stage began
+    add(store, tmp_path, {"id": "2", "text": "no picture"})
+    assert not store.all_described(job.features.id, EVERYTHING)
+    assert [report.done for report in job.run(EVERYTHING)] == [0, 0, 1]
+
+
+@pytest.mark.parametrize("gained", [{"aspects": ["Ann"]}, {"images": ["joined.jpg"]}])
+def test_what_a_described_tweet_gains_first_is_described(
+    store: Store, tmp_path: Path, gained: dict[str, object]
+) -> None:
+    record = {"id": "1", "text": "Ann and Bob"}
+    if "aspects" in gained:
+        record["images"] = ["eileen_collins.jpg"]  # type: ignore[assignment]
+    add(store, tmp_path, record)
+    extractor(store, tmp_path)[0].run(EVERYTHING)
+    add(store, tmp_path, record | gained)
+    extractor(store, tmp_path)[0].run(EVERYTHING)
+    (text,) = ask(store, "select text from description")[0]
+    assert ("Ann" in str(text)) == ("aspects" in gained)
+    assert ("2 people" in str(text)) == ("images" in gained)
+
+
 def test_another_theta_looks_at_no_picture_again(store: Store, tmp_path: Path) -> None:
     add(store, tmp_path, JOINED)
     extractor(store, tmp_path)[0].run(EVERYTHING)

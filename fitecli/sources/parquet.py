@@ -1,0 +1,52 @@
+"""Parquet: one tweet a row, with the columns of the JSON Lines format; pyarrow is asked for here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Any, BinaryIO
+
+from fitecli.errors import MissingPackage, UnreadableSource
+from fitecli.records import Reject, Tweet
+from fitecli.sources.checks import InvalidRecord, tweet_of
+
+COLUMNS = ("id", "text", "aspects", "images", "split", "author", "created_at")
+ROWS = 1000  # that are in memory at once
+
+
+def read(stream: BinaryIO, name: str) -> Iterator[Tweet | Reject]:
+    """Read one tweet a row, numbered from 1; columns of other names are left out.
+
+    stream: of one whole file, seekable. Raises MissingPackage without pyarrow, UnreadableSource
+    for a broken file or one without the column text.
+    """
+    try:
+        from pyarrow import ArrowException
+        from pyarrow.parquet import ParquetFile
+    except ModuleNotFoundError as exc:
+        raise MissingPackage(
+            f"{name}: Parquet needs pyarrow: pip install 'fitecli[parquet]'."
+        ) from exc
+    number = 0
+    try:
+        file = ParquetFile(stream)
+        if "text" not in file.schema_arrow.names:
+            raise UnreadableSource(
+                f"{name} has no column text (it has {', '.join(file.schema_arrow.names)})."
+            )
+        known = [column for column in file.schema_arrow.names if column in COLUMNS]
+        for batch in file.iter_batches(ROWS, columns=known):
+            for number, row in enumerate(batch.to_pylist(), number + 1):
+                try:
+                    yield tweet_of(_plain(row), number)
+                except InvalidRecord as exc:
+                    yield Reject(number, str(exc))
+    except (ArrowException, OSError) as exc:
+        raise UnreadableSource(f"{name} cannot be read beyond row {number}: {exc}.") from exc
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    """A row as JSON would have it: times as text."""
+    return {
+        name: value.isoformat() if isinstance(value, date) else value for name, value in row.items()
+    }
