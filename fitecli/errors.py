@@ -45,6 +45,10 @@ class MissingPackage(FiteError):
     """A package of an optional part is not installed; the message says how to install it."""
 
 
+class EngineFailed(FiteError):
+    """The engine that spreads work over machines cannot be used, or lost a part of the work."""
+
+
 class StoreError(FiteError):
     """Something is wrong with the store itself."""
 

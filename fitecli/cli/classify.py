@@ -2,41 +2,50 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fitecli.cli.console import counted, opened, tell
+from fitecli.cli.console import Bars, counted, opened, tell
 from fitecli.cli.options import (
     ALL_ATTRIBUTES,
+    RAY_ONLY,
     Detector,
     Device,
     DryRun,
+    Engine,
     Features,
+    Gpus,
     Split,
     Threads,
+    Workers,
     cores,
     names_of,
+    ray_cluster,
     tweet_source,
 )  # fmt: skip
+from fitecli.cli.writing import part_of, write
 
 if TYPE_CHECKING:
     from fitecli.pipeline.classify import ClassifyOptions
+    from fitecli.pipeline.ray import Cluster
+    from fitecli.pipeline.shards import ShardsPlan
     from fitecli.settings import Settings
-
-FLUSH = 32  # lines
 
 
 def classify(
     ctx: typer.Context,
-    file: Annotated[
-        str | None, typer.Argument(help="A file of tweets in any known format; - is stdin.")
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="FILE...",
+            help="Files of tweets in any known format; - is stdin. With --engine ray also folders "
+            "and addresses (s3://…).",
+        ),
     ] = None,
     dataset: Annotated[
         str | None,
@@ -49,8 +58,11 @@ def classify(
     images: Annotated[
         Path | None, typer.Option(help="Folder of the pictures (default: the file's).")
     ] = None,
-    output: Annotated[Path | None, typer.Option(help="File to write (default: stdout).")] = None,
-    format: Annotated[str, typer.Option(help="Format of the file.")] = "auto",
+    output: Annotated[
+        str | None,
+        typer.Option(help="File to write (default: stdout); with --engine ray a folder."),
+    ] = None,
+    format: Annotated[str, typer.Option(help="Format of the files.")] = "auto",
     features: Features = None,
     faces: Annotated[str | None, typer.Option(help="auto (default), bundled or deepface.")] = None,
     detector: Detector = None,
@@ -68,23 +80,27 @@ def classify(
     ] = 0.0,
     device: Device = "cpu",
     threads: Threads = 0,
+    engine: Engine = "local",
+    workers: Workers = 0,
+    gpus_per_worker: Gpus = 0,
     dry_run: DryRun = False,
 ) -> None:
     """Print one JSON line for each tweet: the sentiment of each of its aspects, in order."""
-    from fitecli.errors import Incomplete, UnreadableSource, UsageProblem
-    from fitecli.pipeline.classify import ClassifyJob, ClassifyOptions
-    from fitecli.pipeline.ingest import dataset_of
+    from fitecli.errors import UnreadableSource, UsageProblem
+    from fitecli.pipeline.classify import ClassifyOptions
 
-    if file is None and dataset is None:
+    if not inputs and dataset is None:
         raise UsageProblem("Give a file of tweets, or --dataset NAME to classify one of the store.")
-    if file is not None and split is not None:
+    if inputs and split is not None:
         raise UsageProblem("--split chooses tweets of the store; a file is classified whole.")
-    if output and file and Path(file).resolve() in (output.resolve(), _part(output.resolve())):
-        raise UsageProblem("--output is the file to read; it would be overwritten.")
     if images is not None and not images.is_dir():
         raise UnreadableSource(f"The folder of pictures {images} does not exist.")
     options = ClassifyOptions(
-        model=model, features=features, threads=threads, device=device, min_score=min_score
+        model=model,
+        features=features,
+        threads=threads or int(engine == "ray"),
+        device=device,
+        min_score=min_score,
     )
     options = replace(
         options,
@@ -96,33 +112,94 @@ def classify(
             attributes=names_of(ALL_ATTRIBUTES if attributes is None else attributes),
             captioner=captioner or "none",
             aligner=aligner or "prominence",
-            threads=cores(threads),
+            threads=cores(options.threads),
             device=device,
         ),
     )
-    if dry_run:
-        _tell_work(ctx.obj, options, file, dataset, split, format)
+    if engine == "ray":
+        if not inputs or output is None:
+            raise UsageProblem("--engine ray takes files or folders of tweets and --output FOLDER.")
+        from fitecli.pipeline.shards import ShardsPlan
+
+        plan = ShardsPlan(tuple(inputs), output, options, ctx.obj, dataset, format, images)
+        _on_cluster(plan, dry_run, lambda: ray_cluster(workers, threads, gpus_per_worker))
         return
-    with opened(ctx.obj, create=file is not None) as store:
-        job = ClassifyJob(store, options, ctx.obj, tell)
-        if file is None:
-            lines = job.dataset(dataset or "", split)
-        else:
-            source = tweet_source(file)
-            lines = job.file(
-                source, dataset=dataset or dataset_of(source), format=format, images=images
-            )
-        count = _write(lines, output)
+    if workers or gpus_per_worker:
+        raise UsageProblem(RAY_ONLY)
+    if dry_run:
+        _tell_work(ctx.obj, options, inputs or [], dataset, split, format)
+    else:
+        place = Path(output) if output else None
+        _here(ctx.obj, options, inputs or [], dataset, split, images, place, format)
+
+
+def _here(
+    settings: Settings,
+    options: ClassifyOptions,
+    files: list[str],
+    dataset: str | None,
+    split: str | None,
+    images: Path | None,
+    output: Path | None,
+    format: str,
+) -> None:
+    """Classify in this process: the files one after the other, or a dataset."""
+    from fitecli.errors import Incomplete, UsageProblem
+    from fitecli.pipeline.classify import ClassifyJob
+    from fitecli.pipeline.ingest import dataset_of
+
+    if output and {output.resolve(), part_of(output.resolve())} & {
+        Path(file).resolve() for file in files
+    }:
+        raise UsageProblem("--output is the file to read; it would be overwritten.")
+    with opened(settings, create=bool(files)) as store:
+        job = ClassifyJob(store, options, settings, tell)
+
+        def lines() -> Iterator[dict[str, object]]:
+            for source in map(tweet_source, files):
+                name = dataset or dataset_of(source)
+                yield from job.file(source, dataset=name, format=format, images=images)
+            if not files:
+                yield from job.dataset(dataset or "", split)
+
+        count = write(lines(), output)
     if output is not None:
         tell(f"{count} lines in {output}")
     if job.failed or job.failed_pictures:
-        raise Incomplete(_failures(job.failed, job.failed_pictures))
+        raise Incomplete(" ".join(_failures(job.failed, job.failed_pictures)))
+
+
+def _on_cluster(
+    plan: ShardsPlan, dry_run: bool, connect: Callable[[], AbstractContextManager[Cluster]]
+) -> None:
+    """Classify every file by itself on Ray's workers."""
+    from fitecli.errors import Incomplete
+    from fitecli.pipeline.shards import classify_shards, find_shards, settle_recipe
+
+    shards, skipped = find_shards(plan)
+    there = f"{counted(skipped, 'file')} of lines in {plan.output} already."
+    if dry_run:
+        tell(f"Would classify {counted(len(shards), 'file')}; {there}")
+        return
+    recipe = settle_recipe(plan, tell)
+    if not shards:
+        tell(f"Nothing to do: {there}")
+        return
+    with connect() as cluster, Bars() as bars:
+        report = classify_shards(plan, shards, recipe, cluster, progress=bars)
+    tell(f"{counted(report.lines, 'line')} of {counted(report.done, 'file')}; {there}")
+    for source, reason in report.errors.items():
+        tell(f"{source}: {reason}")
+    lost = f"{counted(len(report.errors), 'file')} could not be classified (see above)."
+    told = [lost] * bool(report.errors) + _failures(report.failed, report.failed_pictures)
+    if told:
+        raise Incomplete(" ".join(told))
 
 
 def _tell_work(
     settings: Settings,
     options: ClassifyOptions,
-    file: str | None,
+    files: list[str],
     dataset: str | None,
     split: str | None,
     format: str,
@@ -134,24 +211,26 @@ def _tell_work(
     predictor = open_predictor(
         locate_model(options.model, settings), threads=options.threads, device=options.device
     )
-    if file is None:
-        with opened(settings, create=False) as store:
-            work = of_dataset(store, dataset or "", split, predictor)
+    if files:
+        works = [
+            of_file(tweet_source(file), predictor, format=format, find_aspects=options.find_aspects)
+            for file in files
+        ]
     else:
-        work = of_file(
-            tweet_source(file), predictor, format=format, find_aspects=options.find_aspects
+        with opened(settings, create=False) as store:
+            works = [of_dataset(store, dataset or "", split, predictor)]
+    for work in works:
+        parts = (
+            counted(work.aspects, "aspect"),
+            f"of {counted(work.tweets, 'tweet')}",
+            f"with {predictor.name} in about {work.seconds:.0f} s,",
+            f"besides looking at {counted(work.pictures, 'picture')} where that was not done yet;",
+            f"{counted(work.rejected, 'record')} cannot be read.",
         )
-    parts = (
-        counted(work.aspects, "aspect"),
-        f"of {counted(work.tweets, 'tweet')}",
-        f"with {predictor.name} in about {work.seconds:.0f} s,",
-        f"besides looking at {counted(work.pictures, 'picture')} where that was not done yet;",
-        f"{counted(work.rejected, 'record')} cannot be read.",
-    )
-    tell(f"Would classify {' '.join(parts)}")
+        tell(f"Would classify {' '.join(parts)}")
 
 
-def _failures(records: int, pictures: int) -> str:
+def _failures(records: int, pictures: int) -> list[str]:
     parts = []
     if records:
         parts.append(f"{counted(records, 'record')} could not be classified (see the error lines).")
@@ -160,65 +239,7 @@ def _failures(records: int, pictures: int) -> str:
             f"{counted(pictures, 'picture')} could not be read (see failed_pictures in the lines). "
             "Once mended: `fite extract --retry-failed`."
         )
-    return " ".join(parts)
-
-
-def _write(lines: Iterator[dict[str, object]], output: Path | None) -> int:
-    """Write the lines to stdout or a file; a file is replaced only when all lines are there.
-
-    Until then they are in FILE.part, which an interruption leaves behind.
-    """
-    if output is None:
-        return _write_to(sys.stdout.buffer, lines, "The output")
-    if output.is_relative_to("/dev") or (output.exists() and not output.is_file()):
-        with _writing(output):
-            stream = output.open("wb")
-        with stream:
-            return _write_to(stream, lines, str(output))
-    output = output.resolve()  # the file behind a link
-    first = next(lines, None)  # what cannot begin touches no file
-    part = _part(output)
-    with _writing(output):
-        stream = part.open("wb")
-    try:
-        with stream:
-            count = _write_to(stream, chain([] if first is None else [first], lines), str(output))
-        with _writing(output):
-            part.replace(output)
-    finally:
-        if part.exists():
-            tell(f"The lines so far are in {part}.")
-    return count
-
-
-def _part(output: Path) -> Path:
-    return output.with_name(f"{output.name}.part")
-
-
-def _write_to(stream: BinaryIO, lines: Iterator[dict[str, object]], name: str) -> int:
-    import orjson
-
-    count = 0
-    for count, line in enumerate(lines, 1):
-        with _writing(name):
-            stream.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
-            if count % FLUSH == 0:
-                stream.flush()
-    with _writing(name):
-        stream.flush()
-    return count
-
-
-@contextmanager
-def _writing(name: Path | str) -> Iterator[None]:
-    from fitecli.errors import UnreadableSource
-
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except OSError as exc:
-        raise UnreadableSource(f"{name} cannot be written: {exc.strerror or exc}.") from exc
+    return parts
 
 
 def add_to(app: typer.Typer) -> None:

@@ -9,18 +9,23 @@ import typer
 from fitecli.cli.console import Bars, counted, opened, print_json, print_table, tell
 from fitecli.cli.options import (
     ALL_ATTRIBUTES,
+    RAY_ONLY,
     Attributes,
     Clip,
     Dataset,
     Detector,
     Device,
     DryRun,
+    Engine,
+    Gpus,
     Json,
     Nobody,
     Split,
     Threads,
+    Workers,
     cores,
     names_of,
+    ray_cluster,
 )
 
 
@@ -55,6 +60,9 @@ def extract(
     ] = False,
     device: Device = "auto",
     threads: Threads = 0,
+    engine: Engine = "local",
+    workers: Workers = 0,
+    gpus_per_worker: Gpus = 0,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
@@ -65,6 +73,8 @@ def extract(
 
     if nobody_margin and not nobody:
         raise UsageProblem("--nobody-margin is about --nobody: name both.")
+    if engine == "local" and (workers or gpus_per_worker):
+        raise UsageProblem(RAY_ONLY)
     options = ExtractOptions(
         faces=faces,
         attributes=names_of(attributes),
@@ -78,7 +88,7 @@ def extract(
         template=template,
         theta=theta,
         name=name,
-        threads=cores(threads),
+        threads=cores(threads) if engine == "local" else threads or 1,
         device=device,
         retry_failed=retry_failed,
     )
@@ -90,7 +100,14 @@ def extract(
             columns = ("stage", "items", "about seconds")
             print_table("Would compute", columns, extractor.pending(scope, only))
             return
-        reports = extractor.run(scope, only=only, progress=bars)
+        if engine == "local":
+            reports = extractor.run(scope, only=only, progress=bars)
+        else:
+            from fitecli.pipeline.ray import RayEngine
+
+            with ray_cluster(workers, threads, gpus_per_worker) as cluster:
+                ray = RayEngine(cluster, options, ctx.obj)
+                reports = extractor.run(scope, only=only, progress=bars, engine=ray)
     if as_json:
         stages = [vars(report) for report in reports]
         print_json({"features": extractor.features.name, "stages": stages})

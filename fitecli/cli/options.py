@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
+
+if TYPE_CHECKING:
+    from fitecli.pipeline.ray import Cluster
 
 Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 Features = Annotated[
@@ -21,6 +26,22 @@ def _device(name: str) -> str:
 
 
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.", callback=_device)]
+
+
+def _engine(name: str) -> str:
+    if name not in ("local", "ray"):
+        raise typer.BadParameter("choose local or ray")
+    return name
+
+
+Engine = Annotated[
+    str, typer.Option(help="local, or ray (many machines: docs/scale.md).", callback=_engine)
+]
+RAY_ONLY = "--workers and --gpus-per-worker are about --engine ray."
+Workers = Annotated[int, typer.Option(min=0, help="Ray's workers; 0 takes all there is room for.")]
+Gpus = Annotated[
+    float, typer.Option("--gpus-per-worker", min=0, help="GPUs that each of Ray's workers takes.")
+]
 Threads = Annotated[int, typer.Option(min=0, help="Threads; 0 takes every core.")]
 Seeds = Annotated[str, typer.Option(help="Seeds, separated by commas.")]
 Epochs = Annotated[int | None, typer.Option(min=1, help="Epochs, if not the preset's.")]
@@ -54,6 +75,16 @@ def cores(threads: int) -> int:
     import os
 
     return threads or os.cpu_count() or 1
+
+
+@contextmanager
+def ray_cluster(workers: int, threads: int, gpus: float) -> Iterator[Cluster]:
+    """Ray's cluster; each worker takes one thread unless told otherwise."""
+    from fitecli.cli.console import tell
+    from fitecli.pipeline.ray import connected
+
+    with connected(workers, threads or 1, gpus, tell) as cluster:
+        yield cluster
 
 
 def names_of(text: str | None) -> tuple[str, ...]:

@@ -181,6 +181,11 @@ class ClassifyJob:
             answers |= self._predict_with(extractor.features, rest)
         return answers
 
+    @property
+    def new_features(self) -> FeatureSetRow:
+        """The features that tweets get which have none; opens their models."""
+        return self._extract().features
+
     def _extract(self) -> Extractor:
         if self._extractor is None:
             named = self._preferred if self.options.features is not None else None
@@ -245,6 +250,13 @@ class ClassifyJob:
             name = None if number is None else self.store.worker(number).name
             self._aligners[features.id] = "prominence (guess)" if name == "prominence" else name
         return self._aligners[features.id]
+
+
+def encoded(line: dict[str, Any]) -> bytes:
+    """An output line as it is written: JSON and a line end."""
+    import orjson
+
+    return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def aspect_line(

@@ -12,19 +12,21 @@ from fitecli.alignment.open_clip import ClipAligner
 from fitecli.alignment.prominence import ProminenceAligner
 from fitecli.captions import open_captioner
 from fitecli.errors import MissingWeights, UsageProblem
-from fitecli.faces import open_analyser
+from fitecli.faces import FaceAnalyser, open_analyser
 from fitecli.pipeline.clip_stage import ClipStage
 from fitecli.pipeline.derived import rules_of
 from fitecli.pipeline.estimates import of_stage
-from fitecli.pipeline.local import Progress, Stage, StageReport, run_stage
+from fitecli.pipeline.local import Engine, LocalEngine, Progress, Stage, StageReport
 from fitecli.pipeline.stages import CaptionsStage, EmbeddingsStage, FacesStage, ImageStage
 from fitecli.pipeline.tweet_stages import DescriptionsStage, ProminenceStage
+from fitecli.pipeline.work import CaptionsWork, EmbeddingsWork, FacesWork, ImageWork
 from fitecli.records import ATTRIBUTES, FeatureSet, Worker
 from fitecli.settings import Settings
 from fitecli.store import FeatureSetRow, Scope, Store
 from fitecli.weights import Loading
 
 STAGES = ("faces", "captions", "alignment", "descriptions", "embeddings")
+NO_CLIP = "Embeddings need CLIP: `fite extract --aligner clip` tells more."
 Tell = Callable[[str], None]
 
 
@@ -68,11 +70,9 @@ class Extractor:
         self.store = store
         self.options = options
         loading = Loading.of(settings, options.threads, options.device, tell)
-        self.analyser = open_analyser(options.faces, loading, options.detector, options.attributes)
+        self.analyser = _open_analyser(options, loading)
         self.captioner = open_captioner(options.captioner, loading)
-        self.aligner = open_aligner(
-            options.aligner, loading, nobody=options.nobody, model=options.clip
-        )
+        self.aligner = _open_aligner(options, loading)
         faces: Worker = self.analyser.worker
         captions: Worker | None = self.captioner.worker if self.captioner else None
         alignment = replace(self.aligner.worker, inputs=(faces.fingerprint,))
@@ -119,7 +119,7 @@ class Extractor:
         if only is not None:
             _one_of("stage", only, STAGES)
         if only == "embeddings" and self.embedding_worker_id is None:
-            raise MissingWeights("Embeddings need CLIP: `fite extract --aligner clip` tells more.")
+            raise MissingWeights(NO_CLIP)
         retry = self.options.retry_failed
         stages: list[Stage] = [
             FacesStage(self.store, self.face_worker_id, scope, self.analyser, retry)
@@ -161,19 +161,21 @@ class Extractor:
         only: str | None = None,
         complete: bool = True,
         progress: Progress = lambda name, finished, total: None,
+        engine: Engine | None = None,
     ) -> list[StageReport]:
-        """Compute what the scope lacks.
+        """Compute what the scope lacks, in this process unless an engine is given.
 
         A whole run makes the feature set the default one, unless complete is False. A tweet is
         described when its pictures are seen and its faces aligned, so where all are, nothing but
         captions can be lacking; a store of millions is not searched for it.
         """
+        engine = engine or LocalEngine(self.options.threads)
         settled = only is None and not self.options.retry_failed
         settled = settled and self.store.all_described(self.features.id, scope)
         reports = [
             StageReport(stage.name, 0, 0)
             if settled and stage.name != "captions"
-            else run_stage(stage, threads=self.options.threads, progress=progress)
+            else engine.run(stage, progress)
             for stage in self.stages(scope, only)
         ]
         if only is None and complete:
@@ -193,6 +195,30 @@ class Extractor:
             )
             for stage in self.stages(scope, only)
         ]
+
+
+def open_work(stage: str, options: ExtractOptions, settings: Settings) -> ImageWork:
+    """Open the model of one stage that looks at pictures: faces, captions or embeddings.
+
+    Raises MissingWeights where it cannot be loaded.
+    """
+    loading = Loading.of(settings, options.threads, options.device, lambda message: None)
+    if stage == "faces":
+        return FacesWork(_open_analyser(options, loading))
+    if stage == "captions":
+        return CaptionsWork(open_captioner(options.captioner, loading))
+    aligner = _open_aligner(options, loading)
+    if isinstance(aligner, ProminenceAligner):
+        raise MissingWeights(NO_CLIP)
+    return EmbeddingsWork(aligner.encoder)
+
+
+def _open_analyser(options: ExtractOptions, loading: Loading) -> FaceAnalyser:
+    return open_analyser(options.faces, loading, options.detector, options.attributes)
+
+
+def _open_aligner(options: ExtractOptions, loading: Loading) -> ClipAligner | ProminenceAligner:
+    return open_aligner(options.aligner, loading, nobody=options.nobody, model=options.clip)
 
 
 def options_of(store: Store, features: FeatureSetRow, base: ExtractOptions) -> ExtractOptions:

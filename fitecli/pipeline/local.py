@@ -77,6 +77,24 @@ class Tally:
         return StageReport(self._name, self._done, self._failed, tuple(self._reasons))
 
 
+class Engine(Protocol):
+    """Runs stages, here or on other machines."""
+
+    def run(self, stage: Stage, progress: Progress) -> StageReport:
+        """Work a stage off until nothing is pending; finished batches are kept whatever happens."""
+
+
+@dataclass(frozen=True)
+class LocalEngine:
+    """Runs stages in this process."""
+
+    threads: int = 2
+
+    def run(self, stage: Stage, progress: Progress) -> StageReport:
+        """See Engine."""
+        return run_stage(stage, threads=self.threads, progress=progress)
+
+
 def run_stage(
     stage: Stage,
     *,

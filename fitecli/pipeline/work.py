@@ -118,6 +118,9 @@ class EmbeddingsWork:
         return [{region: next(vectors) for region in views} for views in prepared]
 
 
+ImageWork = FacesWork | CaptionsWork | EmbeddingsWork
+
+
 def region_of(box: Box | None) -> str:
     """A box as the store names the region of an embedding; None is the whole picture."""
     return WHOLE if box is None else ",".join(map(str, box))

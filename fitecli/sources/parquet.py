@@ -36,7 +36,8 @@ def read(stream: BinaryIO, name: str) -> Iterator[Tweet | Reject]:
             )
         known = [column for column in file.schema_arrow.names if column in COLUMNS]
         for batch in file.iter_batches(ROWS, columns=known):
-            for number, row in enumerate(batch.to_pylist(), number + 1):
+            for row in batch.to_pylist():
+                number += 1
                 try:
                     yield tweet_of(_plain(row), number)
                 except InvalidRecord as exc:

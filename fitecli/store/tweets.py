@@ -195,7 +195,7 @@ class _Addition:
                 elif image.sha256 is not None:
                     self._refresh(row, image_id, image)
         self.store._insert_new(self.connection, "tweet_image", rows)
-        self.touched |= {row["tweet_id"] for row in rows} & self.known
+        self.touched |= self.known.intersection(row["tweet_id"] for row in rows)
         return created
 
     def _image_ids(self, images: Iterable[TweetImage]) -> dict[tuple[str, str], int]:

@@ -1,0 +1,270 @@
+"""The engine for many machines: the work of stages and of shards is done by Ray's actors.
+
+Claims and rows stay where the command runs, so the store may be a file; actors get pictures by their
+paths, which every machine must see, and open the models themselves.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+from fitecli.errors import EngineFailed, FiteError, MissingPackage, UsageProblem
+from fitecli.pictures import quiet_decoders
+from fitecli.pipeline.extract import ExtractOptions, open_work
+from fitecli.pipeline.local import BATCH, LocalEngine, Progress, Stage, StageReport, Tally
+from fitecli.pipeline.stages import ImageStage
+from fitecli.pipeline.work import Work, computed, prepared
+from fitecli.settings import Settings
+
+TRIES = 3  # of one task whose actor dies, before the task is given up
+Tell = Callable[[str], None]
+
+
+class Task(Protocol):
+    """What an actor does with each item that it is given."""
+
+    def __call__(self, item: Any, /) -> Any:
+        """What came of one item; the actor's process is not ours, so it must be picklable."""
+
+    def close(self) -> None:
+        """Give back what it holds, when nothing is left to do."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Ray, connected. workers: how many actors. threads, gpus: what each of them takes."""
+
+    ray: Any
+    workers: int
+    threads: int
+    gpus: float
+
+    @contextmanager
+    def actors(self, make: Callable[[], Task], *, at_once: int = 1) -> Iterator[Actors]:
+        """Actors that each make, once, what they then do with every task.
+
+        at_once: tasks that an actor works on at the same time, in threads. Raises the FiteError
+        that make raised.
+        """
+        kind = self.ray.remote(_Actor).options(
+            num_cpus=self.threads,
+            num_gpus=self.gpus,
+            max_restarts=-1,
+            max_task_retries=TRIES - 1,
+            max_concurrency=at_once,
+        )
+        handles = [kind.remote(make) for _ in range(self.workers)]
+        try:
+            yield Actors(self.ray, handles, at_once)
+            self.ray.get([handle.close.remote() for handle in handles])
+        finally:
+            for handle in handles:
+                self.ray.kill(handle)
+
+
+@contextmanager
+def connected(
+    workers: int = 0, threads: int = 1, gpus: float = 0.0, tell: Tell = lambda message: None
+) -> Iterator[Cluster]:
+    """Join the cluster that RAY_ADDRESS names or that runs here, else start one on this machine.
+
+    workers: 0 takes as many as there is room for. Raises MissingPackage without Ray, EngineFailed
+    where there is no cluster to be had, UsageProblem where one has no room for a single worker.
+    """
+    try:
+        import ray
+    except ModuleNotFoundError as exc:
+        raise MissingPackage("--engine ray needs Ray: pip install 'fitecli[ray]'.") from exc
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anyone
+    mine = not ray.is_initialized()
+    with redirect_stdout(sys.stderr):  # Ray tells there of workers that died
+        try:
+            if mine:
+                ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+            room = _room(ray.cluster_resources(), threads, gpus)
+        except (ConnectionError, RuntimeError, TimeoutError, ValueError) as exc:
+            raise EngineFailed(f"Ray cannot be used: {exc}. `ray status` tells more.") from exc
+        try:
+            yield Cluster(ray, _workers(workers, room, tell), threads, gpus)
+        finally:
+            if mine:
+                ray.shutdown()
+
+
+def _room(resources: dict[str, float], threads: int, gpus: float) -> int:
+    """For how many workers a cluster has cores and GPUs."""
+    room = resources.get("CPU", 0) / threads
+    return int(min(room, resources.get("GPU", 0) / gpus) if gpus else room)
+
+
+def _workers(wanted: int, room: int, tell: Tell) -> int:
+    if wanted > room:
+        tell(f"Ray has room for {room} of {wanted} workers; the others wait for more machines.")
+    elif not room:
+        raise UsageProblem(
+            "Ray has no room for a single worker; `ray status` tells what it has. Ask for less by "
+            "--threads or --gpus-per-worker."
+        )
+    return wanted or room
+
+
+class _Actor:
+    """Runs in a process of its own, on whatever machine Ray chose."""
+
+    def __init__(self, make: Callable[[], Task]) -> None:
+        self._made: Task | _Unmade
+        try:
+            self._made = make()
+        except FiteError as error:  # raised here, it would only be told as the actor's death
+            self._made = _Unmade(error)
+
+    def run(self, item: Any) -> Any:
+        """What came of one task."""
+        return self._made if isinstance(self._made, _Unmade) else self._made(item)
+
+    def close(self) -> None:
+        """Give back what the task holds."""
+        if not isinstance(self._made, _Unmade):
+            self._made.close()
+
+
+@dataclass(frozen=True)
+class _Unmade:
+    """Why an actor could not be made."""
+
+    error: FiteError
+
+
+class Actors:
+    """Hands out tasks, one more to each actor than it works on."""
+
+    def __init__(self, ray: Any, handles: Sequence[Any], at_once: int) -> None:
+        self._ray = ray
+        self._idle = [handle for _ in range(at_once + 1) for handle in handles]
+
+    def map(self, take: Callable[[], Any | None]) -> Iterator[tuple[Any, Any]]:
+        """Each item with its result, as they are done.
+
+        take: gives the next item, or None where there is none now; asked when an actor has room.
+        Where an actor dies, Ray starts another, which does its tasks again; the result of a task
+        that TRIES actors died of is EngineFailed.
+        """
+        running: dict[Any, tuple[Any, Any]] = {}
+        while True:
+            while self._idle and (item := take()) is not None:
+                handle = self._idle.pop(0)
+                running[handle.run.remote(item)] = handle, item
+            if not running:
+                return
+            (done,), _ = self._ray.wait(list(running), num_returns=1)
+            handle, item = running.pop(done)
+            self._idle.append(handle)
+            yield item, self._result(done)
+
+    def _result(self, done: Any) -> Any:
+        try:
+            result = self._ray.get(done)
+        except self._ray.exceptions.RayActorError:
+            return EngineFailed(f"the process that worked on it died {TRIES} times")
+        if isinstance(result, _Unmade):
+            raise result.error
+        return result
+
+
+@dataclass(frozen=True)
+class OpenBatchWork:
+    """Makes, on the machine of an actor, the work of one stage; raises EngineFailed for another model.
+
+    fingerprint: of the worker whose rows the results become. expected: pictures for each actor.
+    """
+
+    stage: str
+    options: ExtractOptions
+    settings: Settings
+    fingerprint: str
+    expected: int
+
+    def __call__(self) -> BatchWork:
+        work = open_work(self.stage, self.options, self.settings)
+        worker = work.model.worker
+        if worker.fingerprint != self.fingerprint:
+            raise EngineFailed(
+                f"A machine of the cluster has another {worker.name} for {self.stage} than the one "
+                "that gave the command: packages or weights differ. `fite doctor` on both tells more."
+            )
+        if self.stage == "faces":
+            work.model.expect(self.expected)
+        return BatchWork(work, self.options.threads)
+
+
+class BatchWork:
+    """A batch of a stage's items becomes their results; the next one is prepared meanwhile."""
+
+    def __init__(self, work: Work, threads: int) -> None:
+        self._work = work
+        self._pool = ThreadPoolExecutor(threads)
+        self._computing = threading.Lock()
+        self._quiet = quiet_decoders()
+        self._quiet.__enter__()  # as long as the actor lives
+
+    def __call__(self, items: Sequence[Any]) -> list[Any]:
+        """See Task."""
+        ready = list(self._pool.map(partial(prepared, self._work), items))
+        with self._computing:
+            return computed(self._work.compute, ready)
+
+    def close(self) -> None:
+        """See Task."""
+        self._pool.shutdown()
+
+
+@dataclass(frozen=True)
+class RayEngine:
+    """Runs the stages that look at pictures on a cluster, the others here, where the store is."""
+
+    cluster: Cluster
+    options: ExtractOptions
+    settings: Settings
+
+    def run(self, stage: Stage, progress: Progress) -> StageReport:
+        """See Engine."""
+        if not isinstance(stage, ImageStage):
+            return LocalEngine(self.options.threads).run(stage, progress)
+        total = stage.count()
+        tally = Tally(stage.name, total, progress)
+        if not total:
+            return tally.report()
+        make = OpenBatchWork(
+            stage.name,
+            self.options,
+            self.settings,
+            stage.model.worker.fingerprint,
+            total // self.cluster.workers,
+        )
+        alone: deque[Sequence[Any]] = deque()  # of batches that went down with their actors
+
+        def take() -> Sequence[Any] | None:
+            return alone.popleft() if alone else stage.claim(BATCH) or None
+
+        try:
+            with self.cluster.actors(make, at_once=2) as actors:
+                for items, results in actors.map(take):
+                    if isinstance(results, FiteError) and len(items) > 1:
+                        alone.extend([item] for item in items)
+                        continue
+                    results = [results] if isinstance(results, FiteError) else results
+                    stage.save(items, results)
+                    tally.add(results)
+        finally:
+            stage.release()
+        return tally.report()
