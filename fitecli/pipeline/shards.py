@@ -172,7 +172,7 @@ def settle_recipe(plan: ShardsPlan, tell: Tell) -> dict[str, Any]:
     files, base = _at(plan.output)
     path = f"{base}/{RECIPE}"
     if not files.exists(path):
-        with _replaced(path) as stream:
+        with _replaced(_address(files, path)) as stream:
             stream.write(json.dumps(recipe, indent=2).encode())
     elif changed := _differences(json.loads(files.cat_file(path)), recipe):
         raise UsageProblem(

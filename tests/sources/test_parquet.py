@@ -1,0 +1,74 @@
+"""Tweets in Parquet: the columns of the JSON Lines format."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from fitecli import sources
+from fitecli.errors import UnreadableSource
+from fitecli.records import Reject, Tweet
+
+ROWS: list[dict[str, Any]] = [
+    {
+        "id": 1,
+        "text": "Ann met Bob",
+        "aspects": [
+            {"text": "Ann", "start": 0, "end": 3, "label": "positive"},
+            {"text": "Bob", "start": None, "end": None, "label": None},
+        ],
+        "images": ["a.jpg"],
+        "created_at": datetime(2026, 1, 2, tzinfo=UTC),
+        "likes": 7,
+    },
+    {"id": 2, "text": "", "aspects": None, "images": None, "created_at": None, "likes": 0},
+    {"id": 3, "text": "alone", "aspects": [], "images": [], "created_at": None, "likes": 0},
+]
+
+
+def written(path: Path, rows: list[dict[str, Any]]) -> Path:
+    parquet.write_table(pa.Table.from_pylist(rows), path)
+    return path
+
+
+def test_rows_are_tweets(tmp_path: Path) -> None:
+    path = written(tmp_path / "tweets.parquet", ROWS)
+    first, second, third = sources.read(path)
+    assert isinstance(first, Tweet)
+    assert (first.source_id, first.text, first.line) == ("1", "Ann met Bob", 1)
+    assert [(a.text, a.start, a.label) for a in first.aspects] == [
+        ("Ann", 0, "positive"),
+        ("Bob", 8, None),
+    ]
+    assert [image.name for image in first.images] == ["a.jpg"]
+    assert first.created_at == "2026-01-02T00:00:00+00:00"
+    assert second == Reject(2, "text is empty")
+    assert isinstance(third, Tweet)
+    assert third.line == 3
+
+
+def test_a_stream_is_read_in_parts(tmp_path: Path) -> None:
+    rows = [{"id": str(number), "text": f"tweet {number}"} for number in range(2500)]
+    path = written(tmp_path / "other.name", rows)
+    found = list(sources.read(io.BytesIO(path.read_bytes()), "parquet", name="stream"))
+    assert [record.line for record in found] == list(range(1, 2501))
+
+
+def test_what_is_no_parquet_of_tweets_is_told(tmp_path: Path) -> None:
+    bare = written(tmp_path / "bare.parquet", [{"body": "no text"}])
+    with pytest.raises(UnreadableSource, match=r"no column text \(it has body\)"):
+        list(sources.read(bare))
+    broken = tmp_path / "broken.parquet"
+    broken.write_bytes(b"PAR1" + bytes(100))
+    with pytest.raises(UnreadableSource, match="cannot be read beyond row 0"):
+        list(sources.read(broken))
+    whole = written(tmp_path / "cut.parquet", ROWS).read_bytes()
+    broken.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UnreadableSource, match="cannot be read beyond row 0"):
+        list(sources.read(broken))
