@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
+from torch import distributed
 from torch.utils.data import Dataset, RandomSampler, Sampler, SequentialSampler
 
 from fitecli.describe import leave_out
@@ -107,6 +108,30 @@ class LengthGroupedSampler(Sampler[int]):
         shuffled = [batches[place] for place in torch.randperm(len(batches)).tolist()]
         for batch in [*shuffled, *last]:
             yield from batch.tolist()
+
+
+class SharedBatchSampler(Sampler[list[int]]):
+    """The share that one of several processes has of each batch.
+
+    All take the order that the first process draws, so a batch holds the same examples as in a
+    single process. Shares differ by one example at most; of a last batch with fewer examples than
+    processes some have the same one.
+    """
+
+    def __init__(self, order: Sampler[int], batch_size: int) -> None:
+        self._order = order
+        self._batch_size = batch_size
+
+    def __len__(self) -> int:
+        return -(-len(self._order) // self._batch_size)  # type: ignore[arg-type]
+
+    def __iter__(self) -> Iterator[list[int]]:
+        rank, processes = distributed.get_rank(), distributed.get_world_size()
+        drawn = [list(self._order)]
+        distributed.broadcast_object_list(drawn)
+        for start in range(0, len(drawn[0]), self._batch_size):
+            batch = drawn[0][start : start + self._batch_size]
+            yield batch[rank::processes] or [batch[rank % len(batch)]]
 
 
 def sampler(order: str, dataset: EncodedDataset, batch_size: int) -> Sampler[int]:

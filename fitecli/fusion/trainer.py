@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+from torch import distributed
 from torch.nn import functional
-from torch.utils.data import Sampler
+from torch.utils.data import DataLoader, Sampler
 from transformers import Trainer
 
-from fitecli.fusion.batches import sampler
+from fitecli.fusion.batches import SharedBatchSampler, sampler
 from fitecli.fusion.objective import loss_of, parameter_groups, perturbed, twice
 from fitecli.fusion.presets import Preset
 
@@ -22,7 +24,27 @@ class FiteTrainer(Trainer):
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         dataset = self.train_dataset if train_dataset is None else train_dataset
-        return sampler(self._preset.order, dataset, self.args.train_batch_size)
+        return sampler(self._preset.order, dataset, self._preset.batch_size)
+
+    def get_train_dataloader(self) -> Any:
+        """The training data; under torchrun this process's share of each of the preset's batches."""
+        if self.args.world_size == 1:
+            return super().get_train_dataloader()
+        order = self._get_train_sampler()
+        return DataLoader(
+            self.train_dataset,
+            batch_sampler=SharedBatchSampler(order, self._preset.batch_size),
+            collate_fn=self.data_collator,
+            pin_memory=self.args.dataloader_pin_memory,
+        )
+
+    def _weight(self, examples: int) -> float:
+        """By what this process's mean counts, so that the mean over processes is that of the batch."""
+        if self.args.world_size == 1:
+            return 1.0
+        total = torch.tensor(float(examples), device=self.args.device)
+        distributed.all_reduce(total)
+        return float(examples * self.args.world_size / total)
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, **_: Any
@@ -35,7 +57,7 @@ class FiteTrainer(Trainer):
             loss = functional.cross_entropy(outputs.logits.float(), labels)
         else:
             outputs = model(**(twice(batch) if self._preset.r_drop else batch))
-            loss = loss_of(outputs.logits, targets, self._preset)
+            loss = loss_of(outputs.logits, targets, self._preset) * self._weight(len(labels))
         return (loss, {"loss": loss, **outputs}) if return_outputs else loss
 
     def training_step(self, model: Any, inputs: dict[str, Any], *more: Any) -> Any:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.nn import functional
 from transformers import EvalPrediction, Trainer, TrainerCallback, TrainingArguments, logging
 from transformers.trainer_utils import get_last_checkpoint
 
@@ -82,7 +83,7 @@ class _EpochWatch(TrainerCallback):
         result = EpochResult(
             number=number,
             train_loss=self._loss,
-            dev_loss=float(metrics["eval_loss"]),
+            dev_loss=float(metrics["eval_cross_entropy"]),
             dev_accuracy=float(metrics["eval_accuracy"]),
             dev_macro_f1=float(metrics["eval_macro_f1"]),
             seconds=time.monotonic() - self._began,
@@ -239,7 +240,7 @@ def _finish(trainer: FiteTrainer, output: Path, result: TrainingResult) -> Train
 def _arguments(folder: Path, preset: Preset, seed: int, device: torch.device) -> TrainingArguments:
     cuda = device.type == "cuda"
     many = torch.distributed.is_torchelastic_launched()
-    return TrainingArguments(
+    settled = TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=preset.epochs,
         per_device_train_batch_size=preset.batch_size,
@@ -267,6 +268,8 @@ def _arguments(folder: Path, preset: Preset, seed: int, device: torch.device) ->
         disable_tqdm=True,
         dataloader_pin_memory=cuda,
     )
+    settled._n_gpu = min(settled.n_gpu, 1)  # a process uses one GPU: several are torchrun's
+    return settled
 
 
 def cpu_multiplies_bf16() -> bool:
@@ -278,10 +281,16 @@ def cpu_multiplies_bf16() -> bool:
 def _measure(prediction: EvalPrediction) -> dict[str, float]:
     outputs = prediction.predictions
     logits = outputs[0] if isinstance(outputs, tuple) else outputs
-    predicted = np.asarray(logits).argmax(axis=-1)
-    gold = np.asarray(prediction.label_ids)
+    logits, gold = np.asarray(logits, np.float32), np.asarray(prediction.label_ids)
+    predicted = logits.argmax(axis=-1)
     right, f1 = accuracy(gold, predicted), macro_f1(gold, predicted)
-    return {"accuracy": right, "macro_f1": f1, "mean": (right + f1) / 2}
+    loss = functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(gold))
+    return {
+        "accuracy": right,
+        "macro_f1": f1,
+        "mean": (right + f1) / 2,
+        "cross_entropy": float(loss),  # Trainer's own is a mean of batches, not of examples
+    }
 
 
 def _made(folder: Path) -> Path:

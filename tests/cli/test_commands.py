@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -389,24 +390,46 @@ def test_a_system_of_the_paper_is_trained_as_released(lab: Shell, tiny_preset: P
         assert expected in result.stderr
 
 
-def test_two_processes_of_torchrun_train_one_model(fite: Shell, tiny_preset: Path) -> None:
-    fite("ingest", fite.file("t.jsonl", *labelled_lines(30)), "--dataset", "d")
+def without_dropout(preset: Path, encoder: Path, folder: Path) -> Path:
+    """The preset on a copy of the encoder, whose training draws nothing but the order."""
+    copy = Path(shutil.copytree(encoder, folder / "encoder"))
+    config = json.loads((copy / "config.json").read_text("utf-8"))
+    config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    (copy / "config.json").write_text(json.dumps(config), "utf-8")
+    text = preset.read_text("utf-8").replace(str(encoder), str(copy))
+    place = folder / "still.toml"
+    place.write_text(f"dropout = 0.0\n{text}", "utf-8")
+    return place
+
+
+def test_two_processes_of_torchrun_train_what_one_does(
+    fite: Shell, tiny_preset: Path, tiny_encoder: Path
+) -> None:
+    preset = without_dropout(tiny_preset, tiny_encoder, fite.folder)
+    fite("ingest", fite.file("t.jsonl", *labelled_lines(34)), "--dataset", "d")
     fite("extract")
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     words = ["--nproc-per-node", "2", "-m", "fitecli", "--db", str(fite.db), "train"]
-    options = ["--preset", str(tiny_preset), "--threads", "1", "--device", "cpu"]
+    options = ["--preset", str(preset), "--threads", "1", "--device", "cpu"]
     command = [*launch, *words, *options]
     refused = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert "add --output DIR" in refused.stderr
     done = subprocess.run(
-        [*command, "--output", str(fite.folder / "runs")],
+        [*command, "--output", str(fite.folder / "two")],
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("Trained models") == 1
-    assert (fite.folder / "runs" / "seed-0" / "model.safetensors").is_file()
-    rows = fite.json("sql", "select status, number from run join epoch on run_id = id")
-    assert [(row["status"], row["number"]) for row in rows] == [("done", 1), ("done", 2)]
+    assert (fite.folder / "two" / "seed-0" / "model.safetensors").is_file()
+    fite("train", *options, "--output", fite.folder / "one")
+    query = "select output, status, number, train_loss, dev_loss from run join epoch on run_id = id"
+    rows = fite.json("sql", f"{query} order by output, number")
+    one, two = rows[:2], rows[2:]
+    assert [(row["status"], row["number"]) for row in two] == [("done", 1), ("done", 2)]
+    for mine, theirs in zip(one, two, strict=True):  # 28 examples: the last batch has 4, or 2 and 2
+        assert mine["output"] != theirs["output"]
+        assert mine["train_loss"] == pytest.approx(theirs["train_loss"], rel=1e-4)
+        assert mine["dev_loss"] == pytest.approx(theirs["dev_loss"], rel=1e-4)
 
 
 def test_models(fite: Shell) -> None:
