@@ -42,6 +42,14 @@ def classify(options: argparse.Namespace, folder: Path) -> Iterator[Row]:
         yield from classify.rows(options.published, folder, options.repeats, options.threads)
 
 
+def train(options: argparse.Namespace, folder: Path) -> Iterator[Row]:
+    """How fast a model learns; needs the public benchmark."""
+    from benchmarks import train
+
+    if options.published is not None:
+        yield from train.rows(options.published, folder, options.repeats, options.threads)
+
+
 def vision(options: argparse.Namespace, folder: Path) -> Iterator[Row]:
     """What the work on pictures costs."""
     from benchmarks import vision
@@ -69,6 +77,7 @@ PARTS: dict[str, Callable[[argparse.Namespace, Path], Iterator[Row]]] = {
     "start": start,
     "ingest": ingest,
     "classify": classify,
+    "train": train,
     "vision": vision,
     "size": size,
 }

@@ -39,6 +39,8 @@ def train(
     """Train one model a seed; what is finished is kept, what was interrupted goes on."""
     if settings.processes > 1 and options.output is None:
         raise UsageProblem("Under torchrun all processes need one folder: add --output DIR.")
+    if settings.rank:
+        tell = lambda message: None  # noqa: E731 - the first process speaks
     made = Plan.make(store, options, settings, tell)
     encoders = made.encoders(settings)
     tell(
