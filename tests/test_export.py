@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,8 @@ from fitecli.calibration import rescale
 from fitecli.classifier import Classifier, ExportedConfig
 from fitecli.errors import NoExamples, NotAModel, ParityFailure, UsageProblem
 from fitecli.evaluation import evaluate, open_predictor
-from fitecli.export import Parity, compare, export
+from fitecli.export import PRECISIONS, Parity, compare, export
+from fitecli.export.temperature import calibrate
 from fitecli.fusion import presets
 from fitecli.fusion.checkpoint import CheckpointPredictor
 from fitecli.fusion.training import build, input_builder
@@ -35,6 +37,7 @@ EXAMPLES = [
     )
     for name in ("NASA", "Grace Hopper")
 ]  # fmt: skip
+ENOUGH = EXAMPLES * 3  # for a temperature
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +56,23 @@ def checkpoint(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture(scope="module")
-def exported(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("exported") / "tiny"
-    export(checkpoint, folder, EXAMPLES, precision="fp32", threads=1)
-    return folder
+def exports(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """It in every precision, calibrated, by the precision's name."""
+    folders = {name: tmp_path_factory.mktemp(name) / "tiny" for name in PRECISIONS}
+    for precision, folder in folders.items():
+        export(checkpoint, folder, ENOUGH, precision=precision, threads=1)
+    return folders
+
+
+@pytest.fixture
+def exported(exports: dict[str, Path]) -> Path:
+    return exports["fp32"]
+
+
+def parity_in(folder: Path) -> Parity:
+    """The parity that an export has reported."""
+    report = json.loads((folder / "parity.json").read_text())
+    return Parity(**{field.name: report[field.name] for field in dataclasses.fields(Parity)})
 
 
 @pytest.mark.parametrize("rows", [1, 2, 7])
@@ -109,34 +125,33 @@ def test_every_system_is_exported(
     assert (classifier.predict(examples[:1])[0].gate is not None) == gated
 
 
-@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
+@pytest.mark.parametrize("precision", PRECISIONS)
 def test_the_exported_network_is_calibrated(
-    checkpoint: Path, precision: str, tmp_path: Path
+    checkpoint: Path, exports: dict[str, Path], precision: str
 ) -> None:
-    parity = export(checkpoint, tmp_path / "m", EXAMPLES * 3, precision=precision)
-    config = json.loads((tmp_path / "m" / "config.json").read_text())
+    folder = exports[precision]
+    parity = parity_in(folder)
+    config = json.loads((folder / "config.json").read_text())
     calibration = config["calibration"]
-    assert calibration["n"] == 3 * len(EXAMPLES)
+    assert calibration["n"] == len(ENOUGH)
     assert config["temperature"] > 1.5  # it was made too sure of itself
     assert calibration["ece_after"] < calibration["ece_before"]
-    classifier, raw = Classifier(tmp_path / "m"), CheckpointPredictor(checkpoint, device="cpu")
+    classifier, raw = Classifier(folder), CheckpointPredictor(checkpoint, device="cpu")
     scores = [np.array([p.scores for p in model.predict(EXAMPLES)]) for model in (classifier, raw)]
     expected = rescale(scores[1], classifier.temperature)
     assert np.abs(scores[0] - expected).max() <= parity.max_probability_difference + 2e-3
     report, _ = evaluate(classifier, EXAMPLES)
     assert report["ece"] == pytest.approx(calibration["ece_after"], abs=0.02)
     assert report["ece_uncalibrated"] == pytest.approx(calibration["ece_before"], abs=0.02)
-    assert "Calibrated by a temperature of" in (tmp_path / "m" / "README.md").read_text()
+    assert "Calibrated by a temperature of" in (folder / "README.md").read_text()
 
 
-def test_without_labels_nothing_is_calibrated(checkpoint: Path, tmp_path: Path) -> None:
-    bare = [dataclasses.replace(item, label=None) for item in EXAMPLES * 3]
-    for examples in (bare, EXAMPLES):  # the second are too few
-        told: list[str] = []
-        export(checkpoint, tmp_path / "m", examples, tell=told.append)
-        assert any("Not calibrated" in message for message in told)
-    assert Classifier(tmp_path / "m").temperature == 1
-    assert "Calibrated" not in (tmp_path / "m" / "README.md").read_text()
+def test_without_enough_labels_nothing_is_calibrated(exported: Path) -> None:
+    bare = [dataclasses.replace(item, label=None) for item in ENOUGH]
+    predictions = Classifier(exported).predict(ENOUGH)
+    assert calibrate(ENOUGH, predictions) is not None
+    assert calibrate(bare, predictions) is None
+    assert calibrate(EXAMPLES, predictions[: len(EXAMPLES)]) is None  # too few
 
 
 def test_the_folder_is_complete_and_checked(exported: Path) -> None:
@@ -145,21 +160,19 @@ def test_the_folder_is_complete_and_checked(exported: Path) -> None:
     config = ExportedConfig.read(exported)
     assert (config.name, config.precision, config.features) == ("tiny", "fp32", "f")
     parity = json.loads((exported / "parity.json").read_text())
-    assert parity["n"] == len(EXAMPLES)
+    assert parity["n"] == len(ENOUGH)
     assert parity["max_probability_difference"] < 1e-4
     card = (exported / "README.md").read_text()
-    assert "Parity with torch on 24 examples" in card
+    assert "Parity with torch on 72 examples" in card
     assert "## Limits" in card
 
 
 @pytest.mark.parametrize("precision", ["fp16", "int8"])
-def test_lower_precisions_agree_and_are_smaller(
-    checkpoint: Path, exported: Path, precision: str, tmp_path: Path
-) -> None:
-    parity = export(checkpoint, tmp_path / "small", EXAMPLES, precision=precision)
+def test_lower_precisions_agree_and_are_smaller(exports: dict[str, Path], precision: str) -> None:
+    parity = parity_in(exports[precision])
     assert parity.labels_differ <= 0.005
     assert 0 < parity.max_probability_difference < 0.2
-    small, whole = (f / "model.onnx" for f in (tmp_path / "small", exported))
+    small, whole = (exports[name] / "model.onnx" for name in (precision, "fp32"))
     assert small.stat().st_size < whole.stat().st_size
 
 
@@ -217,12 +230,19 @@ def test_large_tables_are_stored_as_int8(tmp_path: Path) -> None:
     assert any("position_embeddings" in name for name in half)
 
 
-def test_an_older_export_is_replaced_at_once(checkpoint: Path, tmp_path: Path) -> None:
-    export(checkpoint, tmp_path / "m", EXAMPLES[:2])
+def test_an_older_export_is_replaced_at_once(
+    checkpoint: Path, exported: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(exported, tmp_path / "m")
     (tmp_path / "m" / "stale").touch()
-    export(checkpoint, tmp_path / "m", EXAMPLES[:2])
+    told: list[str] = []
+    parity = export(checkpoint, tmp_path / "m", EXAMPLES[:2], tell=told.append)
+    assert parity == parity_in(tmp_path / "m")
     assert not (tmp_path / "m" / "stale").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
+    assert any("Not calibrated" in message for message in told)  # the older one was
+    assert Classifier(tmp_path / "m").temperature == 1
+    assert "Calibrated" not in (tmp_path / "m" / "README.md").read_text()
 
 
 def test_a_folder_of_something_else_is_left_alone(checkpoint: Path, tmp_path: Path) -> None:
