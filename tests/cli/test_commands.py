@@ -302,8 +302,8 @@ def test_evaluate_prints_tables_and_json(filled: Shell) -> None:
 def test_train_and_export(fite: Shell, tiny_preset: Path) -> None:
     fite("ingest", fite.file("t.jsonl", *labelled_lines(30)), "--dataset", "d")
     fite("extract")
-    words = ("train", "--preset", str(tiny_preset), "--dataset", "d", "--output",
-             str(fite.folder / "runs"), "--threads", "2")  # fmt: skip
+    words = ("train", "--preset", str(tiny_preset), "--dataset", "d", "--system", "text",
+             "--output", str(fite.folder / "runs"), "--threads", "2")  # fmt: skip
     assert json.loads(fite(*words, "--dry-run").stdout)["train"] == 24
     (row,) = fite.json(*words)
     assert row["seed"] == 0
@@ -403,25 +403,25 @@ def without_dropout(preset: Path, encoder: Path, folder: Path) -> Path:
 
 
 def test_two_processes_of_torchrun_train_what_one_does(
-    fite: Shell, tiny_preset: Path, tiny_encoder: Path
+    fite: Shell, tiny_preset: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     preset = without_dropout(tiny_preset, tiny_encoder, fite.folder)
     fite("ingest", fite.file("t.jsonl", *labelled_lines(34)), "--dataset", "d")
     fite("extract")
+    words = ["train", "--preset", str(preset), "--threads", "1", "--device", "cpu"]
+    with monkeypatch.context() as torchrun:
+        torchrun.setenv("WORLD_SIZE", "2")
+        assert "add --output DIR" in fite(*words, code=2).stderr
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    words = ["--nproc-per-node", "2", "-m", "fitecli", "--db", str(fite.db), "train"]
-    options = ["--preset", str(preset), "--threads", "1", "--device", "cpu"]
-    command = [*launch, *words, *options]
-    refused = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert "add --output DIR" in refused.stderr
+    process = ["--nproc-per-node", "2", "-m", "fitecli", "--db", str(fite.db)]
     done = subprocess.run(
-        [*command, "--output", str(fite.folder / "two")],
+        [*launch, *process, *words, "--output", str(fite.folder / "two")],
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("Trained models") == 1
     assert (fite.folder / "two" / "seed-0" / "model.safetensors").is_file()
-    fite("train", *options, "--output", fite.folder / "one")
+    fite(*words, "--output", fite.folder / "one")
     query = "select output, status, number, train_loss, dev_loss from run join epoch on run_id = id"
     rows = fite.json("sql", f"{query} order by output, number")
     one, two = rows[:2], rows[2:]
