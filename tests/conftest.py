@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -15,6 +16,7 @@ from fitecli.store import Store, open_store
 from tests import postgres as postgresql
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before anything reads it
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # pytest's workers share the cores
 
 ROOT = Path(__file__).parent.parent
 DEMO = ROOT / "fitecli" / "demo"
@@ -35,6 +37,16 @@ def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NO_COLOR", "1")
     return home
+
+
+@pytest.fixture(scope="module", autouse=True)
+def frozen() -> None:
+    """What is there before a module's tests stays: the garbage collector passes it by.
+
+    Every training and export asks for full collections, which take longer the more is imported.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
