@@ -77,7 +77,7 @@ def bootstrap(
     return Interval(value, float(low), float(high), min(1.0, 2 * max(beyond, 1 / resamples)))
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def _draw(count: int, resamples: int) -> Ints:
     """How often each of count groups is drawn in each resample: (resamples, count) int16."""
     random = np.random.default_rng(0)
