@@ -73,6 +73,13 @@ def size(options: argparse.Namespace, folder: Path) -> Iterator[Row]:
     yield from size.rows(folder, options.tweets)
 
 
+def scale(options: argparse.Namespace, folder: Path) -> Iterator[Row]:
+    """How a store grows, simulated."""
+    from benchmarks import scale
+
+    yield from scale.rows(folder)
+
+
 PARTS: dict[str, Callable[[argparse.Namespace, Path], Iterator[Row]]] = {
     "start": start,
     "ingest": ingest,
@@ -80,6 +87,7 @@ PARTS: dict[str, Callable[[argparse.Namespace, Path], Iterator[Row]]] = {
     "train": train,
     "vision": vision,
     "size": size,
+    "scale": scale,
 }
 
 

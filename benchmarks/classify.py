@@ -9,9 +9,10 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -111,16 +112,23 @@ def authors_loop(
     model = load(checkpoint).eval()
     builder = input_builder(checkpoint, model.config)
 
-    def padded(rows: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(np.pad(rows, ((0, 0), (0, TOKENS - rows.shape[1]))))
-
     def run() -> float:
         torch.set_num_threads(threads)
         start = time.perf_counter()
         with torch.no_grad():
             for place in range(0, len(examples), BATCH):
                 batch = builder.collate(builder.encode(examples[place : place + BATCH]))
-                model(**{name: padded(array) for name, array in batch.items()})
+                model(**padded(batch))
         return len(examples) / (time.perf_counter() - start)
 
     return run
+
+
+def padded(batch: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Arrays (B, T) as tensors (B, 128)."""
+    import torch
+
+    return {
+        name: torch.from_numpy(np.pad(rows, ((0, 0), (0, TOKENS - rows.shape[1]))))
+        for name, rows in batch.items()
+    }

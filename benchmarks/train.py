@@ -11,11 +11,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch.nn import functional
 
-from benchmarks.classify import BATCH, DATASET, TOKENS, untrained
+from benchmarks.classify import BATCH, DATASET, padded, untrained
 from benchmarks.measuring import Row, compare
 from fitecli.evaluation import open_predictor
 from fitecli.fusion import presets
@@ -79,16 +78,12 @@ def authors_loop(checkpoint: Path, examples: Sequence[Example], threads: int) ->
     builder = input_builder(checkpoint, model.config)
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-5)
 
-    def padded(values: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(np.pad(values, ((0, 0), (0, TOKENS - values.shape[1]))))
-
     start = time.perf_counter()
     for place in range(0, len(examples), BATCH):
         part = examples[place : place + BATCH]
         labels = torch.tensor([LABELS.index(example.label or "") for example in part])
         arrays = builder.collate(builder.encode(part))
-        logits = model(**{name: padded(array) for name, array in arrays.items()}).logits
-        functional.cross_entropy(logits, labels).backward()
+        functional.cross_entropy(model(**padded(arrays)).logits, labels).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         optimiser.zero_grad()

@@ -203,12 +203,14 @@ def _session(path: Path, precision: str, threads: int, device: str) -> Any:
     ):
         providers.insert(0, "CUDAExecutionProvider")
     graph: str | bytes = str(path)
-    if precision == "int8" and not multiplies_int8():  # then floats are half as fast again
-        graph = path.read_bytes().replace(AS_INT8, AS_FLOATS)
     try:
+        if precision == "int8" and not multiplies_int8():  # then floats are half as fast again
+            graph = path.read_bytes().replace(AS_INT8, AS_FLOATS)
         session = onnxruntime.InferenceSession(graph, options, providers=providers)
     except (Fail, InvalidGraph, InvalidProtobuf) as exc:
         raise NotAModel(f"{path} cannot be loaded by ONNX Runtime: {exc}") from exc
+    except OSError as exc:
+        raise NotAModel(f"{path} cannot be read: {exc.strerror or exc}.") from exc
     if device == "cuda" and "CUDAExecutionProvider" not in session.get_providers():
         raise UsageProblem(
             "There is no CUDA device that ONNX Runtime can use; `fite doctor` tells more."

@@ -54,7 +54,11 @@ class Server:
 
     def store(self) -> str:
         """The URL of a new, empty store."""
-        return self._new(make_url(self._store).database or "")
+        return self.copy(self._store)
+
+    def copy(self, url: str) -> str:
+        """The URL of a copy of a database that nobody has open."""
+        return self._new(make_url(url).database or "")
 
     def _new(self, template: str) -> str:
         name = f"fite_{next(self._numbers)}"

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import classify, ingest, size
+from benchmarks import classify, ingest, scale, size
 from benchmarks.__main__ import PARTS, main
 from fitecli.records import Example
+from fitecli.store import open_store
 from tests.conftest import make_encoder
 
 
@@ -70,3 +71,17 @@ def test_big_stores_are_made_and_asked(tmp_path: Path, monkeypatch: pytest.Monke
     with sqlite3.connect(tmp_path / "60.db") as connection:
         (done,) = connection.execute("SELECT count(*) FROM description").fetchone()
         assert (done, connection.execute("SELECT count(*) FROM image").fetchone()) == (60, (30,))
+
+
+def test_the_simulation_looks_at_each_picture_once(tmp_path: Path) -> None:
+    few, many, *rates = list(scale.rows(tmp_path, sizes=(20, 200)))[:6]
+    for row, tweets in ((few, 20), (many, 200)):
+        with open_store(tmp_path / f"{scale.EXPONENTS[0]}-{tweets}.db", create=False) as store:
+            held = store.info().rows
+        assert held["tweet"] == row.other == tweets
+        assert held["image"] == row.fite < tweets
+        assert held["description"] == tweets
+        assert held["prediction"] == held["aspect"] > tweets
+    assert many.ratio < few.ratio
+    assert [row.unit for row in rates] == ["bytes/tweet", "tweets/s", "pictures/s", "tweets/s"]
+    assert all(row.fite > 0 for row in rates)

@@ -21,6 +21,7 @@ from fitecli.records import Worker
 from fitecli.settings import Settings
 from fitecli.store import DescriptionText, Scope, Store, open_store, run_query
 from tests.conftest import DEMO
+from tests.postgres import Server
 
 TWEETS = [
     {"id": "1", "text": "Grace Hopper met Eileen Collins", "author": "Ann",
@@ -31,15 +32,13 @@ TWEETS = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory, small_clip: Path) -> Path:
+def fill(place: str | Path, folder: Path, clip: Path) -> None:
     """A store of three tweets with all that can be computed of them."""
-    folder = tmp_path_factory.mktemp("filled")
     path = folder / "tweets.jsonl"
     path.write_text("\n".join(map(json.dumps, TWEETS)), "utf-8")
-    with open_store(folder / "fite.db") as made:
+    with open_store(place) as made:
         ingest(made, path, dataset="d", images=DEMO / "pictures")
-        settings = Settings(models=small_clip, offline=True)
+        settings = Settings(models=clip, offline=True)
         options = ExtractOptions(captioner="none", aligner="clip")
         extractor = Extractor(made, options, settings, lambda message: None)
         extractor.run(Scope())
@@ -47,16 +46,41 @@ def filled(tmp_path_factory: pytest.TempPathFactory, small_clip: Path) -> Path:
         job = ClassifyJob(made, ClassifyOptions(), settings, lambda message: None)
         assert len(list(job.dataset("d", None))) == 3
         assert made.erase()  # its log is in the file
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory, small_clip: Path) -> Path:
+    folder = tmp_path_factory.mktemp("filled")
+    fill(folder / "fite.db", folder, small_clip)
     return folder
 
 
+@pytest.fixture(scope="module")
+def filled_server(
+    tmp_path_factory: pytest.TempPathFactory, small_clip: Path, postgres: Server
+) -> str:
+    place = postgres.store()
+    fill(place, tmp_path_factory.mktemp("filled"), small_clip)
+    return place
+
+
 @pytest.fixture
-def store(filled: Path, tmp_path: Path) -> Iterator[Store]:
-    """A copy of it, beside the source of its tweets."""
-    for name in ("fite.db", "tweets.jsonl"):
-        shutil.copy(filled / name, tmp_path)
+def file(filled: Path, tmp_path: Path) -> Iterator[Store]:
+    """A copy of the filled store, in a file."""
+    shutil.copy(filled / "fite.db", tmp_path)
     with open_store(tmp_path / "fite.db") as made:
         yield made
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    """A copy of the filled store, in a file and on a server."""
+    if request.param == "sqlite":
+        yield request.getfixturevalue("file")
+    else:
+        server: Server = request.getfixturevalue("postgres")
+        with open_store(server.copy(request.getfixturevalue("filled_server"))) as made:
+            yield made
 
 
 def ask(store: Store, sql: str) -> list[tuple[object, ...]]:
@@ -64,7 +88,10 @@ def ask(store: Store, sql: str) -> list[tuple[object, ...]]:
 
 
 def content(store: Store) -> bytes:
-    """The bytes of the store, with what its write-ahead log holds."""
+    """The bytes of the file, with what its write-ahead log holds; on a server every row."""
+    if "://" in store.place:
+        rows = (row for table in counts(store) for row in ask(store, f'select * from "{table}"'))
+        return "\n".join(map(str, rows)).encode()
     files = sorted(Path(store.place).parent.glob(Path(store.place).name + "*"))
     return b"".join(file.read_bytes() for file in files)
 
@@ -128,11 +155,17 @@ def test_a_dry_run_removes_nothing_and_says_the_same(store: Store) -> None:
     assert forget(store, tweet="1").removed == planned.removed
 
 
-def test_the_dataset_narrows_and_backups_are_named(store: Store, tmp_path: Path) -> None:
-    ingest(store, tmp_path / "tweets.jsonl", dataset="other", images=DEMO / "pictures")
-    backup = Path(f"{store.place}.backup-0001-x")
+def test_backups_are_named(file: Store) -> None:
+    backup = Path(f"{file.place}.backup-0001-x")
     backup.write_bytes(b"old")
-    assert forget(store, tweet="3", dataset="other").backups == (str(backup),)
+    assert forget(file, tweet="3").backups == (str(backup),)
+
+
+def test_the_dataset_narrows(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "tweets.jsonl"
+    path.write_text("\n".join(map(json.dumps, TWEETS)), "utf-8")
+    ingest(store, path, dataset="other", images=DEMO / "pictures")
+    assert forget(store, tweet="3", dataset="other").removed["tweet"] == 1
     assert ask(store, "select dataset from tweet where source_id = '3'") == [("d",)]
     with pytest.raises(NoExamples, match="nowhere"):
         forget(store, author="cid", dataset="nowhere")
@@ -208,9 +241,9 @@ def test_names_go_however_clip_reads_them(tmp_path: Path, small_clip: Path) -> N
             assert name not in content(store)
 
 
-def test_old_copies_of_the_bytes_go_too(store: Store) -> None:
+def test_old_copies_of_the_bytes_go_too(file: Store) -> None:
     """A store of a version that did not overwrite what it deleted."""
-    with sqlite3.connect(store.place) as connection:
+    with sqlite3.connect(file.place) as connection:
         connection.execute("PRAGMA secure_delete = OFF")
         connection.execute("UPDATE tweet SET text = replace(text, 'Zebulon', 'Z')")
         connection.execute("UPDATE aspect SET text = 'Z' WHERE text = 'Zebulon'")
@@ -218,20 +251,20 @@ def test_old_copies_of_the_bytes_go_too(store: Store) -> None:
         connection.execute("INSERT INTO reject SELECT 9, 'd', 'x', 1, hex(zeroblob(9999)), ''")
         connection.execute("DELETE FROM reject")
     connection.close()
-    forget(store, tweet="3")
-    assert b"Zebulon" not in content(store)
-    assert b"00000000000000000000" * 9 not in content(store)
+    forget(file, tweet="3")
+    assert b"Zebulon" not in content(file)
+    assert b"00000000000000000000" * 9 not in content(file)
 
 
-def test_bytes_that_a_reader_keeps_are_told(store: Store) -> None:
-    reader = sqlite3.connect(store.place, isolation_level=None)
+def test_bytes_that_a_reader_keeps_are_told(file: Store) -> None:
+    reader = sqlite3.connect(file.place, isolation_level=None)
     reader.execute("BEGIN")
     reader.execute("SELECT count(*) FROM tweet").fetchone()
-    report = forget(store, tweet="2")
+    report = forget(file, tweet="2")
     reader.close()
     assert not report.erased
-    assert store.erase()
-    assert b"Wilhelmina" not in content(store)
+    assert file.erase()
+    assert b"Wilhelmina" not in content(file)
 
 
 def test_pictures_that_are_being_looked_at_are_not_forgotten(store: Store) -> None:
