@@ -59,7 +59,7 @@ def test_an_unknown_part_is_told(
     with pytest.raises(SystemExit):
         main()
     assert "there is no part speed" in capsys.readouterr().err
-    assert set(PARTS) == {"start", "ingest", "classify", "vision", "size"}
+    assert set(PARTS) == {"start", "ingest", "classify", "train", "vision", "size", "scale"}
 
 
 def test_big_stores_are_made_and_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
