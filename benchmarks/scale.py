@@ -94,10 +94,13 @@ def grow(store: Store, tweets: int, exponent: float) -> Grown:
     parts = (analyser.worker.fingerprint, None, aligner.worker.fingerprint)
     number = store.register_feature_set(FeatureSet("simulated", *parts))
     features = next(row for row in store.feature_sets() if row.id == number)
+    store.refresh_statistics()
     run_stage(ImaginedFaces(store, faces, EVERYTHING, analyser))
     looked = time.perf_counter()
     workers = {"worker_id": alignment, "face_worker_id": faces}
+    store.refresh_statistics()
     run_stage(ProminenceStage(store, EVERYTHING, **workers, model=aligner))
+    store.refresh_statistics()
     run_stage(DescriptionsStage(store, EVERYTHING, features=features))
     described = time.perf_counter()
     predict(store, features)

@@ -172,12 +172,14 @@ class Extractor:
         engine = engine or LocalEngine(self.options.threads)
         settled = only is None and not self.options.retry_failed
         settled = settled and self.store.all_described(self.features.id, scope)
-        reports = [
-            StageReport(stage.name, 0, 0)
-            if settled and stage.name != "captions"
-            else engine.run(stage, progress)
-            for stage in self.stages(scope, only)
-        ]
+        reports = []
+        for stage in self.stages(scope, only):
+            if settled and stage.name != "captions":
+                reports.append(StageReport(stage.name, 0, 0))
+                continue
+            if scope.tweet_ids is None:  # the stage before may have filled tables
+                self.store.refresh_statistics()
+            reports.append(engine.run(stage, progress))
         if only is None and complete:
             self.store.complete_feature_set(self.features.id)
         return reports

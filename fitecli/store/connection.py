@@ -51,6 +51,12 @@ class StoreConnection:
             with connection.execution_options(reading=True).begin():
                 yield connection
 
+    def refresh_statistics(self) -> None:
+        """Let a server know how large its tables are now, or it plans for empty ones; a file needs none."""
+        if self.engine.dialect.name == "postgresql":
+            with self._writing() as connection:
+                connection.exec_driver_sql("ANALYZE")
+
     def _insert_new(
         self, connection: Connection, table: str, rows: Sequence[dict[str, Any]]
     ) -> None:
@@ -113,13 +119,16 @@ def in_scope(query: Select[Any], scope: Scope) -> Select[Any]:
     return query
 
 
-def has_face(worker_id: int | None) -> Any:
-    """Whether a worker found a face in a picture of the query's tweet, as a condition."""
+def has_face(worker_id: int | None, *also: Any) -> Any:
+    """Whether a worker found a face in a picture of the query's tweet, as a condition.
+
+    also: more conditions, within the same subquery: PostgreSQL reads whole tables for an `OR` of two.
+    """
     tweet, link, face = tables["tweet"], tables["tweet_image"], tables["face"]
     return exists(
         select(face.c.id)
         .join(link, link.c.image_id == face.c.image_id)
-        .where(link.c.tweet_id == tweet.c.id, face.c.worker_id == worker_id)
+        .where(link.c.tweet_id == tweet.c.id, face.c.worker_id == worker_id, *also)
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, exists, func, or_, select
+from sqlalchemy import Connection, Select, and_, exists, func, select
 
 from fitecli.records import Alignment, Aspect, Face
 from fitecli.store.connection import analysed, has_face, in_scope, tables
@@ -201,8 +201,9 @@ def _to_describe(scope: Scope, features: FeatureSetRow) -> Select[Any]:
         ~_described(features.id), ~_unseen_picture(features.face_worker_id)
     )
     if features.alignment_worker_id is not None:
-        aligned = analysed("tweet", tweet.c.id, features.alignment_worker_id)
-        query = query.where(or_(aligned, ~has_face(features.face_worker_id)))
+        of_face = tables["tweet_image"].c.tweet_id
+        aligned = analysed("tweet", of_face, features.alignment_worker_id)
+        query = query.where(~has_face(features.face_worker_id, ~aligned))
     return in_scope(query, scope)
 
 
