@@ -132,6 +132,15 @@ def has_face(worker_id: int | None, *also: Any) -> Any:
     )
 
 
+def made_by(table: Table, worker_id: int | None) -> Any:
+    """Whether a worker made the row, as a condition that calls for no index.
+
+    A worker makes most rows of a table, yet SQLite, which has not counted them, would look for the
+    rows of a batch among all of the worker's.
+    """
+    return table.c.worker_id + 0 == worker_id
+
+
 def analysed(kind: str, subject: Any, worker_id: Any, *, status: str | None = None) -> Any:
     """Whether a worker has looked at a subject, as a condition."""
     analysis = tables["analysis"]

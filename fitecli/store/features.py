@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, delete, exists, func, or_, select, update
 
 from fitecli.records import Face
-from fitecli.store.connection import StoreConnection, analysed, in_scope, now, tables
+from fitecli.store.connection import StoreConnection, analysed, in_scope, made_by, now, tables
 from fitecli.store.rows import (
     DescriptionText,
     FacesFound,
@@ -186,7 +186,7 @@ class Features(StoreConnection):
         with self._writing() as connection:
             connection.execute(
                 delete(alignment).where(
-                    alignment.c.worker_id == worker_id, alignment.c.aspect_id.in_(of_tweets)
+                    made_by(alignment, worker_id), alignment.c.aspect_id.in_(of_tweets)
                 )
             )
             rows = [
@@ -254,13 +254,14 @@ def _pending_images(worker_id: int, scope: Scope, retry_failed: bool) -> Select[
     pending = ~looked_at
     if retry_failed:
         pending = or_(pending, analysed("image", image.c.id, worker_id, status="failed"))
-    named = (
-        select(link.c.image_id)
-        .join(tweet, tweet.c.id == link.c.tweet_id)
-        .where(link.c.image_id == image.c.id)
-    )
+    named = in_scope(select(link.c.image_id).join(tweet, tweet.c.id == link.c.tweet_id), scope)
+    wanted: Any
+    if scope.tweet_ids is None:
+        wanted = exists(named.where(link.c.image_id == image.c.id))
+    else:  # few: their pictures are looked up, not all pictures for theirs
+        wanted = image.c.id.in_(named)
     path = select(func.max(link.c.path)).where(link.c.image_id == image.c.id).scalar_subquery()
-    return select(image.c.id, image.c.name, path).where(pending, exists(in_scope(named, scope)))
+    return select(image.c.id, image.c.name, path).where(pending, wanted)
 
 
 def _face_values(face: Face) -> dict[str, Any]:

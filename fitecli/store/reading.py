@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, exists, func, select
 
 from fitecli.records import Alignment, Aspect, Face
-from fitecli.store.connection import analysed, has_face, in_scope, tables
+from fitecli.store.connection import analysed, has_face, in_scope, made_by, tables
 from fitecli.store.listing import CHUNK, Listing, first_of_its_kind
 from fitecli.store.rows import (
     DescriptionText,
@@ -97,7 +97,7 @@ class Reading(Listing):
         query = (
             select(*columns)
             .join(alignment, alignment.c.aspect_id == aspect.c.id)
-            .where(aspect.c.tweet_id.in_(tweet_ids), alignment.c.worker_id == worker_id)
+            .where(aspect.c.tweet_id.in_(tweet_ids), made_by(alignment, worker_id))
             .order_by(alignment.c.id)
         )
         found: dict[int, list[tuple[int, int | None, float]]] = {}
@@ -245,7 +245,7 @@ def _faces(
     query = (
         select(link.c.tweet_id, face)
         .join(link, link.c.image_id == face.c.image_id)
-        .where(link.c.tweet_id.in_(tweet_ids), face.c.worker_id == worker_id, first_of_its_kind())
+        .where(link.c.tweet_id.in_(tweet_ids), made_by(face, worker_id), first_of_its_kind())
         .order_by(link.c.tweet_id, link.c.position, face.c.position)
     )
     found: dict[int, list[FoundFace]] = {}
@@ -269,9 +269,7 @@ def _captions(
     query = (
         select(link.c.tweet_id, caption.c.text)
         .join(caption, caption.c.image_id == link.c.image_id)
-        .where(
-            link.c.tweet_id.in_(tweet_ids), caption.c.worker_id == worker_id, first_of_its_kind()
-        )
+        .where(link.c.tweet_id.in_(tweet_ids), made_by(caption, worker_id), first_of_its_kind())
         .order_by(link.c.tweet_id, link.c.position)
     )
     found: dict[int, list[str]] = {}
