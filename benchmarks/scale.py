@@ -38,7 +38,7 @@ from fitecli.records import (
 )
 from fitecli.store import FacesFound, FeatureSetRow, PendingImage, Scope, Store, open_store
 
-SIZES = (1_000, 10_000)
+SIZES = (1_000, 10_000, 100_000)
 EXPONENTS = (1.1, 1.5)  # of Zipf's law; the larger, the more a few pictures are everywhere
 BATCH = 1_000
 EVERYTHING = Scope()

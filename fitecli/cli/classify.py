@@ -177,7 +177,7 @@ def _on_cluster(
     from fitecli.pipeline.shards import classify_shards, find_shards, settle_recipe
 
     shards, skipped = find_shards(plan)
-    there = f"{counted(skipped, 'file')} of lines in {plan.output} already."
+    there = f"there already: {skipped}."
     if dry_run:
         tell(f"Would classify {counted(len(shards), 'file')}; {there}")
         return
@@ -187,7 +187,9 @@ def _on_cluster(
         return
     with connect() as cluster, Bars() as bars:
         report = classify_shards(plan, shards, recipe, cluster, progress=bars)
-    tell(f"{counted(report.lines, 'line')} of {counted(report.done, 'file')}; {there}")
+    tell(
+        f"{counted(report.lines, 'line')} of {counted(report.done, 'file')} in {plan.output}; {there}"
+    )
     for source, reason in report.errors.items():
         tell(f"{source}: {reason}")
     lost = f"{counted(len(report.errors), 'file')} could not be classified (see above)."
