@@ -121,7 +121,10 @@ def classify(
             raise UsageProblem("--engine ray takes files or folders of tweets and --output FOLDER.")
         from fitecli.pipeline.shards import ShardsPlan
 
-        plan = ShardsPlan(tuple(inputs), output, options, ctx.obj, dataset, format, images)
+        if Path(model).is_dir():  # a worker's own folder is another one
+            options = replace(options, model=str(Path(model).resolve()))
+        pictures = images and images.resolve()
+        plan = ShardsPlan(tuple(inputs), output, options, ctx.obj, dataset, format, pictures)
         _on_cluster(plan, dry_run, lambda: ray_cluster(workers, threads, gpus_per_worker))
         return
     if workers or gpus_per_worker:

@@ -7,6 +7,8 @@ on with the shards that are not there. Folders are local or of any address that 
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".txt", ".apc", ".parquet")
 RECIPE = "_fite.json"  # says what made the lines of a folder
+OWN = "fite-worker-"  # a worker's folder for temporary files, before its process's number
 STORE_BYTES = 2**30  # of a worker's own store, before it begins another
 Tell = Callable[[str], None]
 
@@ -245,7 +248,7 @@ class ShardClassifier:
         self._own: Path | None = None
         with ExitStack() as opened:
             if not _is_server(place):
-                folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="fite-"))
+                folder = opened.enter_context(_own_folder())
                 self._own = Path(folder, "fite.db")
                 place = str(self._own)
             store = opened.enter_context(open_store(place, create=True))
@@ -294,6 +297,15 @@ class ShardClassifier:
     def close(self) -> None:
         """Throw the worker's own store away."""
         self._kept.close()
+
+
+def _own_folder() -> tempfile.TemporaryDirectory[str]:
+    """A folder that bears this process's number; those of processes that were killed are removed."""
+    running = Path("/proc")  # as Linux has it
+    for left in Path(tempfile.gettempdir()).glob(f"{OWN}[0-9]*"):
+        if (running / "self").exists() and not (running / left.name.split("-")[2]).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    return tempfile.TemporaryDirectory(prefix=f"{OWN}{os.getpid()}-")
 
 
 @contextmanager

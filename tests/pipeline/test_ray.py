@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,8 +20,10 @@ from fitecli.pipeline.extract import Extractor
 from fitecli.pipeline.ingest import ingest
 from fitecli.pipeline.ray import Cluster, OpenBatchWork, RayEngine, connected
 from fitecli.pipeline.shards import (
+    OWN,
     RECIPE,
     OpenClassifier,
+    ShardClassifier,
     ShardsPlan,
     classify_shards,
     find_shards,
@@ -268,6 +271,21 @@ def test_finished_shards_are_left_alone(plan: ShardsPlan, tmp_path: Path) -> Non
         settle_recipe(other, QUIET)
     with pytest.raises(EngineFailed, match="min_score differ"):
         OpenClassifier(other, recipe)()
+
+
+def test_what_killed_workers_left_is_removed(
+    plan: ShardsPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    dead, mine = (tmp_path / f"{OWN}{number}-x" for number in (2**22 + 1, os.getpid()))
+    for folder in (dead, mine):
+        folder.mkdir()
+    made = ShardClassifier(plan)
+    assert mine.exists()
+    assert not dead.exists()
+    assert len(list(tmp_path.glob(f"{OWN}*"))) == 2
+    made.close()
+    assert list(tmp_path.glob(f"{OWN}*")) == [mine]
 
 
 def test_inputs_that_cannot_be_shards_are_told(plan: ShardsPlan, tmp_path: Path) -> None:
