@@ -13,7 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -65,8 +65,10 @@ class Cluster:
         )
         handles = [kind.remote(make) for _ in range(self.workers)]
         try:
-            yield Actors(self.ray, handles, at_once)
-            self.ray.get([handle.close.remote() for handle in handles])
+            actors = Actors(self.ray, handles, at_once)
+            yield actors
+            with suppress(self.ray.exceptions.RayActorError):
+                self.ray.get([handle.close.remote() for handle in actors.ready])
         finally:
             for handle in handles:
                 self.ray.kill(handle)
@@ -108,9 +110,9 @@ def _room(resources: dict[str, float], threads: int, gpus: float) -> int:
 
 
 def _workers(wanted: int, room: int, tell: Tell) -> int:
-    if wanted > room:
+    if wanted > room > 0:
         tell(f"Ray has room for {room} of {wanted} workers; the others wait for more machines.")
-    elif not room:
+    if not room:
         raise UsageProblem(
             "Ray has no room for a single worker; `ray status` tells what it has. Ask for less by "
             "--threads or --gpus-per-worker."
@@ -127,6 +129,12 @@ class _Actor:
             self._made = make()
         except FiteError as error:  # raised here, it would only be told as the actor's death
             self._made = _Unmade(error)
+        except Exception as error:  # noqa: BLE001 - whatever a machine lacks, the work is not at fault
+            self._made = _Unmade(EngineFailed(f"A worker could not start: {error!r}"))
+
+    def ready(self) -> _Unmade | None:
+        """Why it cannot work, if so."""
+        return self._made if isinstance(self._made, _Unmade) else None
 
     def run(self, item: Any) -> Any:
         """What came of one task."""
@@ -146,11 +154,26 @@ class _Unmade:
 
 
 class Actors:
-    """Hands out tasks, one more to each actor than it works on."""
+    """Hands out tasks, one more to each actor than it works on. ready: the actors that have started."""
 
     def __init__(self, ray: Any, handles: Sequence[Any], at_once: int) -> None:
         self._ray = ray
-        self._idle = [handle for _ in range(at_once + 1) for handle in handles]
+        self._starting = {handle.ready.remote(): handle for handle in handles}
+        self._at_once = at_once
+        self._idle: list[Any] = []
+        self.ready: list[Any] = []
+
+    def _started(self, done: Any) -> None:
+        """An actor has started; raises why it cannot work."""
+        handle = self._starting.pop(done)
+        try:
+            unmade = self._ray.get(done)
+        except self._ray.exceptions.RayActorError as exc:
+            raise EngineFailed(f"A worker could not start: {exc}") from exc
+        if unmade is not None:
+            raise unmade.error
+        self.ready.append(handle)
+        self._idle += [handle] * (self._at_once + 1)
 
     def map(self, take: Callable[[], Any | None]) -> Iterator[tuple[Any, Any]]:
         """Each item with its result, as they are done.
@@ -164,9 +187,12 @@ class Actors:
             while self._idle and (item := take()) is not None:
                 handle = self._idle.pop(0)
                 running[handle.run.remote(item)] = handle, item
-            if not running:
+            if self._idle and not running:
                 return
-            (done,), _ = self._ray.wait(list(running), num_returns=1)
+            (done,), _ = self._ray.wait([*running, *self._starting], num_returns=1)
+            if done in self._starting:
+                self._started(done)
+                continue
             handle, item = running.pop(done)
             self._idle.append(handle)
             yield item, self._result(done)

@@ -107,7 +107,15 @@ def find_shards(plan: ShardsPlan) -> tuple[list[Shard], int]:
                     f"{shards[place].source} and {source} would both be written to {place}."
                 )
             shards[place] = Shard(source, _address(files, place))
+            if source == shards[place].output:
+                raise UsageProblem(
+                    f"{source} would be overwritten by its lines; name another --output."
+                )
             skipped += place in there
+    if skipped and f"{base}/{RECIPE}" not in there:
+        raise UsageProblem(
+            f"{plan.output} holds files of these names that fite did not write; name another --output."
+        )
     return [shard for place, shard in shards.items() if place not in there], skipped
 
 
