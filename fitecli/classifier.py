@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -82,19 +83,24 @@ class Classifier:
     def __init__(
         self, folder: Path, *, threads: int = 0, device: str = "cpu", verify: bool = True
     ) -> None:
-        """Load an exported folder.
+        """Read and check an exported folder; the network is loaded when it is first run.
 
         threads: of one run, 0 for all cores. device: "cpu", "cuda" or "auto". Raises NotAModel
-        where a file is missing, was changed since the export, or cannot be loaded.
+        where a file is missing or was changed since the export, UsageProblem where a GPU was named
+        and there is none; the first run raises NotAModel where the network cannot be loaded.
         """
         self.folder = folder
         self.config = ExportedConfig.read(folder)
         if verify and sha256_of(folder / MODEL) != self.config.sha256:
             raise NotAModel(f"{folder / MODEL} was changed after its export; export it again.")
         self.builder = InputBuilder(load_tokeniser(folder), self.config.input, self.config.segments)
-        self._session = _session(folder / MODEL, self.config.precision, threads, device)
-        self._inputs = {item.name for item in self._session.get_inputs()}
-        self._outputs = [item.name for item in self._session.get_outputs()]
+        self._threads, self._device = threads, device
+        if device == "cuda":  # one that was named is asked for at once
+            _ = self._session
+
+    @cached_property
+    def _session(self) -> Any:
+        return _session(self.folder / MODEL, self.config.precision, self._threads, self._device)
 
     @property
     def name(self) -> str:
@@ -160,8 +166,9 @@ class Classifier:
 
     def run(self, batch: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray | None]:
         """Run one padded batch: probabilities (B, 3) and gates (B,), float32; None without a gate."""
-        feed = {name: array for name, array in batch.items() if name in self._inputs}
-        probabilities, *gates = self._session.run(self._outputs, feed)
+        read = {item.name for item in self._session.get_inputs()}
+        feed = {name: array for name, array in batch.items() if name in read}
+        probabilities, *gates = self._session.run(None, feed)
         gate = np.asarray(gates[0], np.float32) if gates else None
         return np.asarray(probabilities, np.float32), gate
 

@@ -25,6 +25,10 @@ class UnreadableSource(FiteError):
     """A file of tweets cannot be read at all (missing, binary, or of no known format)."""
 
 
+class Unwritable(FiteError):
+    """A file or folder for the answer cannot be written; what it replaces is as it was."""
+
+
 class UnreadableImage(FiteError):
     """A picture cannot be used; the message names the file and the reason."""
 

@@ -340,7 +340,7 @@ def test_a_changed_model_is_refused(exported: Path, tmp_path: Path) -> None:
         Classifier(tmp_path)
     (tmp_path / "model.onnx").write_bytes(b"no protobuf")
     with pytest.raises(NotAModel, match="ONNX Runtime"):
-        Classifier(tmp_path, verify=False)
+        Classifier(tmp_path, verify=False).predict(EXAMPLES)
     (tmp_path / "model.onnx").unlink()
     with pytest.raises(NotAModel, match="cannot be read"):
         Classifier(tmp_path)

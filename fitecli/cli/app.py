@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
+from threading import Timer
 from typing import Annotated, Any
 
 import typer
@@ -19,6 +21,7 @@ from fitecli.errors import FiteError
 from fitecli.settings import Settings
 
 INTERRUPTED = 130
+AGAIN = 0.05  # seconds until an interruption that was lost comes again
 BROKEN_PIPE = 141  # as the shell reports it of other tools
 COMMANDS = (
     "ingest", "datasets", "stats", "extract", "train", "evaluate", "experiment", "export",
@@ -98,8 +101,17 @@ for _name in COMMANDS:
     import_module(f"fitecli.cli.{_name}").add_to(app)
 
 
+def _unraisable(lost: Any) -> None:
+    """An interruption that came within a destructor, where nothing can be raised, comes again."""
+    if isinstance(lost.exc_value, KeyboardInterrupt):
+        Timer(AGAIN, os.kill, (os.getpid(), signal.SIGINT)).start()
+    else:
+        sys.__unraisablehook__(lost)
+
+
 def run() -> None:
     """Run the command that was typed."""
+    sys.unraisablehook = _unraisable
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

@@ -23,6 +23,7 @@ from fitecli.cli.options import (
     Split,
     Threads,
     Workers,
+    check_file,
     cores,
     names_of,
     ray_cluster,
@@ -129,6 +130,10 @@ def classify(
         return
     if workers or gpus_per_worker:
         raise UsageProblem(RAY_ONLY)
+    for file in inputs or []:  # before any is computed
+        check_file(file)
+    if (inputs or []).count("-") > 1:
+        raise UsageProblem("stdin (-) can be read once only.")
     if dry_run:
         _tell_work(ctx.obj, options, inputs or [], dataset, split, format)
     else:
@@ -177,7 +182,8 @@ def _on_cluster(
 ) -> None:
     """Classify every file by itself on Ray's workers."""
     from fitecli.errors import Incomplete
-    from fitecli.pipeline.shards import classify_shards, find_shards, settle_recipe
+    from fitecli.pipeline.shard_classifier import classify_shards, settle_recipe
+    from fitecli.pipeline.shards import find_shards
 
     shards, skipped = find_shards(plan)
     there = f"there already: {skipped}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -88,7 +89,7 @@ def extract(
         template=template,
         theta=theta,
         name=name,
-        threads=cores(threads) if engine == "local" else threads or 1,
+        threads=cores(threads),
         device=device,
         retry_failed=retry_failed,
     )
@@ -106,7 +107,7 @@ def extract(
             from fitecli.pipeline.ray import RayEngine
 
             with ray_cluster(workers, threads, gpus_per_worker) as cluster:
-                ray = RayEngine(cluster, options, ctx.obj)
+                ray = RayEngine(cluster, replace(options, threads=threads or 1), ctx.obj)
                 reports = extractor.run(scope, only=only, progress=bars, engine=ray)
     if as_json:
         stages = [vars(report) for report in reports]

@@ -70,6 +70,16 @@ def tweet_source(file: str) -> Path | BinaryIO:
     return sys.stdin.buffer if file == "-" else Path(file)
 
 
+def check_file(file: str) -> None:
+    """Raises UnreadableSource where a file of tweets is none."""
+    from fitecli.errors import UnreadableSource
+
+    if file != "-" and not Path(file).exists():
+        raise UnreadableSource(f"{file} cannot be read: No such file or directory.")
+    if Path(file).is_dir():
+        raise UnreadableSource(f"{file} is a folder; --engine ray classifies all files of one.")
+
+
 def cores(threads: int) -> int:
     """The number of threads to use."""
     import os

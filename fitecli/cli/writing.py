@@ -63,11 +63,11 @@ def _write_to(stream: BinaryIO, lines: Iterator[dict[str, object]], name: str) -
 
 @contextmanager
 def _writing(name: Path | str) -> Iterator[None]:
-    from fitecli.errors import UnreadableSource
+    from fitecli.errors import Unwritable
 
     try:
         yield
     except BrokenPipeError:
         raise
     except OSError as exc:
-        raise UnreadableSource(f"{name} cannot be written: {exc.strerror or exc}.") from exc
+        raise Unwritable(f"{name} cannot be written: {exc.strerror or exc}.") from exc

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from functools import partial
+from math import ceil
 from typing import Any, Protocol
 
 from fitecli.errors import EngineFailed, FiteError, MissingPackage, UsageProblem
@@ -50,11 +51,13 @@ class Cluster:
     gpus: float
 
     @contextmanager
-    def actors(self, make: Callable[[], Task], *, at_once: int = 1) -> Iterator[Actors]:
+    def actors(
+        self, make: Callable[[], Task], *, at_once: int = 1, most: int | None = None
+    ) -> Iterator[Actors]:
         """Actors that each make, once, what they then do with every task.
 
-        at_once: tasks that an actor works on at the same time, in threads. Raises the FiteError
-        that make raised.
+        at_once: tasks that an actor works on at the same time, in threads. most: how many actors
+        there is work for, if that is known. Raises the FiteError that make raised.
         """
         kind = self.ray.remote(_Actor).options(
             num_cpus=self.threads,
@@ -63,7 +66,8 @@ class Cluster:
             max_task_retries=TRIES - 1,
             max_concurrency=at_once,
         )
-        handles = [kind.remote(make) for _ in range(self.workers)]
+        count = self.workers if most is None else max(1, min(self.workers, most))
+        handles = [kind.remote(make) for _ in range(count)]
         try:
             actors = Actors(self.ray, handles, at_once)
             yield actors
@@ -202,6 +206,8 @@ class Actors:
             result = self._ray.get(done)
         except self._ray.exceptions.RayActorError:
             return EngineFailed(f"the process that worked on it died {TRIES} times")
+        except self._ray.exceptions.RayTaskError as exc:  # the others go on
+            return EngineFailed(f"a worker failed: {exc.cause!r}")
         if isinstance(result, _Unmade):
             raise result.error
         return result
@@ -283,7 +289,7 @@ class RayEngine:
             return alone.popleft() if alone else stage.claim(BATCH) or None
 
         try:
-            with self.cluster.actors(make, at_once=2) as actors:
+            with self.cluster.actors(make, at_once=2, most=ceil(total / BATCH)) as actors:
                 for items, results in actors.map(take):
                     if isinstance(results, FiteError) and len(items) > 1:
                         alone.extend([item] for item in items)

@@ -12,13 +12,14 @@ from fitecli.sources.checks import InvalidRecord, tweet_of
 
 COLUMNS = ("id", "text", "aspects", "images", "split", "author", "created_at")
 ROWS = 1000  # that are in memory at once
+UNREADABLE = (ValueError, OverflowError)  # not UTF-8; a time beyond the year 9999
 
 
 def read(stream: BinaryIO, name: str) -> Iterator[Tweet | Reject]:
     """Read one tweet a row, numbered from 1; columns of other names are left out.
 
     stream: of one whole file, seekable. Raises MissingPackage without pyarrow, UnreadableSource
-    for a broken file or one without the column text.
+    for a broken or empty file or one without the column text.
     """
     try:
         from pyarrow import ArrowException
@@ -36,14 +37,30 @@ def read(stream: BinaryIO, name: str) -> Iterator[Tweet | Reject]:
             )
         known = [column for column in file.schema_arrow.names if column in COLUMNS]
         for batch in file.iter_batches(ROWS, columns=known):
-            for row in batch.to_pylist():
+            for row in _rows(batch):
                 number += 1
                 try:
+                    if isinstance(row, InvalidRecord):
+                        raise row
                     yield tweet_of(_plain(row), number)
                 except InvalidRecord as exc:
                     yield Reject(number, str(exc))
     except (ArrowException, OSError) as exc:
         raise UnreadableSource(f"{name} cannot be read beyond row {number}: {exc}.") from exc
+    if not number:
+        raise UnreadableSource(f"{name} is empty: it holds no tweets.")
+
+
+def _rows(batch: Any) -> Iterator[dict[str, Any] | InvalidRecord]:
+    """The rows of a batch; one that holds what Python has no value for is told why."""
+    try:
+        yield from batch.to_pylist()
+    except UNREADABLE:
+        for place in range(batch.num_rows):
+            try:
+                yield batch.slice(place, 1).to_pylist()[0]
+            except UNREADABLE as exc:
+                yield InvalidRecord(f"cannot be read: {exc}")
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:

@@ -36,12 +36,10 @@ def read(
     """Stream a file of tweets in bounded memory; a bad record becomes a Reject and stops nothing.
 
     source: a path (may end in .gz) or a binary stream; Parquet is known by its name. name: what
-    messages call it. Raises
-    UnreadableSource for a file that is missing, empty, binary or of no known format, and
-    UsageProblem for an unknown format.
+    messages call it. Raises UnreadableSource for a file that is missing, empty, binary or of no
+    known format, and UsageProblem for an unknown format.
     """
-    if format not in FORMATS:
-        raise UsageProblem(f"There is no format {format!r}; choose one of {', '.join(FORMATS)}.")
+    check_format(format)
     if isinstance(source, Path):
         with _open(source) as stream:
             yield from _read(stream, format, name or source.name)
@@ -49,9 +47,15 @@ def read(
         yield from _read(source, format, name or "stdin")
 
 
+def check_format(format: str) -> None:
+    """Raises UsageProblem for a format that there is not."""
+    if format not in FORMATS:
+        raise UsageProblem(f"There is no format {format!r}; choose one of {', '.join(FORMATS)}.")
+
+
 def _open(path: Path) -> BinaryIO:
     try:
-        if path.suffix == ".gz":
+        if path.suffix.lower() == ".gz":
             return io.BufferedReader(gzip.open(path))  # type: ignore[arg-type]
         return path.open("rb")
     except OSError as exc:
@@ -59,7 +63,7 @@ def _open(path: Path) -> BinaryIO:
 
 
 def _read(stream: BinaryIO, format: str, name: str) -> Iterator[Tweet | Reject]:
-    if format == "parquet" or (format == "auto" and name.endswith(".parquet")):
+    if format == "parquet" or (format == "auto" and name.lower().endswith(".parquet")):
         yield from parquet.read(stream, name)
         return
     lines = _lines(stream, name)

@@ -14,21 +14,19 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from fitecli.errors import EngineFailed, FiteError, MissingWeights, UsageProblem
+from fitecli.errors import EngineFailed, FiteError, MissingWeights, Unwritable, UsageProblem
 from fitecli.pipeline.classify import WITHOUT_TORCH, ClassifyJob, ClassifyOptions, encoded
 from fitecli.pipeline.extract import Extractor
 from fitecli.pipeline.ingest import ingest
 from fitecli.pipeline.ray import Cluster, OpenBatchWork, RayEngine, connected
-from fitecli.pipeline.shards import (
+from fitecli.pipeline.shard_classifier import (
     OWN,
-    RECIPE,
     OpenClassifier,
     ShardClassifier,
-    ShardsPlan,
     classify_shards,
-    find_shards,
     settle_recipe,
 )
+from fitecli.pipeline.shards import RECIPE, ShardDone, ShardsPlan, find_shards
 from fitecli.settings import Settings
 from fitecli.store import Scope, Store, open_store, run_query
 from tests.conftest import DEMO
@@ -117,6 +115,27 @@ class Broken:
 def test_a_worker_that_cannot_start_takes_no_task(cluster: Cluster) -> None:
     with cluster.actors(Broken()) as actors, pytest.raises(EngineFailed, match="no disk there"):
         list(actors.map(given(range(3))))
+
+
+class Failing(Squares):
+    def __call__(self, number: int | None = None) -> Any:  # type: ignore[override]
+        if number == 2:
+            raise OSError(28, "No space left on device")
+        return self if number is None else number**2
+
+
+def test_what_fails_in_a_worker_stops_no_other_task(cluster: Cluster, tmp_path: Path) -> None:
+    with cluster.actors(Failing(tmp_path)) as actors:
+        found = dict(actors.map(given(range(4))))
+    assert isinstance(found[2], EngineFailed)
+    assert "No space left" in str(found.pop(2))
+    assert found == {0: 0, 1: 1, 3: 9}
+
+
+def test_no_more_workers_start_than_there_are_tasks(cluster: Cluster, tmp_path: Path) -> None:
+    with cluster.actors(Mortal(tmp_path), most=1) as actors:
+        assert dict(actors.map(given(range(2)))) == {0: 0, 1: 1}
+    assert len(list(tmp_path.glob("closed-*"))) == 1
 
 
 def test_a_cluster_without_room_is_told_and_a_small_one_too(cluster: Cluster) -> None:
@@ -291,19 +310,63 @@ def test_finished_shards_are_left_alone(plan: ShardsPlan, tmp_path: Path) -> Non
         OpenClassifier(other, recipe)()
 
 
+def test_a_recipe_without_lines_or_a_damaged_one(plan: ShardsPlan) -> None:
+    settle_recipe(plan, QUIET)
+    other = replace(plan, options=replace(plan.options, min_score=0.5))
+    assert settle_recipe(other, QUIET)["min_score"] == 0.5  # nothing was made by the first
+    out = Path(plan.output)
+    (out / "a.jsonl").write_text("there\n")
+    for damaged in ("{", "7"):
+        (out / RECIPE).write_text(damaged)
+        with pytest.raises(UsageProblem, match=r"_fite\.json, .* is damaged"):
+            settle_recipe(other, QUIET)
+
+
+def test_a_folder_that_cannot_be_written_is_one_shard_s_error(plan: ShardsPlan) -> None:
+    made = ShardClassifier(plan)
+    blocked = Path(plan.output)
+    blocked.write_text("a file")
+    shards = find_shards(replace(plan, output=f"{plan.output}-2"))[0]
+    for shard in shards[:2]:
+        result = made(replace(shard, output=str(blocked / "a.jsonl")))
+        assert isinstance(result, Unwritable)
+    assert isinstance(made(shards[1]), ShardDone)
+    made.close()
+
+
 def test_what_killed_workers_left_is_removed(
     plan: ShardsPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    dead, mine = (tmp_path / f"{OWN}{number}-x" for number in (2**22 + 1, os.getpid()))
-    for folder in (dead, mine):
+    first = ShardClassifier(plan)
+    (mine,) = tmp_path.glob(f"{OWN}*")
+    head, machine, number, rest = mine.name.rsplit("-", 3)
+    assert int(number) == os.getpid()
+    dead = tmp_path / f"{head}-{machine}-{2**22 + 1}-{rest}"
+    elsewhere = tmp_path / f"{head}-0123456789ab-{2**22 + 1}-{rest}"  # its processes are not ours
+    for folder in (dead, elsewhere):
         folder.mkdir()
-    made = ShardClassifier(plan)
+    second = ShardClassifier(plan)
     assert mine.exists()
+    assert elsewhere.exists()
     assert not dead.exists()
-    assert len(list(tmp_path.glob(f"{OWN}*"))) == 2
-    made.close()
-    assert list(tmp_path.glob(f"{OWN}*")) == [mine]
+    assert len(list(tmp_path.glob(f"{OWN}*"))) == 3
+    first.close()
+    second.close()
+    assert list(tmp_path.glob(f"{OWN}*")) == [elsewhere]
+
+
+def test_what_other_tools_keep_in_a_folder_is_no_shard(plan: ShardsPlan) -> None:
+    folder = Path(plan.inputs[0])
+    for name in ("_delta_log/0.json", ".hidden/a.csv", "x.parquet.gz", "notes.md"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("no tweets")
+    (folder / "B.JSONL.GZ").write_text("{}")
+    found = {Path(shard.source).name: Path(shard.output).name for shard in find_shards(plan)[0]}
+    assert sorted(found) == ["B.JSONL.GZ", "a.jsonl", "b.jsonl", "empty.jsonl"]
+    assert found["B.JSONL.GZ"] == "B.JSONL"
+    twice = replace(plan, inputs=(str(folder / "b.jsonl"), str(folder / "b.jsonl")))
+    assert len(find_shards(twice)[0]) == 1
 
 
 def test_inputs_that_cannot_be_shards_are_told(plan: ShardsPlan, tmp_path: Path) -> None:
@@ -320,6 +383,11 @@ def test_inputs_that_cannot_be_shards_are_told(plan: ShardsPlan, tmp_path: Path)
     refused("both be written", inputs=(str(folder / "a.jsonl"), str(folder / "more" / "a.jsonl")))
     refused("overwritten", inputs=(str(folder / "a.jsonl"),), output=str(folder))
     refused("no address that fsspec knows", inputs=("nothing://a",))
+    (tmp_path / "link").symlink_to(folder)
+    refused("lines would be read as tweets", output=str(tmp_path / "link" / "out"))
+    refused("stdin", inputs=("-",))
+    refused("no format 'xml'", format="xml")
+    refused("where --db is a server's", options=replace(plan.options, features="f"))
 
 
 def test_addresses_are_read_and_written(plan: ShardsPlan, pictures: Path) -> None:

@@ -72,3 +72,23 @@ def test_what_is_no_parquet_of_tweets_is_told(tmp_path: Path) -> None:
     broken.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(UnreadableSource, match="cannot be read beyond row 0"):
         list(sources.read(broken))
+
+
+def test_a_row_that_python_has_no_value_for_is_a_reject(tmp_path: Path) -> None:
+    texts = pa.array([b"Ann", b"\xff\xfe", b"Bob"], pa.binary()).view(pa.string())
+    times = pa.array([0, 0, 300_000_000_000], pa.timestamp("s"))
+    path = tmp_path / "TWEETS.PARQUET"
+    parquet.write_table(pa.table({"text": texts, "created_at": times}), path)
+    first, second, third = sources.read(path)
+    assert isinstance(first, Tweet)
+    assert isinstance(second, Reject)
+    assert "utf-8" in second.reason
+    assert isinstance(third, Reject)
+    assert third.line == 3
+
+
+def test_an_empty_file_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "tweets.parquet"
+    parquet.write_table(pa.table({"text": pa.array([], pa.string())}), path)
+    with pytest.raises(UnreadableSource, match="holds no tweets"):
+        list(sources.read(path))

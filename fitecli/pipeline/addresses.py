@@ -1,0 +1,83 @@
+"""Files and folders by their addresses: local paths, and whatever fsspec knows."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO
+
+from fitecli.errors import MissingPackage, UnreadableSource, Unwritable, UsageProblem
+
+
+def located(address: str) -> tuple[Any, str]:
+    """The file system of an address and the path within it; raises UsageProblem, MissingPackage."""
+    from fsspec.core import url_to_fs
+
+    try:
+        files, path = url_to_fs(address)
+    except ValueError as exc:
+        raise UsageProblem(f"{address} is no address that fsspec knows: {exc}.") from exc
+    except ImportError as exc:
+        raise MissingPackage(f"{address} needs a package: {exc}.") from exc
+    return files, str(path).rstrip("/")
+
+
+def named(files: Any, path: str) -> str:
+    """How a path of a file system is named everywhere; a local one is just the path."""
+    return path if is_local(files) else str(files.unstrip_protocol(path))
+
+
+def real(address: str) -> str:
+    """An address without links, as one compares it with others."""
+    files, path = located(address)
+    return os.path.realpath(path) if is_local(files) else named(files, path)
+
+
+def is_local(files: Any) -> bool:
+    """Whether a file system is that of this machine."""
+    from fsspec.implementations.local import LocalFileSystem
+
+    return isinstance(files, LocalFileSystem)
+
+
+@contextmanager
+def opened(address: str) -> Iterator[tuple[Path | BinaryIO, str]]:
+    """A file to read and its name; a local one as its path, another as bytes, decompressed."""
+    files, path = located(address)
+    name = PurePosixPath(path).name
+    if is_local(files):
+        yield Path(path), name
+        return
+    try:
+        with files.open(path, "rb", compression="infer") as stream:
+            yield stream, name.removesuffix(".gz")
+    except OSError as exc:
+        raise UnreadableSource(f"{address} cannot be read: {exc}.") from exc
+
+
+@contextmanager
+def replaced(address: str, scratch: Path | None = None) -> Iterator[BinaryIO]:
+    """A file to write that takes its place when it is whole.
+
+    scratch: the folder in which it is made; the system's for temporary files. Raises Unwritable.
+    """
+    files, path = located(address)
+    part = f"{path}.part-{uuid.uuid4().hex}"
+    try:
+        with tempfile.NamedTemporaryFile(prefix="fite-", suffix=".jsonl", dir=scratch) as aside:
+            yield aside  # type: ignore[misc]
+            aside.flush()
+            try:
+                files.makedirs(path.rpartition("/")[0], exist_ok=True)
+                files.put_file(aside.name, part)
+                files.mv(part, path)
+            except OSError:
+                with suppress(OSError):
+                    files.rm_file(part)
+                raise
+    except OSError as exc:
+        raise Unwritable(f"{address} cannot be written: {exc}.") from exc
