@@ -62,15 +62,21 @@ def rows(published: Path, folder: Path, repeats: int, threads: int) -> Iterator[
 
 def untrained(folder: Path, settings: Settings) -> Path:
     """A network on the pretrained MiniLM whose classifier was not trained: as fast as any."""
-    preset = presets.load("fite-mini", "ours")
-    encoder = presets.locate_encoder(
-        preset.encoder, preset.package, settings.models, offline=settings.offline
-    )
+    preset, encoder = pretrained(settings)
     model = build([encoder], preset, seed=0)
     model.classifier.weight.data *= SPREAD
     model.save_pretrained(folder)
     load_tokeniser(encoder).save(folder)
     return folder
+
+
+def pretrained(settings: Settings) -> tuple[presets.Preset, Path]:
+    """The preset fite-mini and its language model's folder."""
+    preset = presets.load("fite-mini", "ours")
+    encoder = presets.locate_encoder(
+        preset.encoder, preset.package, settings.models, offline=settings.offline
+    )
+    return preset, encoder
 
 
 def _examples(store: Store, predictor: Predictor) -> list[Example]:

@@ -64,10 +64,12 @@ def test_an_unknown_part_is_told(
 
 def test_big_stores_are_made_and_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(size, "COMMANDS", (("sql", "select count(*) from tweet"),))
-    ingested, extracted, nothing, asked = size.rows(tmp_path, 60, 20)
-    assert min(ingested.fite, ingested.other, extracted.fite, extracted.other) > 20  # MB
+    *memory, again, nothing, asked = size.rows(tmp_path, 60, 20)
+    assert [row.what.split()[2] for row in memory] == ["ingest", "extract", "classify"]
+    assert min(min(row.fite, row.other) for row in memory) > 20  # MB
     assert nothing.ceiling
-    assert min(nothing.fite, asked.fite, asked.other) > 0
+    assert min(again.fite, nothing.fite, asked.fite, asked.other) > 0
+    assert len((tmp_path / "lines").read_bytes().splitlines()) == 60
     with sqlite3.connect(tmp_path / "60.db") as connection:
         (done,) = connection.execute("SELECT count(*) FROM description").fetchone()
         assert (done, connection.execute("SELECT count(*) FROM image").fetchone()) == (60, (30,))
