@@ -69,6 +69,8 @@ def model_card(config: Mapping[str, Any], parity: Mapping[str, Any]) -> str:
             f"{found['n']} examples: expected calibration error {found['ece_before']:.4f} before, "
             f"{found['ece_after']:.4f} after"
         )
+    if note := config.get("note"):  # what was done to the model after its export
+        lines.append(f"- {note}")
     lines += ["", *_measured(config.get("measured", ()), config.get("seeds", ())), *_recipe(config)]
     known = set(config["datasets"]) <= {"twitter2015", "twitter2017"}
     benchmark = ": English ones of 2014 to 2017" if known and config["datasets"] else ""
