@@ -108,9 +108,20 @@ class ClassifyJob:
         """
         if isinstance(source, Path):
             name, images = source.name, images or source.parent
+        records = sources.read(source, format, name=name)
+        yield from self.records(records, dataset=dataset, name=name, images=images)
+
+    def records(
+        self,
+        records: Iterator[Tweet | Reject],
+        *,
+        dataset: str,
+        name: str,
+        images: Path | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """Classify tweets as they come: one dict per record, in order; name is where they are from."""
         self._begin(dataset)
         pictures = PictureFolder(images, threads=self.options.extract.threads)
-        records = iter(sources.read(source, format, name=name))
         while window := list(islice(records, WINDOW)):
             yield from self._window(window, dataset, name, pictures)
 

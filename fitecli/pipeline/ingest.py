@@ -146,14 +146,40 @@ def ingest(
     if isinstance(source, Path):
         images = images or source.parent
         name = name or source.name
-    pictures = PictureFolder(images, threads=threads)
     records = sources.read(source, format, name=name)
+    return ingest_records(
+        store,
+        records,
+        dataset=dataset,
+        name=name or "stdin",
+        images=images,
+        split=split,
+        find_aspects=find_aspects,
+        strict=strict,
+        threads=threads,
+    )
+
+
+def ingest_records(
+    store: Store,
+    records: Iterator[Tweet | Reject],
+    *,
+    dataset: str,
+    name: str,
+    images: Path | None = None,
+    split: str | None = None,
+    find_aspects: bool = False,
+    strict: bool = False,
+    threads: int = 2,
+) -> IngestReport:
+    """Add tweets as they come to a dataset, as `ingest` does; name is where they are from."""
+    pictures = PictureFolder(images, threads=threads)
     report = IngestReport()
     for batch in _batches(records):
         complete = pictures.resolve_all(
             [_complete(record, split, find_aspects) for record in batch]
         )
-        report += _add(store, complete, dataset, name or "stdin", strict)
+        report += _add(store, complete, dataset, name, strict)
     return report
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from fitecli.errors import NotAStore
 from fitecli.store.database import backups_of, check, make_engine, shown, store_url
 from fitecli.store.embeddings import Embeddings
 from fitecli.store.features import Features
 from fitecli.store.forgetting import Forgetting
+from fitecli.store.frames import frame
 from fitecli.store.learning import Learning
 from fitecli.store.looking import Looking
 from fitecli.store.query import VIEWS, run_query
@@ -41,6 +43,13 @@ class Store(Tweets, Workers, Features, Embeddings, Looking, Learning, Forgetting
     def place(self) -> str:
         """The store as messages name it."""
         return shown(self.engine.url)
+
+    def frame(self, source: str, *, library: str = "pandas") -> Any:
+        """A view such as face_descriptions, a table or a SELECT as a DataFrame of pandas or Polars.
+
+        Raises QueryRefused for what does not read, MissingPackage without the library.
+        """
+        return frame(self.engine.url.render_as_string(hide_password=False), source, library)
 
     def close(self) -> None:
         """Let go of the file or the server."""
