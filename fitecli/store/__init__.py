@@ -12,7 +12,8 @@ from fitecli.store.features import Features
 from fitecli.store.forgetting import Forgetting
 from fitecli.store.learning import Learning
 from fitecli.store.looking import Looking
-from fitecli.store.query import VIEWS, run_query
+from fitecli.store.queries import Query, ten_queries
+from fitecli.store.query import run_query
 from fitecli.store.rows import (
     Added,
     DescriptionText,
@@ -31,6 +32,7 @@ from fitecli.store.rows import (
     TweetFaces,
 )
 from fitecli.store.tweets import Tweets
+from fitecli.store.views import VIEWS
 from fitecli.store.workers import Workers
 
 
@@ -89,6 +91,7 @@ __all__ = [
     "Forgotten",
     "FoundFace",
     "PendingImage",
+    "Query",
     "RunRow",
     "Scope",
     "Store",
@@ -99,4 +102,5 @@ __all__ = [
     "backups_of",
     "open_store",
     "run_query",
+    "ten_queries",
 ]

@@ -13,8 +13,8 @@ from sqlalchemy import URL
 
 from fitecli.errors import NotAStore, QueryRefused, StoreBusy, StoreError
 from fitecli.store.database import make_engine, shown, store_url
+from fitecli.store.views import VIEWS
 
-VIEWS = ("face_descriptions", "tweet_aspects", "predictions")
 _READS = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE}
 _FORBIDDEN_FUNCTIONS = {"load_extension", "readfile", "writefile", "edit", "fts3_tokenizer"}
 _READING_PRAGMAS = {"table_info", "table_xinfo", "table_list", "index_list", "index_info"}
