@@ -35,7 +35,7 @@ class Plugin:
             return None
         if column == "tweet" or (table == "tweet" and column == "source_id"):
             return Markup('<a href="{}?{}">{}</a>').format(TWEET, _whose(row, value), value)
-        if column == "picture" and isinstance(_cell(row, "face"), int) and _cell(row, "features"):
+        if column == "picture" and _tells_face(row):
             whose = _whose(row, str(_cell(row, "tweet")), face=row["face"])
             return Markup(
                 '<a class="fite-face" href="{0}?{1}"><img src="{2}?{1}" alt="{3}" '
@@ -91,6 +91,13 @@ def _told(exception: Exception) -> tuple[int, str | None, str]:
         text = str(exception.args[0]) if exception.args else ""
         return exception.status, None, missing if text in ("", "404") else text
     return 500, None, str(exception)
+
+
+def _tells_face(row: Any) -> bool:
+    """Whether a row names a described face, and does not say that its file was never found."""
+    lost = "path" in row.keys() and not row["path"]  # noqa: SIM118 (no mapping)
+    named = _cell(row, "features") and _cell(row, "tweet") and isinstance(_cell(row, "face"), int)
+    return bool(named) and not lost
 
 
 def _cell(row: Any, column: str) -> Any:

@@ -26,8 +26,9 @@ def browse(
         tell("Ctrl-C ends it.")
         if open:
             import webbrowser
+            from threading import Thread
 
-            webbrowser.open(address)
+            Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
     serve(ctx.obj.db, BrowseOptions(port, blur), ready)
 

@@ -8,8 +8,10 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
+from fitecli.browsing.site import opened_site
 from fitecli.pipeline.classify import WITHOUT_TORCH, ClassifyJob, ClassifyOptions
 from fitecli.pipeline.demo import demo
 from fitecli.pipeline.extract import Extractor
@@ -17,9 +19,6 @@ from fitecli.pipeline.ingest import ingest
 from fitecli.settings import Settings
 from fitecli.store import Scope, open_store
 from tests.conftest import DEMO
-
-httpx = pytest.importorskip("httpx", reason="httpx comes with Datasette")
-pytest.importorskip("datasette", reason="Datasette is not installed: pip install 'fitecli[browse]'")
 
 HOST = "127.0.0.1:8001"
 SCRIPT = "<script>alert(1)</script>"
@@ -83,15 +82,11 @@ def hostile_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def site(demo_store: Path) -> Iterator[Asking]:
-    from fitecli.browsing.site import opened_site
-
     with opened_site(str(demo_store), blur=False) as opened:
         yield Asking(opened.app)
 
 
 @pytest.fixture
 def hostile(hostile_store: Path) -> Iterator[Asking]:
-    from fitecli.browsing.site import opened_site
-
     with opened_site(str(hostile_store), blur=False) as opened:
         yield Asking(opened.app)

@@ -14,7 +14,9 @@ from PIL import Image
 from fitecli.browsing.metadata import NAME
 from fitecli.browsing.pages import THUMBNAIL
 from fitecli.browsing.site import opened_site
+from fitecli.pipeline.ingest import ingest
 from fitecli.reports.thumbnails import thumbnail
+from fitecli.store import open_store
 from tests.browsing.conftest import HOSTILE, SCRIPT, Asking
 from tests.conftest import DEMO
 
@@ -79,6 +81,19 @@ def test_blurring_leaves_no_face_in_any_answer(demo_store: Path, site: Asking) -
                 assert half.sum() > 100  # both faces, whichever is shown
             assert not changed[-20:].any()
         assert "Faces are blurred." in blurred(f"/{NAME}").text
+
+
+def test_where_nobody_has_looked_for_faces_blurring_takes_the_whole_picture(tmp_path: Path) -> None:
+    with open_store(tmp_path / "fite.db") as store:
+        ingest(store, DEMO / "tweets.jsonl", dataset="demo", images=DEMO / "pictures", threads=1)
+    address = "/-/fite/picture?dataset=demo&tweet=demo-3&position=0"
+    contrasts = []
+    for blur in (False, True):
+        with opened_site(str(tmp_path / "fite.db"), blur=blur) as opened:
+            shown = pixels(Asking(opened.app)(address).content)
+            contrasts.append(np.abs(np.diff(shown, axis=1)).max())
+    assert contrasts[0] > 100
+    assert contrasts[1] < 20
 
 
 def test_pictures_that_are_gone_or_broken_tell_why(hostile: Asking) -> None:

@@ -20,7 +20,6 @@ def fite(tmp_path: Path) -> Shell:
 
 
 def test_a_port_that_is_taken_is_told_with_one_that_is_free(fite: Shell) -> None:
-    pytest.importorskip("datasette")
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -46,7 +45,6 @@ def test_a_server_is_refused_before_anything_is_asked(tmp_path: Path) -> None:
 
 
 def test_without_a_store_there_is_nothing_to_browse(tmp_path: Path) -> None:
-    pytest.importorskip("datasette")
     fite = Shell(tmp_path)
     assert "There is no store" in fite("browse", "--port", "0", code=1).stderr
     assert not fite.db.exists()
