@@ -20,6 +20,9 @@ from fitecli.errors import FiteError
 TOO_LONG = "The query took too long. Filter it, or leave out sorting; `fite sql` has no time limit."
 
 
+SHORTENED = 1000.0  # scores and losses are below; what is larger is a time
+
+
 class Plugin:
     """The hooks of one open site."""
 
@@ -30,7 +33,9 @@ class Plugin:
 
     @hookimpl
     def render_cell(self, row: Any, value: Any, column: str, table: str | None) -> Markup | None:
-        """A tweet's id leads to its page; a face's picture is shown with its box."""
+        """A tweet's id leads to its page; a face's picture is shown with its box; scores are short."""
+        if isinstance(value, float) and abs(value) < SHORTENED:
+            return Markup('<span title="{}">{:.4g}</span>').format(value, value)
         if not isinstance(value, str) or not value:
             return None
         if column == "tweet" or (table == "tweet" and column == "source_id"):

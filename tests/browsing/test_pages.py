@@ -136,3 +136,10 @@ def test_a_tweets_page_is_reached_from_every_row(hostile: Asking) -> None:
         text = answer.text
         assert unescape(re.search("<h1>(.*?)</h1>", text)[1]) == HOSTILE
         assert SCRIPT not in text
+
+
+def test_scores_are_short_on_pages_and_whole_in_data(site: Asking) -> None:
+    row = site.rows(f"/{NAME}/predictions.json?_shape=array&_size=1")[0]
+    assert len(str(row["gate"])) > 8
+    page = site(f"/{NAME}/predictions?_size=1").text
+    assert f'<span title="{row["gate"]}">{row["gate"]:.4g}</span>' in page
