@@ -53,6 +53,10 @@ class EngineFailed(FiteError):
     """The engine that spreads work over machines cannot be used, or lost a part of the work."""
 
 
+class AddressTaken(FiteError):
+    """A port of this machine cannot be listened at; the message names one that can."""
+
+
 class StoreError(FiteError):
     """Something is wrong with the store itself."""
 

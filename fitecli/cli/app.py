@@ -25,7 +25,7 @@ AGAIN = 0.05  # seconds until an interruption that was lost comes again
 BROKEN_PIPE = 141  # as the shell reports it of other tools
 COMMANDS = (
     "ingest", "datasets", "stats", "extract", "train", "evaluate", "experiment", "export",
-    "classify", "sql", "show", "faces", "report", "plot", "models", "store", "forget", "doctor",
+    "classify", "sql", "show", "browse", "faces", "report", "plot", "models", "store", "forget", "doctor",
     "demo",
 )  # fmt: skip
 

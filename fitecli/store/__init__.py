@@ -14,7 +14,9 @@ from fitecli.store.forgetting import Forgetting
 from fitecli.store.frames import frame
 from fitecli.store.learning import Learning
 from fitecli.store.looking import Looking
-from fitecli.store.query import VIEWS, run_query
+from fitecli.store.pictures import Pictured
+from fitecli.store.queries import Query, ten_queries
+from fitecli.store.query import reading_connection, run_query
 from fitecli.store.rows import (
     Added,
     DescriptionText,
@@ -24,6 +26,7 @@ from fitecli.store.rows import (
     FeatureSetRow,
     Forgotten,
     FoundFace,
+    KnownPicture,
     PendingImage,
     RunRow,
     Scope,
@@ -33,10 +36,11 @@ from fitecli.store.rows import (
     TweetFaces,
 )
 from fitecli.store.tweets import Tweets
+from fitecli.store.views import VIEWS
 from fitecli.store.workers import Workers
 
 
-class Store(Tweets, Workers, Features, Embeddings, Looking, Learning, Forgetting):
+class Store(Tweets, Workers, Features, Embeddings, Looking, Pictured, Learning, Forgetting):
     """An open store: verbs that take and give records; every batch is one transaction."""
 
     @property
@@ -67,18 +71,20 @@ class Store(Tweets, Workers, Features, Embeddings, Looking, Learning, Forgetting
         self.close()
 
 
-def open_store(place: str | Path, *, create: bool = True) -> Store:
+def open_store(place: str | Path, *, create: bool = True, read_only: bool = False) -> Store:
     """Open a store by its path or URL; a new one is made unless create is False.
 
+    read_only: verbs that write fail on a SQLite file, and none is made.
     Raises NotAStore, StoreOutdated (with the command that upgrades it), StoreTooNew, StoreBusy and
     StoreFull.
     """
     url = store_url(place)
+    create = create and not read_only
     if url.get_backend_name() == "sqlite" and not create:
         path = Path(url.database or "")
         if not path.is_file():
             raise NotAStore(f"There is no store {path}; `fite ingest FILE` makes one.")
-    engine = make_engine(url)
+    engine = make_engine(url, read_only=read_only)
     try:
         check(engine, create=create)
     except BaseException:
@@ -97,7 +103,9 @@ __all__ = [
     "FeatureSetRow",
     "Forgotten",
     "FoundFace",
+    "KnownPicture",
     "PendingImage",
+    "Query",
     "RunRow",
     "Scope",
     "Store",
@@ -107,5 +115,7 @@ __all__ = [
     "TweetFaces",
     "backups_of",
     "open_store",
+    "reading_connection",
     "run_query",
+    "ten_queries",
 ]

@@ -8,6 +8,8 @@ from typing import Any
 
 from fitecli.records import Alignment, Aspect, Face, Reject
 
+Box = tuple[int, int, int, int]  # left, top, width, height
+
 
 @dataclass(frozen=True)
 class Scope:
@@ -172,6 +174,20 @@ class TweetChain:
     scale: float | None  # of the aligner's softmax over similarities; None for a guess
     description: str | None
     predictions: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class KnownPicture:
+    """A picture of a tweet: path is None where the file was never found.
+
+    boxes: of the faces that any analyser found in it, in pixels of the upright original. searched:
+    whether an analyser has opened it, so that boxes are all the faces that are known.
+    """
+
+    name: str
+    path: str | None
+    boxes: tuple[Box, ...]
+    searched: bool
 
 
 @dataclass(frozen=True)
