@@ -14,6 +14,9 @@ import pytest
 
 from fitecli.store import Store, open_store
 from tests import postgres as postgresql
+from tests.browser import browser, page
+
+__all__ = ["browser", "page"]  # fixtures that live beside
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before anything reads it
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # pytest's workers share the cores

@@ -42,6 +42,8 @@ def test_the_wheel_carries_what_the_commands_need(wheel: Path) -> None:
         "fitecli/browsing/static/fite.css",
         "fitecli/faces/models/expression.onnx",
         "fitecli/faces/models/expression.LICENSE",
+        "fitecli/reports/templates/card.html",
+        "fitecli/reports/templates/card.css",
         "fitecli/demo/tweets.jsonl",
         "fitecli/demo/pictures/joined.jpg",
         "fitecli/sources/published_manifest.json",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -12,10 +12,12 @@ from urllib.parse import urlencode
 
 from datasette import Response
 from datasette.utils.asgi import BadRequest
+from markupsafe import Markup
 
 from fitecli.browsing.metadata import NAME
 from fitecli.errors import UnreadableImage
 from fitecli.pipeline.examples import find_features
+from fitecli.reports.cards import GUESSES, STYLE, card
 from fitecli.reports.thumbnails import placeholder, thumbnail
 from fitecli.store import KnownPicture, Store
 
@@ -97,19 +99,35 @@ class Pages:
         found = self._store.find_tweet(tweet, dataset)
         chosen = find_features(self._store, features, (found["dataset"],))
         chain = self._store.chain(tweet, dataset=found["dataset"], features=chosen)
+        whose = {"dataset": found["dataset"], "tweet": tweet}
+
+        def source(picture: Mapping[str, Any]) -> str | None:
+            path = picture["path"]
+            if path is not None and not Path(path).is_file():
+                raise UnreadableImage(f"{path}: there is no such file.")
+            return path and _address(PICTURE, **whose, position=picture["position"])
+
+        name = chosen.name if chosen else None
+        others = (row.name for row in self._store.feature_sets())
         return {
-            "chain": chain,
-            "pictures": [
-                f"{PICTURE}?"
-                + urlencode({"dataset": dataset or found["dataset"], "tweet": tweet, "position": n})
-                for n in range(len(chain.images))
+            "title": tweet,
+            "database": NAME,
+            "card": card(chain, source),
+            "style": Markup(STYLE),  # noqa: S704 (our own file)
+            "guesses": GUESSES,
+            "blur": self._blur,
+            "readings": [
+                (other, None if other == name else _address(TWEET, **whose, features=other))
+                for other in others
             ],
-            "features": chosen.name if chosen else None,
-            "known": [row.name for row in self._store.feature_sets()],
         }
 
     async def _in_thread(self, work: Callable[[], Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+def _address(path: str, **asked: Any) -> str:
+    return f"{path}?{urlencode(asked)}"
 
 
 def _no_picture(reason: str, side: int) -> Response:

@@ -43,7 +43,7 @@ class Plugin:
         if column == "picture" and _tells_face(row):
             whose = _whose(row, str(_cell(row, "tweet")), face=row["face"])
             return Markup(
-                '<a class="fite-face" href="{0}?{1}"><img src="{2}?{1}" alt="{3}" '
+                '<a class="fite-thumbnail" href="{0}?{1}"><img src="{2}?{1}" alt="{3}" '
                 'loading="lazy" height="{4}">{3}</a>'
             ).format(TWEET, whose, FACE, value, THUMBNAIL * 3 // 4)
         return None

@@ -74,19 +74,17 @@ PREDICTIONS = (
 
 def _shares(chain: TweetChain) -> list[tuple[Any, ...]]:
     """Each similarity with its share among the aspect's candidates, where the aligner has a scale."""
-    from fitecli.describe import softmax
+    from fitecli.reports.chains import similarities
 
-    rows: list[tuple[Any, ...]] = []
-    for place, aspect in enumerate(chain.aspects):
-        found = [item for item in chain.similarities if item.aspect == place]
-        shares: list[float | None] = [None] * len(found)
-        if chain.scale is not None:
-            shares = [*softmax([item.similarity for item in found], chain.scale)]
-        rows += [
-            (aspect["text"], "nobody" if item.face is None else item.face, item.similarity, share)
-            for item, share in zip(found, shares, strict=True)
-        ]
-    return rows
+    return [
+        (
+            chain.aspects[item.aspect]["text"],
+            "nobody" if item.face is None else item.face,
+            item.similarity,
+            item.share,
+        )
+        for item in similarities(chain)
+    ]
 
 
 def _picture(image: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -38,7 +39,8 @@ class Asking:
                 named = {name.replace("_", "-"): value for name, value in headers.items()}
                 return await client.request(method, path, headers={"Host": host, **named})
 
-        return asyncio.run(ask())
+        with ThreadPoolExecutor(1) as aside:  # Playwright's loop runs in this thread
+            return aside.submit(asyncio.run, ask()).result()
 
     def rows(self, path: str) -> list[dict[str, object]]:
         """The rows of a table, view or query."""

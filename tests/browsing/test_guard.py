@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from fitecli.browsing.guard import refusal
 from fitecli.browsing.metadata import NAME
 from tests.browsing.conftest import SCRIPT, Asking
 
@@ -30,6 +31,16 @@ def test_a_name_that_was_rebound_to_this_machine_is_refused(host: str, site: Ask
         answer = site(path, host=host)
         assert answer.status_code == 403
         assert answer.text == "This store is only served to this machine, at http://127.0.0.1.\n"
+
+
+def test_two_names_or_none_are_no_name_of_ours() -> None:
+    def asked(*hosts: bytes) -> dict[str, object]:
+        return {"method": "GET", "headers": [(b"Host", host) for host in hosts]}
+
+    assert refusal(asked(b"localhost")) is None
+    assert refusal(asked(b"localhost", b"evil.example")) is not None
+    assert refusal(asked(b"localhost", b"localhost")) is not None
+    assert refusal(asked()) is not None
 
 
 @pytest.mark.parametrize("relation", ["cross-site", "same-site"])

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import io
 import re
+import shutil
 from html import unescape
 from pathlib import Path
+from urllib.parse import urlencode
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from fitecli.browsing.metadata import NAME
-from fitecli.browsing.pages import THUMBNAIL
+from fitecli.browsing.pages import LARGE, THUMBNAIL
 from fitecli.browsing.site import opened_site
 from fitecli.pipeline.ingest import ingest
+from fitecli.records import FeatureSet
+from fitecli.reports.cards import GUESSES
 from fitecli.reports.thumbnails import thumbnail
 from fitecli.store import open_store
 from tests.browsing.conftest import HOSTILE, SCRIPT, Asking
@@ -143,3 +147,59 @@ def test_scores_are_short_on_pages_and_whole_in_data(site: Asking) -> None:
     assert len(str(row["gate"])) > 8
     page = site(f"/{NAME}/predictions?_size=1").text
     assert f'<span title="{row["gate"]}">{row["gate"]:.4g}</span>' in page
+
+
+def test_a_tweets_page_shows_its_whole_chain(site: Asking) -> None:
+    answer = site("/-/fite/tweet?tweet=demo-3")
+    page = answer.text
+    for told in ("could not be happier", "Eileen Collins with a happy expression.",
+                 "prominence (guess)", "fite-mini", "bundled+prominence", GUESSES[:40]):  # fmt: skip
+        assert told in page.replace("&#39;", "'"), told
+    assert page.count('class="fite-box"') == 2
+    (picture,) = addresses(page, "/-/fite/picture")
+    shown = pixels(site(picture).content)
+    assert shown.shape == (LARGE // 2, LARGE, 3)
+    assert "blurred" not in page
+
+
+def test_a_tweets_page_blurs_its_pictures(demo_store: Path, site: Asking) -> None:
+    address = "/-/fite/tweet?tweet=demo-3"
+    (picture,) = addresses(site(address).text, "/-/fite/picture")
+    with opened_site(str(demo_store), blur=True) as opened:
+        blurred = Asking(opened.app)
+        assert "All faces are blurred." in blurred(address).text
+        changed = np.abs(pixels(site(picture).content) - pixels(blurred(picture).content))
+    width = changed.shape[1]
+    assert (changed[:, : width // 2] > 40).sum() > 1000
+    assert (changed[:, width // 2 :] > 40).sum() > 1000
+
+
+def test_a_tweet_is_read_under_any_features(demo_store: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "fite.db"
+    shutil.copyfile(demo_store, copy)
+    with open_store(copy) as store:
+        base = store.feature_set()
+        assert base is not None
+        worker = store.worker(base.face_worker_id).fingerprint
+        store.register_feature_set(FeatureSet("other & more", worker, None, None))
+    with opened_site(str(copy), blur=False) as opened:
+        ask = Asking(opened.app)
+        page = ask("/-/fite/tweet?tweet=demo-3").text
+        assert "<strong>bundled+prominence</strong>" in page
+        (other,) = [a for a in addresses(page, "/-/fite/tweet") if "other" in a]
+        page = ask(other).text
+        assert "<strong>other &amp; more</strong>" in page
+        assert "happy expression" not in page
+        answer = ask("/-/fite/tweet?tweet=demo-3&features=none")
+        assert answer.status_code == 404
+        assert "no feature set" in answer.text
+
+
+def test_a_tweets_page_tells_why_a_picture_is_not_there(hostile: Asking) -> None:
+    query = urlencode({"tweet": HOSTILE, "dataset": "<i>"})
+    page = hostile(f"/-/fite/tweet?{query}").text
+    assert len(addresses(page, "/-/fite/picture")) == 1
+    assert "there is no such file." in page
+    (broken,) = addresses(hostile("/-/fite/tweet?tweet=2").text, "/-/fite/picture")
+    answer = hostile(broken)
+    assert (answer.status_code, answer.headers["content-type"][:13]) == (404, "image/svg+xml")

@@ -104,6 +104,19 @@ def test_sql_only_reads(sql: str, hostile: Asking, hostile_store: Path) -> None:
     assert hostile_store.read_bytes() == before
 
 
+def test_datasettes_own_connection_cannot_do_more_than_read(demo_store: Path) -> None:
+    with opened_site(str(demo_store), blur=False) as opened:
+        file = opened.datasette.get_database(NAME)
+        connection = file.connect()
+        assert connection.execute("select count(*) from tweet").fetchone() == (7,)
+        for sql in ("delete from tweet", "attach 'x.db' as x", "pragma query_only = 0",
+                    "create temp table t (a)", "select load_extension('x')"):  # fmt: skip
+            with pytest.raises(sqlite3.DatabaseError, match=r"not authorized|prohibited"):
+                connection.execute(sql)
+        with pytest.raises(sqlite3.OperationalError, match="only read"):
+            file.connect(write=True)
+
+
 @pytest.mark.parametrize(
     "path",
     [f"/{NAME}.db", "/_internal", "/_internal/databases", "/_memory", "/-/auth-token?token=x",

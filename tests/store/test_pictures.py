@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from fitecli.records import Aspect, Face, FeatureSet, Tweet, TweetImage, Worker
-from fitecli.store import DescriptionText, FacesFound, KnownPicture, Store
+from fitecli.store import DescriptionText, FacesFound, Failure, KnownPicture, Store
 
 BUNDLED, OTHER = Worker("faces", "bundled", "1"), Worker("faces", "other", "1")
 
@@ -68,3 +68,5 @@ def test_a_picture_without_faces_was_searched_one_that_failed_was_not(store: Sto
     store.save_faces(worker, {first: FacesFound((), 100, 90)})
     store.save_faces(worker, {second: FacesFound(())})  # as published facts: nobody opened it
     assert [p.searched for p in store.tweet_pictures("t1", "d")] == [True, False]
+    store.save_faces(worker, {first: Failure("broken by now")})
+    assert [p.searched for p in store.tweet_pictures("t1", "d")] == [False, False]
