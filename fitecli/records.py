@@ -72,6 +72,20 @@ class Tweet:
 
 
 @dataclass(frozen=True, slots=True)
+class CorrectedTweet(Tweet):
+    """A tweet as an annotator left it: aspects are all that it names, with the labels decided on.
+
+    shown: (start, end) of the aspects that the annotator was shown; one that aspects lack was taken
+    away. dataset: where the tweet came from, None where it is not told. disputed: whether
+    annotators disagreed.
+    """
+
+    shown: tuple[tuple[int, int], ...] = ()
+    dataset: str | None = None
+    disputed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Reject:
     """A record that cannot become a tweet; line is 1-based."""
 

@@ -30,7 +30,7 @@ def add(
     folder = source or ctx.obj.published or download(name, ctx.obj.models / "published", tell)
     with opened(ctx.obj) as store:
         report = add_published(store, name, folder, tell=tell)
-    values = vars(report.added) | {
+    values = report.added.told() | {
         "faces": report.faces,
         "captions": report.captions,
         "descriptions": report.descriptions,

@@ -15,7 +15,14 @@ FLUSH = 32  # lines
 
 
 def write(lines: Iterator[dict[str, object]], output: Path | None) -> int:
-    """Write the lines to stdout or a file; a file is replaced only when all lines are there.
+    """Write the lines to stdout or a file, as `write_parts` does; returns how many there were."""
+    from fitecli.pipeline.classify import encoded
+
+    return write_parts(map(encoded, lines), output)
+
+
+def write_parts(lines: Iterator[bytes], output: Path | None) -> int:
+    """Write lines as they come to stdout or a file, which is replaced only when all are there.
 
     Until then they are in FILE.part, which an interruption leaves behind.
     """
@@ -47,13 +54,11 @@ def part_of(output: Path) -> Path:
     return output.with_name(f"{output.name}.part")
 
 
-def _write_to(stream: BinaryIO, lines: Iterator[dict[str, object]], name: str) -> int:
-    from fitecli.pipeline.classify import encoded
-
+def _write_to(stream: BinaryIO, lines: Iterator[bytes], name: str) -> int:
     count = 0
     for count, line in enumerate(lines, 1):
         with _writing(name):
-            stream.write(encoded(line))
+            stream.write(line)
             if count % FLUSH == 0:
                 stream.flush()
     with _writing(name):

@@ -6,15 +6,18 @@ from pathlib import Path
 from types import TracebackType
 
 from fitecli.errors import NotAStore
+from fitecli.store.correcting import Correcting
 from fitecli.store.database import backups_of, check, make_engine, shown, store_url
 from fitecli.store.embeddings import Embeddings
 from fitecli.store.features import Features
 from fitecli.store.forgetting import Forgetting
 from fitecli.store.learning import Learning
 from fitecli.store.looking import Looking
+from fitecli.store.outgoing import Outgoing
 from fitecli.store.query import VIEWS, run_query
 from fitecli.store.rows import (
     Added,
+    Corrected,
     DescriptionText,
     EpochRow,
     FacesFound,
@@ -22,6 +25,7 @@ from fitecli.store.rows import (
     FeatureSetRow,
     Forgotten,
     FoundFace,
+    ModelRow,
     PendingImage,
     RunRow,
     Scope,
@@ -29,12 +33,12 @@ from fitecli.store.rows import (
     StoreInfo,
     TweetChain,
     TweetFaces,
+    TweetRow,
 )
-from fitecli.store.tweets import Tweets
 from fitecli.store.workers import Workers
 
 
-class Store(Tweets, Workers, Features, Embeddings, Looking, Learning, Forgetting):
+class Store(Correcting, Workers, Features, Outgoing, Embeddings, Looking, Learning, Forgetting):
     """An open store: verbs that take and give records; every batch is one transaction."""
 
     @property
@@ -81,6 +85,7 @@ def open_store(place: str | Path, *, create: bool = True) -> Store:
 __all__ = [
     "VIEWS",
     "Added",
+    "Corrected",
     "DescriptionText",
     "EpochRow",
     "FacesFound",
@@ -88,6 +93,7 @@ __all__ = [
     "FeatureSetRow",
     "Forgotten",
     "FoundFace",
+    "ModelRow",
     "PendingImage",
     "RunRow",
     "Scope",
@@ -96,6 +102,7 @@ __all__ = [
     "StoredAspect",
     "TweetChain",
     "TweetFaces",
+    "TweetRow",
     "backups_of",
     "open_store",
     "run_query",
