@@ -28,25 +28,54 @@ def write_parts(lines: Iterator[bytes], output: Path | None) -> int:
     """
     if output is None:
         return _write_to(sys.stdout.buffer, lines, "The output")
+    first = next(lines, None)  # what cannot begin touches no file
+    with replacing(output, "The lines so far are in {part}.") as stream:
+        return _write_to(stream, chain([] if first is None else [first], lines), str(output))
+
+
+def write_answers(lines: Iterator[dict[str, object]], output: Path | None) -> int:
+    """Write the lines as Parquet to stdout or a file, which is replaced only when it is whole."""
+    from fitecli.errors import UsageProblem
+    from fitecli.pipeline.answers import schema, write_parquet
+
+    schema()  # before any work
+    if output is None:
+        if sys.stdout.isatty():
+            raise UsageProblem("Parquet is nothing for a terminal; name a file by --output.")
+        with _writing("The output"):
+            return write_parquet(lines, sys.stdout.buffer)
+    first = next(lines, None)
+    with replacing(output) as stream, _writing(output):
+        return write_parquet(chain([] if first is None else [first], lines), stream)
+
+
+@contextmanager
+def replacing(output: Path, left: str | None = None) -> Iterator[BinaryIO]:
+    """A stream into FILE.part, which takes the place of the file when the block ends well.
+
+    left: what to say of the part of a block that does not; None removes it. A device or a pipe is
+    written as it is.
+    """
     if output.is_relative_to("/dev") or (output.exists() and not output.is_file()):
         with _writing(output):
             stream = output.open("wb")
         with stream:
-            return _write_to(stream, lines, str(output))
+            yield stream
+        return
     output = output.resolve()  # the file behind a link
-    first = next(lines, None)  # what cannot begin touches no file
     part = part_of(output)
     with _writing(output):
         stream = part.open("wb")
     try:
         with stream:
-            count = _write_to(stream, chain([] if first is None else [first], lines), str(output))
+            yield stream
         with _writing(output):
             part.replace(output)
     finally:
-        if part.exists():
-            tell(f"The lines so far are in {part}.")
-    return count
+        if left is None:
+            part.unlink(missing_ok=True)
+        elif part.exists():
+            tell(left.format(part=part))
 
 
 def part_of(output: Path) -> Path:
