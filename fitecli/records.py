@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 LABELS = ("negative", "neutral", "positive")
+ORIGINS = ("given", "found", "corrected")  # who named an aspect, or settled its label
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 GENDERS = ("Woman", "Man")
 ATTRIBUTES = (
@@ -33,7 +34,7 @@ class Aspect:
     start: int | None = None
     end: int | None = None
     label: str | None = None
-    origin: str = "given"  # given | found | corrected
+    origin: str = "given"  # one of ORIGINS
     source_line: int | None = None
     source_text: str | None = None
 

@@ -78,6 +78,38 @@ def replacing(output: Path, left: str | None = None) -> Iterator[BinaryIO]:
             tell(left.format(part=part))
 
 
+@contextmanager
+def replacing_folder(output: Path, ours: str) -> Iterator[Path]:
+    """A new folder beside, which takes the place of the folder when the block ends well.
+
+    Raises UsageProblem where there is one already that is not empty, and whose README.md does not
+    hold ours.
+    """
+    import shutil
+    import tempfile
+
+    from fitecli.errors import UsageProblem
+
+    output = output.resolve()
+    card = output / "README.md"
+    with _writing(output):
+        if output.exists() and not output.is_dir():
+            raise UsageProblem(f"{output} is a file; this format takes a folder.")
+        replaceable = card.is_file() and ours in card.read_text("utf-8", "replace")
+        if output.exists() and any(output.iterdir()) and not replaceable:
+            raise UsageProblem(f"{output} holds other files; it is left alone. Choose another.")
+        output.parent.mkdir(parents=True, exist_ok=True)
+        holder = tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-")
+    with holder as name, _writing(output):
+        folder = Path(name) / "new"
+        folder.mkdir()
+        yield folder
+        if output.exists():
+            output.rename(Path(name) / "old")
+        folder.rename(output)
+        shutil.rmtree(Path(name) / "old", ignore_errors=True)
+
+
 def part_of(output: Path) -> Path:
     """Where the lines of a file are until all are there."""
     return output.with_name(f"{output.name}.part")

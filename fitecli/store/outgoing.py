@@ -19,12 +19,12 @@ CHUNK = 1000  # tweets read at once
 class Outgoing(Reading):
     """Verbs that give tweets out as their sources told them."""
 
-    def whole_tweets(self, scope: Scope) -> Iterator[TweetRow]:
-        """Stream the tweets of a scope, in the order they were added, a page at a time."""
+    def tweet_pages(self, scope: Scope) -> Iterator[list[TweetRow]]:
+        """Stream the tweets of a scope in pages, in the order they were added."""
         after = 0
         while ids := self.tweet_ids(scope, after=after, limit=CHUNK):
             after = ids[-1]
-            yield from self.tweet_rows(ids)
+            yield self.tweet_rows(ids)
 
     def tweet_rows(self, tweet_ids: Sequence[int]) -> list[TweetRow]:
         """Tweets with their aspects and pictures, in the order of the ids."""

@@ -156,7 +156,7 @@ def test_the_last_model_of_a_dataset(store: Store) -> None:
 
 def test_tweets_leave_as_they_came(store: Store) -> None:
     store.add_tweets("d", [TWEET])
-    (row,) = store.whole_tweets(Scope("d"))
+    ((row,),) = store.tweet_pages(Scope("d"))
     assert (row.dataset, row.aspect_ids) == ("d", (1, 2))
     assert row.tweet == TWEET
     assert store.texts_of([row.id, 9]) == {row.id: TWEET.text}
