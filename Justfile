@@ -30,3 +30,7 @@ bench *words:
 # of these, what the work on pictures costs: faces, CLIP's encodings, memory
 bench-vision *words:
     PYTHONPATH={{justfile_directory()}} python -m benchmarks vision {{words}}
+
+# kill commands at random moments, for as many minutes as you give (--minutes)
+soak *words:
+    PYTHONPATH={{justfile_directory()}} python -m soak {{words}}
