@@ -41,6 +41,10 @@ class DownloadFailed(FiteError):
     """A file could not be fetched, or is not the one that was asked for."""
 
 
+class UploadFailed(FiteError):
+    """A model could not be brought to the hub; the message says what to do."""
+
+
 class DamagedWeights(FiteError):
     """Files of model weights are not what they were; the message names the command that mends it."""
 

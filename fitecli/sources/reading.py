@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from fitecli.errors import UnreadableSource, UsageProblem
 from fitecli.records import Reject, Tweet
-from fitecli.sources import jsonl, parquet, pyabsa, tabular, tombert, x_api
+from fitecli.sources import jsonl, label_studio, parquet, pyabsa, tabular, tombert, x_api
 
 Lines = Iterator[tuple[int, bytes]]  # 1-based number, bytes without the line end
 Reader = Callable[[Lines, str], Iterator[Tweet | Reject]]
@@ -24,6 +24,7 @@ READERS: dict[str, Reader] = {
     "pyabsa": pyabsa.read,
     "tombert-tsv": tombert.read_tsv,
     "tombert-txt": tombert.read_txt,
+    "label-studio": label_studio.read,
 }
 FORMATS = ("auto", *READERS, "parquet")
 HEAD = 20  # lines that the format is guessed from
@@ -93,6 +94,8 @@ def guess(head: list[bytes], name: str) -> str:
     """Guess a format from the first lines and the name; raises UnreadableSource."""
     first = next(line for line in head if line.strip()).strip()
     if first.startswith((b"{", b"[")):
+        if label_studio.looks_like(b"\n".join(head)):
+            return "label-studio"
         if x_api.looks_like(b"\n".join(head)):
             return "x-api"
         if first.startswith(b"{"):

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from fitecli.errors import NotAStore
+from fitecli.store.correcting import Correcting
 from fitecli.store.database import backups_of, check, make_engine, shown, store_url
 from fitecli.store.embeddings import Embeddings
 from fitecli.store.features import Features
 from fitecli.store.forgetting import Forgetting
+from fitecli.store.frames import frame
 from fitecli.store.learning import Learning
 from fitecli.store.looking import Looking
+from fitecli.store.outgoing import Outgoing
 from fitecli.store.pictures import Pictured
 from fitecli.store.queries import Query, ten_queries
 from fitecli.store.query import reading_connection, run_query
 from fitecli.store.rows import (
     Added,
+    Corrected,
     DescriptionText,
     EpochRow,
     FacesFound,
@@ -25,6 +30,7 @@ from fitecli.store.rows import (
     Forgotten,
     FoundFace,
     KnownPicture,
+    ModelRow,
     PendingImage,
     RunRow,
     Scope,
@@ -32,19 +38,28 @@ from fitecli.store.rows import (
     StoreInfo,
     TweetChain,
     TweetFaces,
+    TweetRow,
 )
-from fitecli.store.tweets import Tweets
 from fitecli.store.views import VIEWS
 from fitecli.store.workers import Workers
 
 
-class Store(Tweets, Workers, Features, Embeddings, Looking, Pictured, Learning, Forgetting):
+class Store(
+    Correcting, Workers, Features, Outgoing, Embeddings, Looking, Pictured, Learning, Forgetting
+):
     """An open store: verbs that take and give records; every batch is one transaction."""
 
     @property
     def place(self) -> str:
         """The store as messages name it."""
         return shown(self.engine.url)
+
+    def frame(self, source: str, *, library: str = "pandas") -> Any:
+        """A view such as face_descriptions, a table or a SELECT as a DataFrame of pandas or Polars.
+
+        Raises QueryRefused for what does not read, MissingPackage without the library.
+        """
+        return frame(self.engine.url.render_as_string(hide_password=False), source, library)
 
     def close(self) -> None:
         """Let go of the file or the server."""
@@ -87,6 +102,7 @@ def open_store(place: str | Path, *, create: bool = True, read_only: bool = Fals
 __all__ = [
     "VIEWS",
     "Added",
+    "Corrected",
     "DescriptionText",
     "EpochRow",
     "FacesFound",
@@ -95,6 +111,7 @@ __all__ = [
     "Forgotten",
     "FoundFace",
     "KnownPicture",
+    "ModelRow",
     "PendingImage",
     "Query",
     "RunRow",
@@ -104,6 +121,7 @@ __all__ = [
     "StoredAspect",
     "TweetChain",
     "TweetFaces",
+    "TweetRow",
     "backups_of",
     "open_store",
     "reading_connection",
