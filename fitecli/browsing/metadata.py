@@ -51,7 +51,9 @@ def metadata(place: str, *, small: bool, blur: bool) -> dict[str, Any]:
     tables |= {name: _table(name) for name in METADATA.tables}
     for name in HIDDEN:
         tables[name] = {**tables.get(name, {}), "hidden": True}
-    about = f"{place}, opened read-only." + (" Faces are blurred." if blur else "")
+    about = f"{place}, opened read-only." + (
+        " The faces that were found are blurred." if blur else ""
+    )
     queries = {query.name: _query(query) for query in ten_queries()}
     database = {"title": "The store", "description": about, "tables": tables, "queries": queries}
     return {"title": "fite", "description": about, "databases": {NAME: database}}

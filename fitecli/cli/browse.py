@@ -15,7 +15,7 @@ def browse(
         int, typer.Option(min=0, max=65_535, help="Port of 127.0.0.1; 0 takes a free one.")
     ] = 8001,
     open: Annotated[bool, typer.Option("--open/--no-open", help="Open the browser.")] = False,
-    blur: Annotated[bool, typer.Option("--blur", help="Blur all faces in the pictures.")] = False,
+    blur: Annotated[bool, typer.Option("--blur", help="Blur the faces in the pictures.")] = False,
 ) -> None:
     """Look at the store in a browser: views, queries, faces, tweets; read-only, on this machine."""
     from fitecli.browsing import BrowseOptions

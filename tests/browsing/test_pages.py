@@ -84,7 +84,7 @@ def test_blurring_leaves_no_face_in_any_answer(demo_store: Path, site: Asking) -
             for half in (changed[:, : width // 2], changed[:, width // 2 :]):
                 assert half.sum() > 100  # both faces, whichever is shown
             assert not changed[-20:].any()
-        assert "Faces are blurred." in blurred(f"/{NAME}").text
+        assert "The faces that were found are blurred." in blurred(f"/{NAME}").text
 
 
 def test_where_nobody_has_looked_for_faces_blurring_takes_the_whole_picture(tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_a_tweets_page_blurs_its_pictures(demo_store: Path, site: Asking) -> Non
     (picture,) = addresses(site(address).text, "/-/fite/picture")
     with opened_site(str(demo_store), blur=True) as opened:
         blurred = Asking(opened.app)
-        assert "All faces are blurred." in blurred(address).text
+        assert "The faces that were found are blurred." in blurred(address).text
         changed = np.abs(pixels(site(picture).content) - pixels(blurred(picture).content))
     width = changed.shape[1]
     assert (changed[:, : width // 2] > 40).sum() > 1000

@@ -94,3 +94,13 @@ def test_a_person_is_found_by_an_index(tmp_path: Path, verb: str) -> None:
             else:
                 store.find_tweet("demo-1", "d")
     assert whole(asked) == []
+
+
+def test_pictures_to_look_at_are_found_by_an_index(tmp_path: Path) -> None:
+    with open_store(tmp_path / "fite.db") as store:
+        ingest(store, DEMO / "tweets.jsonl", dataset="d", images=DEMO / "pictures")
+        with plans(store) as asked:
+            assert len(store.tweet_pictures("demo-1", "d")) == 1
+            store.picture_of_face("demo-1", "d", "features", 0)
+    assert len(asked) >= 3
+    assert whole(asked) == []
