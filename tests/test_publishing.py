@@ -14,15 +14,15 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+import torch
 
+from fitecli.auto import inputs_of
 from fitecli.errors import NotAModel, UsageProblem
 from fitecli.pipeline.publishing import prepare
 from fitecli.records import Example
 from fitecli.settings import Settings
-from tests.cli.test_commands import Shell
-from tests.conftest import ROOT, labelled_lines
+from tests.conftest import ROOT
 from tests.test_hub import LARGE, Hub
 from tests.web import serve
 
@@ -110,25 +110,20 @@ def hub() -> Iterator[WritableHub]:
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory, tiny_preset: Path) -> Path:
-    """What `fite train` leaves, with a file beside that is nobody's business."""
-    shell = Shell(tmp_path_factory.mktemp("trained"))
-    shell("ingest", shell.file("t.jsonl", *labelled_lines(30)), "--dataset", "d")
-    shell("extract", "--captioner", "none", "--aligner", "prominence")
-    shell("train", "--dataset", "d", "--preset", str(tiny_preset), "--output",
-          str(shell.folder / "run"), "--device", "cpu")  # fmt: skip
-    folder = next((shell.folder / "run").glob("**/model.safetensors")).parent
+def checkpoint(
+    tmp_path_factory: pytest.TempPathFactory, tiny_preset: Path, tiny_encoder: Path
+) -> Path:
+    """What training leaves, with a file beside that is nobody's business."""
+    from fitecli.fusion import presets
+    from fitecli.fusion.training import train
+
+    folder = tmp_path_factory.mktemp("trained")
+    labelled = [replace(example, label="positive") for example in EXAMPLES]
+    preset = replace(presets.load(str(tiny_preset)), epochs=1)
+    record = {"features": "f", "datasets": ["d"]}
+    train(labelled, labelled, [tiny_encoder], preset, seed=0, output=folder, record=record)
     (folder / "secret.txt").write_text("mine")
     return folder
-
-
-@pytest.fixture(scope="module")
-def exported(checkpoint: Path) -> Path:
-    """The same, exported."""
-    shell = Shell(checkpoint.parents[1])
-    output = checkpoint.parent / "exported"
-    shell("export", str(checkpoint), "--output", str(output))
-    return output
 
 
 def run(hub: WritableHub, *words: str, token: str | None = TOKEN, **more: str) -> Any:
@@ -150,32 +145,41 @@ def fite(hub: WritableHub, *words: str, **more: Any) -> Any:
 
 # transformers' own classes
 
+AUTO = """
+import json, fitecli.auto, torch, transformers
+from fitecli.records import Example
 
-@pytest.mark.parametrize("name", ["AutoModel", "AutoModelForSequenceClassification"])
-def test_auto_classes_give_our_logits_after_one_import(checkpoint: Path, name: str) -> None:
-    code = (
-        "import sys, json, fitecli.auto, transformers, torch\n"
-        "from fitecli.records import Example\n"
-        f"folder, examples = {str(checkpoint)!r}, {EXAMPLES!r}\n"
-        "config = transformers.AutoConfig.from_pretrained(folder)\n"
-        "assert type(config).__name__ == 'FiteConfig', config\n"
-        f"model = transformers.{name}.from_pretrained(folder)\n"
-        "with torch.no_grad(): found = model(**fitecli.auto.inputs_of(folder, examples))\n"
-        "print(json.dumps([found.logits.tolist(), found.gate.tolist(), model.config.id2label]))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False
-    )
+folder, name, examples = FOLDER, NAME, EXAMPLES
+assert type(transformers.AutoConfig.from_pretrained(folder)) is fitecli.auto.FiteConfig
+found = []
+for auto in (transformers.AutoModel, transformers.AutoModelForSequenceClassification):
+    model = auto.from_pretrained(folder)
+    with torch.no_grad():
+        output = model(**fitecli.auto.inputs_of(folder, examples))
+    found.append([output.logits.tolist(), output.gate.tolist()])
+print(json.dumps([found, model.config.id2label]))
+model.push_to_hub(name)
+again = auto.from_pretrained(name).state_dict()
+assert all(torch.equal(value, again[key]) for key, value in model.state_dict().items())
+"""
+
+
+def test_auto_classes_load_and_push_after_one_import(hub: WritableHub, checkpoint: Path) -> None:
+    code = AUTO.replace("FOLDER", repr(str(checkpoint)), 1).replace("NAME", repr(NAME), 1)
+    done = run(hub, "-c", code.replace("EXAMPLES", repr(EXAMPLES), 1))
     assert done.returncode == 0, done.stderr
-    logits, gates, labels = json.loads(done.stdout)
-    from fitecli.fusion.checkpoint import CheckpointPredictor
+    found, labels = json.loads(done.stdout)
+    from fitecli.fusion.checkpoint import load
 
-    ours = CheckpointPredictor(checkpoint, device="cpu").predict(EXAMPLES)
-    powers = np.exp(np.array(logits) - np.max(logits, axis=1, keepdims=True))
-    theirs = powers / powers.sum(axis=1, keepdims=True)
-    assert theirs == pytest.approx(np.array([item.scores for item in ours]), abs=1e-6)
-    assert gates == pytest.approx([item.gate for item in ours], abs=1e-6)
+    with torch.no_grad():
+        ours = load(checkpoint)(**inputs_of(checkpoint, EXAMPLES))
+    for logits, gates in found:
+        assert logits == pytest.approx(ours.logits.numpy(), abs=1e-6)
+        assert gates == pytest.approx(ours.gate.tolist(), abs=1e-6)
     assert list(labels.values()) == ["negative", "neutral", "positive"]
+    assert {"config.json", "model.safetensors", "README.md"} <= set(hub.repository)
+    weights = hub.repository["model.safetensors"]
+    assert hub.stored[hashlib.sha256(weights).hexdigest()] == weights
 
 
 # to the hub and back
@@ -209,10 +213,10 @@ def test_a_checkpoint_goes_to_the_hub_and_comes_back(
     assert first == second
 
 
-@pytest.mark.slow
 def test_an_exported_model_classifies_under_its_name_on_the_hub(
-    hub: WritableHub, exported: Path, tmp_path: Path
+    hub: WritableHub, tmp_path: Path
 ) -> None:
+    exported = ROOT / "exported" / "fite-mini"
     done = fite(hub, "models", "push", str(exported), NAME)
     assert done.returncode == 0, done.stderr
     assert hub.visibility in (None, "public")
@@ -231,24 +235,6 @@ def test_an_exported_model_classifies_under_its_name_on_the_hub(
     answer = fite(hub, *words, "--model", NAME, FITE_MODELS=str(tmp_path))
     assert answer.returncode == 0, answer.stderr
     assert json.loads(answer.stdout)["aspects"][0]["text"] == "day"
-
-
-def test_transformers_own_push_works_too(hub: WritableHub, checkpoint: Path) -> None:
-    code = (
-        "import fitecli.auto, torch\n"
-        "from transformers import AutoModelForSequenceClassification as Auto\n"
-        f"model = Auto.from_pretrained({str(checkpoint)!r})\n"
-        f"model.push_to_hub({NAME!r})\n"
-        f"again = Auto.from_pretrained({NAME!r})\n"
-        "theirs = again.state_dict()\n"
-        "assert all(torch.equal(v, theirs[k]) for k, v in model.state_dict().items())\n"
-    )
-    done = run(hub, "-c", code)
-    assert done.returncode == 0, done.stderr
-    assert {"config.json", "model.safetensors", "README.md"} <= set(hub.repository)
-    weights = hub.repository["model.safetensors"]
-    digest = hashlib.sha256(weights).hexdigest()
-    assert hub.stored[digest] == weights
 
 
 @pytest.mark.parametrize("token", [None, "wrong"])

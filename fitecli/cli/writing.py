@@ -85,7 +85,6 @@ def replacing_folder(output: Path, ours: str) -> Iterator[Path]:
     Raises UsageProblem where there is one already that is not empty, and whose README.md does not
     hold ours.
     """
-    import shutil
     import tempfile
 
     from fitecli.errors import UsageProblem
@@ -104,10 +103,15 @@ def replacing_folder(output: Path, ours: str) -> Iterator[Path]:
         folder = Path(name) / "new"
         folder.mkdir()
         yield folder
+        old = Path(name) / "old"
         if output.exists():
-            output.rename(Path(name) / "old")
-        folder.rename(output)
-        shutil.rmtree(Path(name) / "old", ignore_errors=True)
+            output.rename(old)
+        try:
+            folder.rename(output)
+        except OSError:
+            if old.exists():
+                old.rename(output)
+            raise
 
 
 def part_of(output: Path) -> Path:

@@ -83,6 +83,10 @@ def tasks(store: Store, options: TaskOptions, *, tell: Tell) -> Iterator[dict[st
 
 def _model(store: Store, options: TaskOptions, tell: Tell) -> ModelRow:
     model = store.last_model(options.dataset, options.model)
+    if model is None and options.model and Path(options.model).is_dir():
+        parts = Path(options.model).resolve().parts  # a model is called by one or two of them
+        names = (parts[-1], "/".join(parts[-2:]))
+        model = next(filter(None, (store.last_model(options.dataset, n) for n in names)), None)
     if model is None:
         who = options.model or "No model"
         raise NoExamples(

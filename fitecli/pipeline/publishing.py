@@ -35,7 +35,7 @@ class Upload:
             name: len(item) if isinstance(item, bytes) else item.stat().st_size
             for name, item in self.files.items()
         }
-        return [(name, round(size / 1e6, 2)) for name, size in sizes.items()]
+        return [(name, round(size / 1e6, 3)) for name, size in sizes.items()]
 
 
 def prepare(model: str, repository: str, settings: Settings) -> Upload:

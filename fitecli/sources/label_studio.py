@@ -7,10 +7,9 @@ the one that was changed last. Skipped (cancelled) annotations do not count, nor
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
-
-import orjson
 
 from fitecli.errors import UnreadableSource
 from fitecli.records import LABELS, Aspect, CorrectedTweet, Reject, Tweet
@@ -38,9 +37,10 @@ def read(lines: Lines, name: str) -> Iterator[Tweet | Reject]:
     A reject's line is the task's number in the file. Raises UnreadableSource for a file that is no
     such export, or in which nothing was annotated.
     """
+    content = b"\n".join(line for _, line in lines)
     try:
-        tasks = orjson.loads(b"\n".join(line for _, line in lines))
-    except orjson.JSONDecodeError as exc:
+        tasks = json.loads(content)  # which lets half an emoji pass, as a browser may select it
+    except ValueError as exc:
         raise UnreadableSource(f"{name} is no JSON: {exc}.") from exc
     tasks = [tasks] if isinstance(tasks, dict) else tasks
     if not isinstance(tasks, list) or not all(
@@ -69,7 +69,7 @@ def tweet_of_task(task: Mapping[str, Any], line: int) -> CorrectedTweet | None:
     """The tweet of a task as its annotators left it, None where nobody finished; see InvalidRecord."""
     finished = [
         item
-        for item in task["annotations"] or ()
+        for item in _list(task["annotations"])
         if isinstance(item, dict) and not item.get("was_cancelled")
     ]
     if not finished:
@@ -96,6 +96,10 @@ def tweet_of_task(task: Mapping[str, Any], line: int) -> CorrectedTweet | None:
     )
 
 
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
 def _order(annotation: Mapping[str, Any]) -> tuple[bool, str, int]:
     """What the annotation that counts has the most of; times are ISO 8601 in UTC."""
     changed = annotation.get("updated_at") or annotation.get("created_at") or ""
@@ -109,10 +113,10 @@ def _order(annotation: Mapping[str, Any]) -> tuple[bool, str, int]:
 
 def _last_of_each(annotations: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The annotation of each annotator that was changed last."""
-    found: dict[Any, dict[str, Any]] = {}
+    found: dict[str, dict[str, Any]] = {}
     for item in sorted(annotations, key=_order):
         person = item.get("completed_by")
-        found[person["id"] if isinstance(person, dict) and "id" in person else str(person)] = item
+        found[str(person["id"] if isinstance(person, dict) and "id" in person else person)] = item
     return list(found.values())
 
 
@@ -126,10 +130,9 @@ def _differs(annotation: Mapping[str, Any], text: str, decided: Places) -> bool:
 
 def _shown(value: Any) -> tuple[tuple[int, int], ...]:
     """The places of the aspects that `fite export-tasks` wrote into a task."""
-    listed = value if isinstance(value, list) else []
     return tuple(
         (item["start"], item["end"])
-        for item in listed
+        for item in _list(value)
         if isinstance(item, dict)
         and isinstance(item.get("start"), int)
         and isinstance(item.get("end"), int)
@@ -138,16 +141,16 @@ def _shown(value: Any) -> tuple[tuple[int, int], ...]:
 
 def _regions(annotation: Mapping[str, Any], text: str) -> Places:
     """The regions of the text and their labels; results that share an id tell of one region."""
-    spans: dict[Any, tuple[int, int]] = {}
-    labels: dict[Any, str] = {}
-    for number, item in enumerate(annotation.get("result") or ()):
+    spans: dict[str, tuple[int, int]] = {}
+    labels: dict[str, str] = {}
+    for number, item in enumerate(_list(annotation.get("result"))):
         value = item.get("value") if isinstance(item, dict) else None
         if not isinstance(value, dict):
             continue  # a relation, or something without a value
-        region = item.get("id", number)
+        region = str(item.get("id", number))
         if "start" in value and "end" in value:
             spans[region] = span_of(value, text)
-        for name in (*(value.get("labels") or ()), *(value.get("choices") or ())):
+        for name in (*_list(value.get("labels")), *_list(value.get("choices"))):
             if str(name).strip().lower() in LABELS:
                 labels[region] = str(name).strip().lower()
     found: Places = {}

@@ -47,9 +47,9 @@ def task(*annotations: dict[str, Any], **data: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def read(*tasks: Any, indent: int | None = None) -> list[Any]:
-    content = json.dumps(list(tasks), indent=indent).encode()
-    return list(sources.read(io.BytesIO(content), name="annotations.json"))
+def read(*tasks: Any) -> list[Any]:
+    content = json.dumps(list(tasks)).encode()
+    return list(sources.read(io.BytesIO(content), "label-studio", name="annotations.json"))
 
 
 def labels(tweet: CorrectedTweet) -> dict[str, str | None]:
@@ -58,7 +58,9 @@ def labels(tweet: CorrectedTweet) -> dict[str, str | None]:
 
 @pytest.mark.parametrize("indent", [None, 2])
 def test_an_export_is_known_by_its_marks(indent: int | None) -> None:
-    (tweet,) = read(task(annotation(region(2, 5, "Positive"), region(10, 13, None))), indent=indent)
+    made = task(annotation(region(2, 5, "Positive"), region(10, 13, None)))
+    content = json.dumps([made], indent=indent).encode()
+    (tweet,) = sources.read(io.BytesIO(content), name="annotations.json")
     assert isinstance(tweet, CorrectedTweet)
     assert (tweet.source_id, tweet.dataset, tweet.split, tweet.line) == ("t1", "d", None, 1)
     assert labels(tweet) == {"Ann": "positive", "Bob": None}
@@ -180,3 +182,37 @@ def test_offsets_may_count_code_points_or_utf16_units(text: str, data: Any) -> N
     assert text[old_first:old_last].split() == part.split()
     if "😀" in text and part not in text[end:] and text.count(part) == 1:
         assert (old_first, old_last) == (first, last)
+
+
+scalars = st.none() | st.booleans() | st.integers(-3, 30) | st.text(max_size=4) | st.floats()
+anything = st.recursive(scalars, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(
+    st.sampled_from(["start", "end", "text", "labels", "id", "value", "result"]), inner, max_size=3
+), max_leaves=5)  # fmt: skip
+
+
+@given(st.data())
+def test_whatever_is_in_a_task_it_is_a_tweet_or_a_reject(data: Any) -> None:
+    made = task(annotation(region(2, 5, "neutral"), region(10, 13, "positive")), annotation())
+    places: list[tuple[Any, Any]] = []
+
+    def walk(node: Any) -> None:
+        items = list(node.items() if isinstance(node, dict) else enumerate(node))
+        for key, value in items:
+            places.append((node, key))
+            if isinstance(value, dict | list):
+                walk(value)
+
+    walk(made)
+    for node, key in data.draw(st.lists(st.sampled_from(places), min_size=1, max_size=2)):
+        node[key] = data.draw(anything)
+    good = task(annotation(region(2, 5, "neutral")))
+    for record in read(made, good):
+        assert isinstance(record, CorrectedTweet | Reject)
+
+
+def test_half_an_emoji_spoils_its_own_task_only() -> None:
+    half = task(annotation(region(2, 5, "neutral", text="\ud83d")))
+    good = task(annotation(region(2, 5, "neutral")))
+    first, second = read(half, good)
+    assert isinstance(first, Reject)
+    assert isinstance(second, CorrectedTweet)
