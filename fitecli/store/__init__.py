@@ -6,6 +6,16 @@ from pathlib import Path
 from types import TracebackType
 
 from fitecli.errors import NotAStore
+from fitecli.store.counts import (
+    AspectCount,
+    CasePlace,
+    Contents,
+    DayCount,
+    ModelReading,
+    Outcome,
+    PictureFaces,
+    Predicted,
+)
 from fitecli.store.database import backups_of, check, make_engine, shown, store_url
 from fitecli.store.embeddings import Embeddings
 from fitecli.store.features import Features
@@ -13,6 +23,7 @@ from fitecli.store.forgetting import Forgetting
 from fitecli.store.learning import Learning
 from fitecli.store.looking import Looking
 from fitecli.store.query import VIEWS, run_query
+from fitecli.store.reporting import Reporting
 from fitecli.store.rows import (
     Added,
     DescriptionText,
@@ -34,7 +45,7 @@ from fitecli.store.tweets import Tweets
 from fitecli.store.workers import Workers
 
 
-class Store(Tweets, Workers, Features, Embeddings, Looking, Learning, Forgetting):
+class Store(Tweets, Workers, Features, Embeddings, Looking, Reporting, Learning, Forgetting):
     """An open store: verbs that take and give records; every batch is one transaction."""
 
     @property
@@ -81,6 +92,10 @@ def open_store(place: str | Path, *, create: bool = True) -> Store:
 __all__ = [
     "VIEWS",
     "Added",
+    "AspectCount",
+    "CasePlace",
+    "Contents",
+    "DayCount",
     "DescriptionText",
     "EpochRow",
     "FacesFound",
@@ -88,7 +103,11 @@ __all__ = [
     "FeatureSetRow",
     "Forgotten",
     "FoundFace",
+    "ModelReading",
+    "Outcome",
     "PendingImage",
+    "PictureFaces",
+    "Predicted",
     "RunRow",
     "Scope",
     "Store",
