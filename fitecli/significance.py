@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from math import comb
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,9 +35,17 @@ def mcnemar(gold: Ints, first: Ints, second: Ints) -> tuple[int, int, float]:
     """
     only_first = int(((first == gold) & (second != gold)).sum())
     only_second = int(((second == gold) & (first != gold)).sum())
-    fewer, both = min(only_first, only_second), only_first + only_second
-    tail = sum(comb(both, index) for index in range(fewer + 1))
-    return only_first, only_second, min(1.0, float(2 * tail / 2**both))
+    return only_first, only_second, binomial_p(only_first, only_second)
+
+
+def binomial_p(one: int, other: int) -> float:
+    """The p-value of a two-sided binomial test that both are as likely; exact for large numbers, too."""
+    fewer, both = min(one, other), one + other
+    ways = tail = 1
+    for drawn in range(fewer):
+        ways = ways * (both - drawn) // (drawn + 1)
+        tail += ways
+    return min(1.0, float(2 * tail / 2**both))
 
 
 def bootstrap(

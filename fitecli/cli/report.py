@@ -2,14 +2,119 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from fitecli.cli.console import opened, print_json, print_table, tell, write_page
+from fitecli.cli.console import counted, opened, print_json, print_table, tell, write_page
 from fitecli.cli.options import Device, Features, Json, Page, Threads
 
-report = typer.Typer(help="Pages about what a model does.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from fitecli.store import Store
+
+DEFAULT = "page"
+
+
+class DefaultGroup(TyperGroup):
+    """A group that takes what names none of its commands for the words of one of them."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """`fite report tweets.jsonl` is `fite report page tweets.jsonl`."""
+        if not args or args[0] not in {*self.commands, *ctx.help_option_names}:
+            args = [DEFAULT, *args]
+        return super().parse_args(ctx, args)
+
+
+report = typer.Typer(
+    cls=DefaultGroup,
+    help="Pages about what a model does. `fite report FILE` is short for `fite report page FILE`.",
+)
+
+
+@report.command()
+def page(
+    ctx: typer.Context,
+    file: Annotated[str | None, typer.Argument(help="A file that was classified.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Or a dataset of the store.")] = None,
+    split: Annotated[str | None, typer.Option(help="Split (default: all).")] = None,
+    output: Annotated[Path, typer.Option(help="The page to write.")] = Path("report.html"),
+    model: Annotated[
+        str | None, typer.Option(help="Whose predictions (default: the most there are).")
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option(help="A second model (default: one that reads the text alone).")
+    ] = None,
+    features: Features = None,
+    cases: Annotated[int, typer.Option(min=0, help="Tweets to show of each kind.")] = 6,
+    blur: Annotated[
+        bool, typer.Option("--blur", help="Blur all faces in the pictures of the page.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Write one HTML page to look at: shares, aspects, time, reliability, and the telling cases."""
+    from fitecli.pipeline.predictions import choose_predictions
+    from fitecli.reports.cases import find_cases
+    from fitecli.reports.page import Subject, write_report
+    from fitecli.reports.summary import summarise
+    from fitecli.store import Scope
+
+    _spare_inputs(output, file, ctx.obj.db)
+    with opened(ctx.obj, create=False) as store:
+        scope = Scope(_dataset(store, file, dataset), split)
+        chosen = choose_predictions(
+            store, scope, tell, model=model, against=against, features=features
+        )
+        first, second = chosen.first, chosen.second
+        other = second.reading if second else None
+        summary = summarise(store, first.reading, first.features, other)
+        labelled = summary["reliability"] is not None
+        found = find_cases(store, first.reading, cases, labelled=labelled, other=other)
+        voices = [(voice.reading, voice.name) for voice in (first, second) if voice]
+        subject = Subject(scope.dataset or "", split, voices, first.features, _today(), blur)
+        write_report(output, store, subject, summary, found)
+    names = {"model": first.name, "against": second.name if second else None}
+    about = {"dataset": scope.dataset, "split": split, **names, "features": first.features.name}
+    if as_json:
+        print_json(about | summary | {"written": str(output)})
+    else:
+        typer.echo(f"Written: {output} ({counted(summary['n'], 'mention')} by {first.name}).")
+
+
+def _spare_inputs(output: Path, file: str | None, db: str) -> None:
+    """Raise UsageProblem where the page would be written over the tweets or the store."""
+    from fitecli.errors import UsageProblem
+
+    for name in filter(None, (file, db)):
+        if output.exists() and Path(name).exists() and output.samefile(name):
+            raise UsageProblem(
+                f"--output {output} would be written over {name}; choose another file."
+            )
+
+
+def _dataset(store: Store, file: str | None, dataset: str | None) -> str:
+    """The dataset to report: that of a classified file, the named one, or the only one there is."""
+    from fitecli.errors import NoExamples, UsageProblem
+    from fitecli.pipeline.ingest import dataset_of
+    from fitecli.pipeline.predictions import only_dataset
+
+    if file is None:
+        return dataset or only_dataset(store)
+    if dataset is not None:
+        raise UsageProblem("Give a classified file or --dataset, not both.")
+    name = dataset_of(Path(file))
+    if name not in store.datasets():
+        raise NoExamples(
+            f"{file} is not classified yet: the store has no dataset {name!r}. `fite classify {file}` "
+            "does it."
+        )
+    return name
+
+
+def _today() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 @report.command()

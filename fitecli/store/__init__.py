@@ -8,6 +8,16 @@ from typing import Any
 
 from fitecli.errors import NotAStore
 from fitecli.store.correcting import Correcting
+from fitecli.store.counts import (
+    AspectCount,
+    CasePlace,
+    Contents,
+    DayCount,
+    ModelReading,
+    Outcome,
+    PictureFaces,
+    Predicted,
+)
 from fitecli.store.database import backups_of, check, make_engine, shown, store_url
 from fitecli.store.embeddings import Embeddings
 from fitecli.store.features import Features
@@ -19,6 +29,7 @@ from fitecli.store.outgoing import Outgoing
 from fitecli.store.pictures import Pictured
 from fitecli.store.queries import Query, ten_queries
 from fitecli.store.query import reading_connection, run_query
+from fitecli.store.reporting import Reporting
 from fitecli.store.rows import (
     Added,
     Corrected,
@@ -45,7 +56,16 @@ from fitecli.store.workers import Workers
 
 
 class Store(
-    Correcting, Workers, Features, Outgoing, Embeddings, Looking, Pictured, Learning, Forgetting
+    Correcting,
+    Workers,
+    Features,
+    Outgoing,
+    Embeddings,
+    Looking,
+    Pictured,
+    Reporting,
+    Learning,
+    Forgetting,
 ):
     """An open store: verbs that take and give records; every batch is one transaction."""
 
@@ -102,7 +122,11 @@ def open_store(place: str | Path, *, create: bool = True, read_only: bool = Fals
 __all__ = [
     "VIEWS",
     "Added",
+    "AspectCount",
+    "CasePlace",
+    "Contents",
     "Corrected",
+    "DayCount",
     "DescriptionText",
     "EpochRow",
     "FacesFound",
@@ -111,8 +135,12 @@ __all__ = [
     "Forgotten",
     "FoundFace",
     "KnownPicture",
+    "ModelReading",
     "ModelRow",
+    "Outcome",
     "PendingImage",
+    "PictureFaces",
+    "Predicted",
     "Query",
     "RunRow",
     "Scope",

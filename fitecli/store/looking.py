@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, exists, func, select, text
 
 from fitecli.errors import NoExamples
-from fitecli.store.connection import has_face, in_scope, tables
+from fitecli.store.connection import analysed, has_face, in_scope, tables
+from fitecli.store.counts import PictureFaces
 from fitecli.store.database import revision_of, shown
 from fitecli.store.reading import Reading, indexed
 from fitecli.store.rows import FeatureSetRow, Scope, StoreInfo, TweetChain
@@ -92,6 +93,68 @@ class Looking(Reading):
                 'from tweet_aspects limit 10"` shows some.'
             )
         return dict(found)
+
+    def tweet_predictions(
+        self, tweet_id: int, models: Mapping[int, tuple[int, str]]
+    ) -> tuple[dict[str, Any], ...]:
+        """What models predicted for a tweet's aspects, as rows of the view predictions.
+
+        models: model id -> the feature set that it read, and what to call it.
+        """
+        aspect, prediction = tables["aspect"], tables["prediction"]
+        columns = (
+            prediction.c.model_id, prediction.c.feature_set_id, aspect.c.text.label("aspect"),
+            aspect.c.start, aspect.c.end, aspect.c.label, prediction.c.label.label("prediction"),
+            prediction.c.negative, prediction.c.neutral, prediction.c.positive, prediction.c.gate,
+            prediction.c.created_at.label("predicted_at"),
+        )  # fmt: skip
+        query = (
+            select(*columns)
+            .join(prediction, prediction.c.aspect_id == aspect.c.id)
+            .where(aspect.c.tweet_id == tweet_id)
+            .order_by(aspect.c.position, prediction.c.id.desc())
+        )
+        with self._reading() as connection:
+            rows = [dict(row) for row in connection.execute(query).mappings()]
+        return tuple(
+            row | {"model": models[row["model_id"]][1]}
+            for row in rows
+            if models.get(row["model_id"], (None,))[0] == row["feature_set_id"]
+        )
+
+    def picture_faces(self, tweet_id: int) -> dict[int, PictureFaces]:
+        """Position of a tweet's picture -> where all faces are that anyone found in it."""
+        link, face, worker = tables["tweet_image"], tables["face"], tables["worker"]
+        looked = exists(
+            select(worker.c.id).where(
+                worker.c.kind == "faces",
+                analysed("image", link.c.image_id, worker.c.id, status="done"),
+            )
+        )
+        pictures = select(link.c.position, looked).where(link.c.tweet_id == tweet_id)
+        faces = (
+            select(
+                link.c.position,
+                face.c.box_left, face.c.box_top, face.c.box_width, face.c.box_height,
+            )
+            .join(face, face.c.image_id == link.c.image_id)
+            .where(link.c.tweet_id == tweet_id)
+            .distinct()
+        )  # fmt: skip
+        boxes: dict[int, list[tuple[Any, ...]]] = {}
+        with self._reading() as connection:
+            for position, *box in connection.execute(faces):
+                boxes.setdefault(position, []).append(tuple(box))
+            return {
+                position: PictureFaces(
+                    tuple(
+                        (b[0], b[1], b[2], b[3]) for b in boxes.get(position, ()) if None not in b
+                    ),
+                    any(None in box for box in boxes.get(position, ())),
+                    bool(searched),
+                )
+                for position, searched in connection.execute(pictures)
+            }
 
     def texts(self, scope: Scope) -> Iterator[tuple[str, str, str | None, str | None]]:
         """Stream tweet text, aspect, source text and label of every aspect of a scope."""
