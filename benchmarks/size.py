@@ -48,7 +48,9 @@ def rows(folder: Path, tweets: int, few: int = 10_000) -> Iterator[Row]:
         what = f"memory of {words[0]} at {tweets:,} tweets, against {few:,}"
         yield Row(what, "MB", large, small, large / small, bar=FLAT, ceiling=True)
     again = run(folder, tweets, *classify)[0]
-    what = f"`classify` of {tweets:,} tweets again, all answers in the store, against the first time"
+    what = (
+        f"`classify` of {tweets:,} tweets again, all answers in the store, against the first time"
+    )
     yield Row(what, "tweets/s", tweets / again, tweets / first[tweets], first[tweets] / again)
     seconds = run(folder, tweets, *EXTRACT)[0]
     what = f"`extract` with nothing to do, against {AT_ONCE:g} seconds"

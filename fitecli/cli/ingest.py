@@ -17,7 +17,7 @@ def ingest(
     format: Annotated[
         str,
         typer.Option(
-            help="auto, jsonl, csv, tsv, x-api, pyabsa, tombert-tsv, tombert-txt, parquet."
+            help="auto, jsonl, csv, tsv, x-api, pyabsa, tombert-tsv, tombert-txt, parquet, or a plug-in."
         ),
     ] = "auto",
     images: Annotated[
