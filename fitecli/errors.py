@@ -53,6 +53,10 @@ class MissingPackage(FiteError):
     """A package of an optional part is not installed; the message says how to install it."""
 
 
+class BrokenPlugIn(FiteError):
+    """A plug-in of another package cannot be used; the message names the package."""
+
+
 class EngineFailed(FiteError):
     """The engine that spreads work over machines cannot be used, or lost a part of the work."""
 

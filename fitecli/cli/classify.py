@@ -69,16 +69,19 @@ def classify(
     ] = None,
     format: Annotated[str, typer.Option(help="Format of the files.")] = "auto",
     features: Features = None,
-    faces: Annotated[str | None, typer.Option(help="auto (default), bundled or deepface.")] = None,
+    faces: Annotated[
+        str | None, typer.Option(help="auto (default), bundled, deepface or a plug-in.")
+    ] = None,
     detector: Detector = None,
     attributes: Annotated[
         str | None, typer.Option(help="Compute only these: age, race, gender, emotion (default).")
     ] = None,
     captioner: Annotated[
-        str | None, typer.Option(help="none (default), or a model (loads torch).")
+        str | None, typer.Option(help="none (default), a plug-in, or a model (loads torch).")
     ] = None,
     aligner: Annotated[
-        str | None, typer.Option(help="prominence (default), or clip or clip-region (load torch).")
+        str | None,
+        typer.Option(help="prominence (default), a plug-in, clip or clip-region (load torch)."),
     ] = None,
     min_score: Annotated[
         float, typer.Option(min=0, max=1, help="No sentiment (null) where no score reaches this.")

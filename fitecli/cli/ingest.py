@@ -18,7 +18,7 @@ def ingest(
         str,
         typer.Option(
             help="auto, jsonl, csv, tsv, x-api, pyabsa, tombert-tsv, tombert-txt, label-studio, "
-            "parquet."
+            "parquet, or a plug-in."
         ),
     ] = "auto",
     images: Annotated[

@@ -13,9 +13,10 @@ from fitecli.errors import FiteError, NoExamples, UsageProblem
 from fitecli.evaluation import Predictor, open_predictor
 from fitecli.pipeline.derived import derive_features, rules_of
 from fitecli.pipeline.examples import choose_features, example_of
-from fitecli.pipeline.extract import ExtractOptions, Extractor, options_of
+from fitecli.pipeline.extract import ExtractOptions, Extractor
 from fitecli.pipeline.ingest import PictureFolder
 from fitecli.pipeline.models import locate_model, register, save
+from fitecli.pipeline.remade import options_of
 from fitecli.records import LABELS, Prediction, Reject, Tweet
 from fitecli.settings import Settings
 from fitecli.store import FeatureSetRow, Scope, Store, StoredAspect

@@ -19,10 +19,11 @@ from fitecli.errors import MissingWeights, UsageProblem
 from fitecli.faces import FaceAnalyser
 from fitecli.pictures import Picture
 from fitecli.pipeline.clip_stage import ClipStage
-from fitecli.pipeline.extract import ExtractOptions, Extractor, failures, options_of
+from fitecli.pipeline.extract import ExtractOptions, Extractor, failures
 from fitecli.pipeline.ingest import ingest
 from fitecli.pipeline.local import run_stage
 from fitecli.pipeline.published import add_published
+from fitecli.pipeline.remade import options_of
 from fitecli.pipeline.stages import CaptionsStage, FacesStage
 from fitecli.pipeline.tweet_stages import DescriptionsStage
 from fitecli.records import Face, FeatureSet, Worker
