@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any
 
 from fitecli.errors import NotAStore
+from fitecli.store.charting import Charting, FaceCounts, TrainingCurve
 from fitecli.store.correcting import Correcting
 from fitecli.store.counts import (
     AspectCount,
@@ -57,6 +58,7 @@ from fitecli.store.workers import Workers
 
 class Store(
     Correcting,
+    Charting,
     Workers,
     Features,
     Outgoing,
@@ -129,6 +131,7 @@ __all__ = [
     "DayCount",
     "DescriptionText",
     "EpochRow",
+    "FaceCounts",
     "FacesFound",
     "Failure",
     "FeatureSetRow",
@@ -147,6 +150,7 @@ __all__ = [
     "Store",
     "StoreInfo",
     "StoredAspect",
+    "TrainingCurve",
     "TweetChain",
     "TweetFaces",
     "TweetRow",
