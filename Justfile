@@ -18,6 +18,10 @@ test *words:
 docs:
     python tools/reference.py
 
+# build the documentation as a site (folder site), a broken link is an error
+site:
+    zensical build --strict --clean
+
 # format and mend what can be mended
 fix:
     ruff check --fix .

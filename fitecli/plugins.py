@@ -10,11 +10,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fitecli.errors import BrokenPlugIn, FiteError, UsageProblem
 from fitecli.records import Worker
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 SETTING = "plugin"  # of a worker: the distribution that brought it and its version
 
@@ -26,7 +28,7 @@ class PlugIn:
     name: str
     target: str
     distribution: str
-    entry: metadata.EntryPoint
+    entry: EntryPoint
 
     @property
     def title(self) -> str:
@@ -64,6 +66,8 @@ class Room:
 
     def plugins(self) -> list[PlugIn]:
         """Every plug-in that is installed for this room, by name; nothing is imported."""
+        from importlib import metadata  # not at the top: a start without plug-ins is quicker
+
         found = [
             PlugIn(entry.name, entry.value, f"{entry.dist.name} {entry.dist.version}", entry)
             for entry in metadata.entry_points(group=self.group)
