@@ -99,6 +99,8 @@ def _check(command: Any, words: list[str]) -> str | None:
             takes = options[name] is not None and not options[name].is_flag
             words = words[1:] if takes and "=" not in word else words
         elif hasattr(command, "commands"):
+            if word not in command.commands and hasattr(command, "default"):
+                words, word = [word, *words], command.default
             inner = command.commands.get(word)
             return f"there is no command {word!r}" if inner is None else _check(inner, words)
     return None
