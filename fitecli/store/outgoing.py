@@ -104,9 +104,8 @@ class Outgoing(Reading):
     ) -> dict[int, tuple[str, tuple[float, float, float]]]:
         """Aspect id -> the label and scores that a model gave it last."""
         prediction = tables["prediction"]
-        query = select(prediction).where(
-            prediction.c.aspect_id.in_(aspect_ids), prediction.c.id.in_(_last_predictions(model_id))
-        )
+        mine = prediction.c.aspect_id.in_(aspect_ids)
+        query = select(prediction).where(prediction.c.id.in_(_last_predictions(model_id, mine)))
         with self._reading() as connection:
             return {
                 row.aspect_id: (row.label, (row.negative, row.neutral, row.positive))
@@ -114,16 +113,15 @@ class Outgoing(Reading):
             }
 
 
-def _last_predictions(model_id: int) -> Any:
-    """The ids of a model's last prediction of each aspect."""
+def _last_predictions(model_id: int, *conditions: Any) -> Any:
+    """The ids of a model's last prediction of each aspect, found in one pass."""
     prediction = tables["prediction"]
-    later = prediction.alias()
-    newer = select(func.max(later.c.id)).where(
-        later.c.aspect_id == prediction.c.aspect_id, later.c.model_id == model_id
-    )
-    return select(prediction.c.id).where(
-        and_(prediction.c.model_id == model_id, prediction.c.id == newer.scalar_subquery())
-    )
+    query = select(func.max(prediction.c.id)).where(*conditions)
+    if conditions:  # by aspects: the model's own index would lead through all of its rows
+        query = query.where(prediction.c.model_id + 0 == model_id)
+    else:
+        query = query.where(prediction.c.model_id == model_id)
+    return query.group_by(prediction.c.aspect_id)
 
 
 def _margin(first: Any, second: Any, third: Any) -> Any:
