@@ -6,6 +6,7 @@ from pathlib import Path
 from types import TracebackType
 
 from fitecli.errors import NotAStore
+from fitecli.store.counting import Counting
 from fitecli.store.counts import (
     AspectCount,
     CasePlace,
@@ -95,6 +96,7 @@ __all__ = [
     "AspectCount",
     "CasePlace",
     "Contents",
+    "Counting",
     "DayCount",
     "DescriptionText",
     "EpochRow",
