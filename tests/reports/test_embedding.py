@@ -23,7 +23,7 @@ BOX = (687, 82, 96, 96)  # of the second face
 
 
 def row(path: Path | None = JOINED, **more: Any) -> dict[str, Any]:
-    digest = hashlib.sha256(path.read_bytes()).hexdigest() if path and path.exists() else None
+    digest = hashlib.sha256(path.read_bytes()).hexdigest() if path and path.is_file() else None
     where = None if path is None else str(path)
     return {"path": where, "sha256": digest, "position": 0, **more}
 
