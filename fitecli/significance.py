@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from math import comb, exp, fsum, lgamma, log
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Score = Callable[[Floats], Floats]  # confusion matrices (R, 3, 3), rows gold, to scores (R,)
 RESAMPLES = 10_000
+MANY = 2000  # cases; of more, a p-value is computed by logarithms
 _BLOCK = 500  # resamples that are counted at once
 
 
@@ -39,13 +41,13 @@ def mcnemar(gold: Ints, first: Ints, second: Ints) -> tuple[int, int, float]:
 
 
 def binomial_p(one: int, other: int) -> float:
-    """The p-value of a two-sided binomial test that both are as likely; exact for large numbers, too."""
+    """The p-value of a two-sided binomial test that both are as likely."""
     fewer, both = min(one, other), one + other
-    ways = tail = 1
-    for drawn in range(fewer):
-        ways = ways * (both - drawn) // (drawn + 1)
-        tail += ways
-    return min(1.0, float(2 * tail / 2**both))
+    if both <= MANY:
+        return min(1.0, float(2 * sum(comb(both, index) for index in range(fewer + 1)) / 2**both))
+    whole = lgamma(both + 1) - both * log(2)  # sums of whole numbers would take a minute
+    parts = (exp(whole - lgamma(n + 1) - lgamma(both - n + 1)) for n in range(fewer + 1))
+    return min(1.0, 2 * fsum(parts))
 
 
 def bootstrap(

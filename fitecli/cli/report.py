@@ -70,10 +70,12 @@ def page(
             store, scope, tell, model=model, against=against, features=features
         )
         first, second = chosen.first, chosen.second
-        other = second.reading if second else None
-        summary = summarise(store, first.reading, first.features, other)
-        labelled = summary["reliability"] is not None
-        found = find_cases(store, first.reading, cases, labelled=labelled, other=other)
+        contents = store.contents(scope, first.features)
+        against_it = second.reading if second else None
+        with store.counting(first.reading, against_it) as counting:
+            summary = summarise(contents, counting, against=second is not None)
+            labelled = summary["reliability"] is not None
+            found = find_cases(counting, cases, labelled=labelled, against=second is not None)
         voices = [(voice.reading, voice.name) for voice in (first, second) if voice]
         subject = Subject(scope.dataset or "", split, voices, first.features, _today(), blur)
         write_report(output, store, subject, summary, found)

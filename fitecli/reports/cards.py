@@ -137,14 +137,19 @@ def _pictures(chain: TweetChain, picture: PictureSource) -> list[dict[str, Any]]
 def _source(image: Mapping[str, Any], picture: PictureSource) -> tuple[str | None, str | None]:
     """Where a picture comes from, or why it is not shown."""
     if image["error"]:
-        return None, image["error"]
+        return None, _reason(image["error"], image)
     try:
         src = picture(image)
     except UnreadableImage as exc:
-        return None, str(exc)
+        return None, _reason(str(exc), image)
     if src is None:
         return None, WITHHELD if image["path"] else NO_FILE
     return src, None
+
+
+def _reason(told: str, image: Row) -> str:
+    """Why a picture is not shown, without the folders of the machine."""
+    return told.removeprefix(f"{image['path']}: ").removeprefix(f"{image['name']}: ")
 
 
 def _is_in(face: Row, image: Row) -> bool:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from fitecli.records import LABELS
-from fitecli.store import CasePlace, ModelReading, Store
+from fitecli.store import CasePlace, Counting
 
+Fetch = Callable[..., Sequence[CasePlace]]
 FURTHER = 4  # times as many rows are asked for, until there are enough different tweets
 FARTHEST = 256  # times as many as are wanted
 
@@ -23,37 +24,27 @@ class Cases:
 
 
 def find_cases(
-    store: Store,
-    reading: ModelReading,
-    number: int,
-    *,
-    labelled: bool,
-    other: ModelReading | None = None,
+    counting: Counting, number: int, *, labelled: bool, against: bool = False
 ) -> list[Cases]:
-    """The first cases of each kind, `number` of each; kinds without a case are left out."""
-    ask = partial(store.cases, reading)
-    kinds: list[tuple[str, str, Callable[..., list[CasePlace]]]] = [
-        (f"Most {label}", f"the surest of being {label}", partial(ask, "strongest", label=label))
+    """The first cases of each kind, `number` of each; kinds without a case are left out.
+
+    labelled: whether labels are known. against: whether there is a second model.
+    """
+    kinds: list[tuple[str, str, Fetch]] = [
+        (f"Most {label}", f"the surest of being {label}", partial(counting.strongest, label))
         for label in LABELS[::-1]
     ]
-    kinds.append(("Unsure", "the two best probabilities are nearest", partial(ask, "unsure")))
+    kinds.append(("Unsure", "their two best probabilities are nearest", counting.unsure))
     if labelled:
-        kinds.append(
-            ("Mistakes", "the surest that are labelled otherwise", partial(ask, "mistakes"))
-        )
-    if other is not None:
-        kinds.append(
-            (
-                "Disagreements",
-                "the two models read them otherwise; the surest of the first",
-                partial(ask, "disagreements", other=other),
-            )
-        )
+        kinds.append(("Mistakes", "the surest that are labelled otherwise", counting.mistakes))
+    if against:
+        about = "the second model reads them otherwise; the surest of the first"
+        kinds.append(("Disagreements", about, counting.disagreements))
     found = [Cases(title, about, _distinct(fetch, number)) for title, about, fetch in kinds]
     return [cases for cases in found if cases.places]
 
 
-def _distinct(fetch: Callable[..., Sequence[CasePlace]], number: int) -> tuple[CasePlace, ...]:
+def _distinct(fetch: Fetch, number: int) -> tuple[CasePlace, ...]:
     """The first cases of different tweets; a tweet that was repeated counts once."""
     asked = FURTHER * number
     while number:

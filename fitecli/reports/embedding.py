@@ -51,10 +51,12 @@ class Embedded:
 
 def _check(path: Path, sha256: str | None) -> None:
     """Raise UnreadableImage where the file is gone, or another than the one that was looked at."""
+    if not path.is_file():  # a pipe could be read for ever
+        raise UnreadableImage("the file is gone")
     try:
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as exc:
-        raise UnreadableImage(f"the file is gone ({exc.strerror or exc})") from exc
+        raise UnreadableImage(f"the file cannot be read ({exc.strerror or exc})") from exc
     if sha256 is not None and found != sha256:
         raise UnreadableImage("the file has changed since it was looked at")

@@ -11,28 +11,22 @@ from fitecli.metrics import per_class
 from fitecli.records import LABELS
 from fitecli.reports.chains import UNSURE
 from fitecli.significance import binomial_p
-from fitecli.store import FeatureSetRow, ModelReading, Outcome, Store
+from fitecli.store import Contents, Counting, Outcome
 
 ASPECTS = 50  # that are told
 Counts = Mapping[str, int]
 
 
-def summarise(
-    store: Store,
-    reading: ModelReading,
-    features: FeatureSetRow,
-    other: ModelReading | None = None,
-) -> dict[str, Any]:
-    """Count what one model predicted, and how another one agrees.
+def summarise(contents: Contents, counting: Counting, *, against: bool = False) -> dict[str, Any]:
+    """Count what one model predicted, and (against) how another one agrees.
 
     Returns read (what there was), n, sentiments, unsure, gate (mean, or None), by_aspect, more (whether
     there are more aspects), over_time, undated, reliability and against (None where nothing is
     labelled, or there is no other).
     """
-    contents = store.contents(reading.scope, features)
-    outcomes = store.outcomes(reading, UNSURE)
-    aspects = store.aspect_counts(reading, ASPECTS + 1)
-    days = store.day_counts(reading)
+    outcomes = counting.outcomes(UNSURE)
+    aspects = counting.aspects(ASPECTS + 1)
+    days = counting.days()
     total = sum(row.n for row in outcomes)
     gated = sum(row.gated for row in outcomes)
     return {
@@ -67,7 +61,7 @@ def summarise(
         ],
         "undated": sum(_total(row) for row in days if not row.day),
         "reliability": reliability(outcomes),
-        "against": None if other is None else agreement(store.agreement(reading, other)),
+        "against": agreement(counting.agreement()) if against else None,
     }
 
 

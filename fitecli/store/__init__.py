@@ -9,6 +9,7 @@ from typing import Any
 from fitecli.errors import NotAStore
 from fitecli.store.charting import Charting, FaceCounts, TrainingCurve
 from fitecli.store.correcting import Correcting
+from fitecli.store.counting import Counting
 from fitecli.store.counts import (
     AspectCount,
     CasePlace,
@@ -128,6 +129,7 @@ __all__ = [
     "CasePlace",
     "Contents",
     "Corrected",
+    "Counting",
     "DayCount",
     "DescriptionText",
     "EpochRow",

@@ -106,8 +106,8 @@ class CasePlace:
 class PictureFaces:
     """Where the faces of a picture are, whoever found them.
 
-    unplaced: whether there are faces whose place nobody knows. searched: whether the picture was
-    ever looked at for faces.
+    unplaced: whether there are faces whose place nobody knows. searched: whether the picture itself
+    was ever looked at for faces, and not only known from others' lists.
     """
 
     boxes: tuple[tuple[int, int, int, int], ...]

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, exists, func, select, text
+from sqlalchemy import Connection, and_, exists, func, select, text
 
 from fitecli.errors import NoExamples
-from fitecli.store.connection import analysed, has_face, in_scope, tables
+from fitecli.store.connection import has_face, in_scope, tables
 from fitecli.store.counts import PictureFaces
 from fitecli.store.database import revision_of, shown
 from fitecli.store.reading import Reading, indexed
@@ -124,14 +124,23 @@ class Looking(Reading):
 
     def picture_faces(self, tweet_id: int) -> dict[int, PictureFaces]:
         """Position of a tweet's picture -> where all faces are that anyone found in it."""
-        link, face, worker = tables["tweet_image"], tables["face"], tables["worker"]
+        link, face, image = tables["tweet_image"], tables["face"], tables["image"]
+        analysis, worker = tables["analysis"], tables["worker"]
         looked = exists(
-            select(worker.c.id).where(
+            select(worker.c.id)
+            .join(analysis, analysis.c.worker_id == worker.c.id)
+            .where(
                 worker.c.kind == "faces",
-                analysed("image", link.c.image_id, worker.c.id, status="done"),
+                analysis.c.subject_kind == "image",
+                analysis.c.subject_id == link.c.image_id,
+                analysis.c.status == "done",
             )
         )
-        pictures = select(link.c.position, looked).where(link.c.tweet_id == tweet_id)
+        pictures = (
+            select(link.c.position, and_(looked, image.c.width.is_not(None)))
+            .join(image, image.c.id == link.c.image_id)
+            .where(link.c.tweet_id == tweet_id)
+        )
         faces = (
             select(
                 link.c.position,

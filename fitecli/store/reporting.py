@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Select, and_, case, exists, func, select
+from sqlalchemy import Select, and_, func, select
 
 from fitecli.store.connection import StoreConnection, analysed, in_scope, tables
-from fitecli.store.counts import (
-    AspectCount,
-    CasePlace,
-    Contents,
-    DayCount,
-    ModelReading,
-    Outcome,
-    Predicted,
-)
-from fitecli.store.readings import (
-    bin_of_confidence,
-    confidence,
-    is_last,
-    joined,
-    margin,
-    of_each_label,
-    read_by,
-)
+from fitecli.store.counting import Counting, joined
+from fitecli.store.counts import Contents, ModelReading, Predicted
 from fitecli.store.rows import FeatureSetRow, Scope
-
-DAY = r"^[0-9]{4}-[01][0-9]-[0-3][0-9]"
 
 
 class Reporting(StoreConnection):
@@ -92,98 +76,15 @@ class Reporting(StoreConnection):
                 faces=dict(sorted((row[0], row[1]) for row in told_of)),
             )
 
-    def outcomes(self, reading: ModelReading, unsure: float) -> list[Outcome]:
-        """Count predictions by label, prediction and confidence.
+    @contextmanager
+    def counting(
+        self, reading: ModelReading, other: ModelReading | None = None
+    ) -> Iterator[Counting]:
+        """The predictions of a reading, to be counted while the block lasts.
 
-        unsure: two best probabilities that are nearer than that make a prediction unsure.
+        other: a second reading to compare with.
         """
-        aspect, prediction = tables["aspect"], tables["prediction"]
-        place, sure = bin_of_confidence(), confidence()
-        near = case((margin() < unsure, 1), else_=0)
-        columns = (
-            aspect.c.label, prediction.c.label, place, func.count(), func.sum(sure),
-            func.coalesce(func.sum(prediction.c.gate), 0.0), func.count(prediction.c.gate),
-            func.sum(near),
-        )  # fmt: skip
-        groups = (aspect.c.label, prediction.c.label, place)
-        query = self._read(reading, *columns).group_by(*groups).order_by(*groups)
         with self._reading() as connection:
-            return [Outcome(*row) for row in connection.execute(query)]
-
-    def aspect_counts(self, reading: ModelReading, limit: int) -> list[AspectCount]:
-        """The aspects that are mentioned most, by their text."""
-        aspect, prediction = tables["aspect"], tables["prediction"]
-        lean = func.avg(prediction.c.positive - prediction.c.negative)
-        number = func.count().label("n")
-        query = self._read(reading, aspect.c.text, number, *of_each_label(), lean)
-        query = query.group_by(aspect.c.text).order_by(number.desc(), aspect.c.text).limit(limit)
-        with self._reading() as connection:
-            return [AspectCount(*row) for row in connection.execute(query)]
-
-    def day_counts(self, reading: ModelReading) -> list[DayCount]:
-        """Count predictions by the day of the tweet, in order; those of no readable day last."""
-        written = tables["tweet"].c.created_at
-        day = case((written.regexp_match(DAY), func.substr(written, 1, 10))).label("day")
-        query = self._read(reading, day, *of_each_label()).group_by(day)
-        with self._reading() as connection:
-            rows = [DayCount(*row) for row in connection.execute(query)]
-        return sorted(rows, key=lambda row: (row.day is None, row.day))
-
-    def cases(
-        self,
-        reading: ModelReading,
-        kind: str,
-        *,
-        limit: int,
-        label: str | None = None,
-        other: ModelReading | None = None,
-    ) -> list[CasePlace]:
-        """The first cases of a kind, one row an aspect.
-
-        strongest: predicted as label, the surest first. unsure: the nearest two best first.
-        mistakes: predicted otherwise than labelled, the surest first. disagreements: other predicts
-        another label, the surest first.
-        """
-        tweet, aspect, prediction = tables["tweet"], tables["aspect"], tables["prediction"]
-        value = margin() if kind == "unsure" else confidence()
-        order = value.asc() if kind == "unsure" else value.desc()
-        query = self._read(
-            reading, tweet.c.id, tweet.c.dataset, tweet.c.source_id, tweet.c.text, aspect.c.text, value
-        )  # fmt: skip
-        if kind == "strongest":
-            query = query.where(prediction.c.label == label)
-        elif kind == "mistakes":
-            query = query.where(prediction.c.label != aspect.c.label)
-        elif kind == "disagreements":
-            assert other is not None
-            query = query.where(exists(self._of_other(other, tables["prediction"].c.label)))
-        with self._reading() as connection:
-            found = connection.execute(query.order_by(order, prediction.c.id).limit(limit))
-            return [CasePlace(*row) for row in found]
-
-    def agreement(
-        self, first: ModelReading, second: ModelReading
-    ) -> list[tuple[str | None, str, str, int]]:
-        """Count aspects that both have read: label, first and second prediction, number."""
-        label, mine = tables["aspect"].c.label, tables["prediction"].c.label
-        theirs = self._of_other(second).scalar_subquery()
-        each = self._read(first, label.label("label"), mine.label("mine"), theirs.label("theirs"))
-        rows = each.subquery()
-        groups = (rows.c.label, rows.c.mine, rows.c.theirs)
-        query = select(*groups, func.count()).where(rows.c.theirs.is_not(None)).group_by(*groups)
-        with self._reading() as connection:
-            return [(row[0], row[1], row[2], row[3]) for row in connection.execute(query)]
-
-    def _read(self, reading: ModelReading, *columns: Any) -> Select[Any]:
-        """A query of the predictions of a reading with their tweets and aspects."""
-        prediction = tables["prediction"]
-        query = in_scope(joined(*columns), reading.scope)
-        return query.where(*read_by(prediction, reading), is_last(prediction))
-
-    def _of_other(self, reading: ModelReading, differs: Any = None) -> Select[Any]:
-        """The label that another reading gave to the aspect of the query around."""
-        other = tables["prediction"].alias()
-        query = select(other.c.label).where(
-            other.c.aspect_id == tables["aspect"].c.id, *read_by(other, reading), is_last(other)
-        )
-        return query if differs is None else query.where(other.c.label != differs)
+            counting = Counting(connection, reading, other)
+            yield counting
+            counting.close()

@@ -192,24 +192,25 @@ def test_what_is_unsure_is_called_so() -> None:
 
 
 def refuse(image: Mapping[str, Any]) -> str:
-    raise UnreadableImage(f"{image['name']} is gone.")
+    raise UnreadableImage(f"{image['path']}: it is gone.")
 
 
 def test_pictures_that_cannot_be_shown_are_told() -> None:
     def none(image: Mapping[str, Any]) -> None:
         return None
 
-    failed = {**CHAIN.images[0], "error": "the file is empty"}
+    failed = {**CHAIN.images[0], "error": "/p/a.jpg: the file is empty"}
     lost = {**CHAIN.images[0], "path": None}
     for image, picture, reason in (
         (failed, src, "the file is empty"),
-        (CHAIN.images[0], refuse, "a.jpg is gone."),
+        (CHAIN.images[0], refuse, "it is gone."),
         (CHAIN.images[0], none, "the picture is not shown here"),
         (lost, none, "the file was never found"),
     ):
         fragment = shown(replace(CHAIN, images=(image,)), picture)
-        assert reason in words(fragment)
+        assert f"a.jpg : {reason}" in words(fragment)
         assert "<img" not in fragment
+        assert "/p/" not in fragment  # folders are nobody's business
 
 
 def test_a_picture_that_is_there_twice_is_shown_once() -> None:
