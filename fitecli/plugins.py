@@ -95,7 +95,7 @@ class Room:
     def unknown(self, name: str) -> UsageProblem:
         """The error that tells which names there are."""
         names = dict.fromkeys((*self.builtin, *(plugin.name for plugin in self.plugins())))
-        return UsageProblem(f"There is no {self.what} {name!r}; choose {', '.join(names)}.")
+        return UsageProblem(f"There is no {self.what} {name!r}; choose one of {', '.join(names)}.")
 
     def load(self, plugin: PlugIn) -> type:
         """Import the class of a plug-in; raises BrokenPlugIn where it keeps no promise."""

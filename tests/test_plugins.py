@@ -142,7 +142,7 @@ def test_looking_at_pictures_takes_plugins_too(example: Path, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("extract", "--faces", "portrai"), "choose auto, bundled, deepface, portrait"),
+        (("extract", "--faces", "portrai"), "choose one of auto, bundled, deepface, portrait"),
         (("extract", "--faces", "portrait", "--detector", "yunet"), "leave them out"),
         (("extract", "--faces", "portrait", "--attributes", "age"), "leave them out"),
         (("extract", "--aligner", "left-to-right", "--nobody"), "leave them out"),
