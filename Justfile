@@ -18,6 +18,10 @@ test *words:
 docs:
     python tools/reference.py
 
+# build the documentation as a site (folder site), a broken link is an error
+site:
+    zensical build --strict --clean
+
 # format and mend what can be mended
 fix:
     ruff check --fix .
@@ -30,3 +34,7 @@ bench *words:
 # of these, what the work on pictures costs: faces, CLIP's encodings, memory
 bench-vision *words:
     PYTHONPATH={{justfile_directory()}} python -m benchmarks vision {{words}}
+
+# kill commands at random moments, for as many minutes as you give (--minutes)
+soak *words:
+    PYTHONPATH={{justfile_directory()}} python -m soak {{words}}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -93,6 +93,16 @@ def of_hub(name: str) -> Weights:
     if known is not None and known.repository is not None:
         return known
     return Weights(name, role="", licence="", folder=name, repository=name)
+
+
+def pullable(name: str) -> Weights:
+    """Weights of the catalogue, or a model that `fite models push` has brought to the hub.
+
+    Raises UsageProblem for a name that is neither in the catalogue nor OWNER/NAME.
+    """
+    if find(name) is not None or name.count("/") != 1:
+        return get(name)
+    return replace(of_hub(name), role="fite", patterns=(*PATTERNS, "*.onnx", "README.md"))
 
 
 def in_package(place: str) -> Path | None:

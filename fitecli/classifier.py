@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,15 +15,21 @@ from typing import Any
 import numpy as np
 
 from fitecli.errors import NotAModel, UsageProblem
-from fitecli.inputs import InputBuilder, InputFormat, length_grouped, load_tokeniser
+from fitecli.inputs import (
+    EncodedExample,
+    InputBuilder,
+    InputFormat,
+    length_grouped,
+    load_tokeniser,
+)
 from fitecli.records import LABELS, Example, Prediction
 
 FORMAT = "fite-onnx/1"
+CPU = "CPUExecutionProvider"
 MODEL = "model.onnx"
 CONFIG = "config.json"
-AS_INT8 = b"\x0a\x0eaccuracy_level\x18\x04"  # an attribute of MatMulNBits as a graph's file has it
-AS_FLOATS = AS_INT8[:-1] + b"\x01"
-TOKENS_PER_BATCH = 1024  # padded tokens of one run: keeps intermediate arrays in the cache
+TOKENS_PER_BATCH = 256  # padded tokens of one run: keeps intermediate arrays in the cache
+GPU_TOKENS_PER_BATCH = 1024
 
 
 @dataclass(frozen=True)
@@ -76,8 +84,8 @@ def is_exported(folder: Path) -> bool:
 class Classifier:
     """Predicts the sentiment of examples with ONNX Runtime.
 
-    One instance holds one session; its batches are grouped by length, and examples that read the
-    same are computed once.
+    One instance holds one session; its batches are grouped by length and run side by side, each on
+    one core, which is a fifth faster than one on all; examples that read the same are computed once.
     """
 
     def __init__(
@@ -85,22 +93,23 @@ class Classifier:
     ) -> None:
         """Read and check an exported folder; the network is loaded when it is first run.
 
-        threads: of one run, 0 for all cores. device: "cpu", "cuda" or "auto". Raises NotAModel
-        where a file is missing or was changed since the export, UsageProblem where a GPU was named
-        and there is none; the first run raises NotAModel where the network cannot be loaded.
+        threads: batches that run side by side, 0 for as many as there are cores. device: "cpu",
+        "cuda" or "auto". Raises NotAModel where a file is missing or was changed since the export,
+        UsageProblem where a GPU was named and there is none; the first run raises NotAModel where
+        the network cannot be loaded.
         """
         self.folder = folder
         self.config = ExportedConfig.read(folder)
         if verify and sha256_of(folder / MODEL) != self.config.sha256:
             raise NotAModel(f"{folder / MODEL} was changed after its export; export it again.")
         self.builder = InputBuilder(load_tokeniser(folder), self.config.input, self.config.segments)
-        self._threads, self._device = threads, device
+        self._threads, self._device = threads or available_cores(), device
         if device == "cuda":  # one that was named is asked for at once
             _ = self._session
 
     @cached_property
     def _session(self) -> Any:
-        return _session(self.folder / MODEL, self.config.precision, self._threads, self._device)
+        return _session(self.folder / MODEL, self._device)
 
     @property
     def name(self) -> str:
@@ -154,15 +163,28 @@ class Classifier:
         first = {digest: place for place, digest in reversed(list(enumerate(hashes)))}
         found = dict(known or {})
         places = [place for digest, place in first.items() if digest not in found]
-        lengths = [encoded[place].longest for place in places]
-        for group in length_grouped(lengths, TOKENS_PER_BATCH):
-            rows = [places[index] for index in group]
-            batch = self.builder.collate([encoded[row] for row in rows])
-            probabilities, gates = self.run(batch)
+        for rows, (probabilities, gates) in self._batches(encoded, places):
             weights = [None] * len(rows) if gates is None else gates
             for row, scores, gate in zip(rows, probabilities, weights, strict=True):
                 found[hashes[row]] = Prediction.from_scores(scores, gate)
         return [(found[digest], digest) for digest in hashes]
+
+    def _batches(
+        self, encoded: Sequence[EncodedExample], places: Sequence[int]
+    ) -> Iterator[tuple[list[int], tuple[np.ndarray, np.ndarray | None]]]:
+        """The examples at some places, in batches: places and what `run` tells of them."""
+        if not places:
+            return
+        on_gpu = self.providers[0] != CPU  # loads the network, before threads ask for it
+        tokens, threads = (GPU_TOKENS_PER_BATCH, 1) if on_gpu else (TOKENS_PER_BATCH, self._threads)
+        groups = length_grouped([encoded[place].longest for place in places], tokens)
+        rows = [[places[index] for index in group] for group in groups]
+
+        def run(row: list[int]) -> tuple[np.ndarray, np.ndarray | None]:
+            return self.run(self.builder.collate([encoded[place] for place in row]))
+
+        with ThreadPoolExecutor(threads) as pool:
+            yield from zip(rows, pool.map(run, rows), strict=True)
 
     def run(self, batch: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray | None]:
         """Run one padded batch: probabilities (B, 3) and gates (B,), float32; None without a gate."""
@@ -182,42 +204,31 @@ def sha256_of(path: Path) -> str:
         raise NotAModel(f"{path} cannot be read: {exc.strerror or exc}.") from exc
 
 
-def multiplies_int8(processor: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether the processor has an instruction for sums of int8 products, as most since 2019 have.
-
-    Known of x86 under Linux, where the flags are told; elsewhere it is taken for granted.
-    """
+def available_cores() -> int:
+    """The cores that this process may use."""
     try:
-        flags = next(
-            line for line in processor.read_text("utf-8").splitlines() if line.startswith("flags")
-        )
-    except (OSError, StopIteration):
-        return True
-    return "vnni" in flags
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not known outside of Linux
+        return os.cpu_count() or 1
 
 
-def _session(path: Path, precision: str, threads: int, device: str) -> Any:
+def _session(path: Path, device: str) -> Any:
     import onnxruntime
     from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    providers = ["CPUExecutionProvider"]
+    providers = [CPU]
     if device in {"cuda", "auto"} and "CUDAExecutionProvider" in (
         onnxruntime.get_available_providers()
     ):
         providers.insert(0, "CUDAExecutionProvider")
-    graph: str | bytes = str(path)
     try:
-        if precision == "int8" and not multiplies_int8():  # then floats are half as fast again
-            graph = path.read_bytes().replace(AS_INT8, AS_FLOATS)
-        session = onnxruntime.InferenceSession(graph, options, providers=providers)
+        session = onnxruntime.InferenceSession(str(path), options, providers=providers)
     except (Fail, InvalidGraph, InvalidProtobuf) as exc:
         raise NotAModel(f"{path} cannot be loaded by ONNX Runtime: {exc}") from exc
-    except OSError as exc:
-        raise NotAModel(f"{path} cannot be read: {exc.strerror or exc}.") from exc
     if device == "cuda" and "CUDAExecutionProvider" not in session.get_providers():
         raise UsageProblem(
             "There is no CUDA device that ONNX Runtime can use; `fite doctor` tells more."

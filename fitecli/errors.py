@@ -41,6 +41,10 @@ class DownloadFailed(FiteError):
     """A file could not be fetched, or is not the one that was asked for."""
 
 
+class UploadFailed(FiteError):
+    """A model could not be brought to the hub; the message says what to do."""
+
+
 class DamagedWeights(FiteError):
     """Files of model weights are not what they were; the message names the command that mends it."""
 
@@ -49,8 +53,16 @@ class MissingPackage(FiteError):
     """A package of an optional part is not installed; the message says how to install it."""
 
 
+class BrokenPlugIn(FiteError):
+    """A plug-in of another package cannot be used; the message names the package."""
+
+
 class EngineFailed(FiteError):
     """The engine that spreads work over machines cannot be used, or lost a part of the work."""
+
+
+class AddressTaken(FiteError):
+    """A port of this machine cannot be listened at; the message names one that can."""
 
 
 class StoreError(FiteError):

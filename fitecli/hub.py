@@ -1,4 +1,4 @@
-"""Models of the Hugging Face hub, fetched into a folder and checked against what the hub declares."""
+"""Models of the Hugging Face hub: fetched and checked against what it declares, and brought there."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from fitecli.catalogue import HUB, Weights
 from fitecli.downloads import record, recorded, sha256_of
-from fitecli.errors import MissingWeights
+from fitecli.errors import MissingWeights, UploadFailed
 
 if TYPE_CHECKING:
     from huggingface_hub import RepoFile
@@ -57,6 +57,34 @@ def fetch(
         wanted[wanted.index(PICKLE)] = SAFE
     record(folder, {name: sha256_of(folder / name) for name in wanted})
     return folder
+
+
+def push(
+    repository: str, files: Mapping[str, Path | bytes], *, private: bool = False, message: str = ""
+) -> str:
+    """Bring files to a model's repository in one commit, which is made if need be; its address.
+
+    files: name in the repository -> the file, or what it holds. private: of a new repository. The
+    token is the client's own: HF_TOKEN, or that of `hf auth login`. Raises UploadFailed.
+    """
+    from huggingface_hub import CommitOperationAdd, HfApi
+    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
+
+    api = HfApi()
+    operations = [
+        CommitOperationAdd(name, content if isinstance(content, bytes) else str(content))
+        for name, content in files.items()
+    ]
+    try:
+        made = api.create_repo(repository, private=private, exist_ok=True)
+        api.create_commit(made.repo_id, operations, commit_message=message or "Upload a model")
+    except (HTTPError, OSError, ValueError, RuntimeError) as exc:
+        reason = (str(exc).strip() or type(exc).__name__).splitlines()[0]
+        raise UploadFailed(
+            f"{repository} cannot be written ({reason}). A token that may write comes from "
+            "HF_TOKEN, or from `hf auth login`."
+        ) from exc
+    return str(made)
 
 
 def _wanted(declared: Mapping[str, RepoFile], patterns: Sequence[str], folder: Path) -> list[str]:

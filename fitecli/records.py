@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 LABELS = ("negative", "neutral", "positive")
+ORIGINS = ("given", "found", "corrected")  # who named an aspect, or settled its label
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 GENDERS = ("Woman", "Man")
 ATTRIBUTES = (
@@ -33,7 +34,7 @@ class Aspect:
     start: int | None = None
     end: int | None = None
     label: str | None = None
-    origin: str = "given"  # given | found | corrected
+    origin: str = "given"  # one of ORIGINS
     source_line: int | None = None
     source_text: str | None = None
 
@@ -69,6 +70,20 @@ class Tweet:
     author: str | None = None
     created_at: str | None = None
     line: int | None = None  # first line in its source file, 1-based
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectedTweet(Tweet):
+    """A tweet as an annotator left it: aspects are all that it names, with the labels decided on.
+
+    shown: (start, end) of the aspects that the annotator was shown; one that aspects lack was taken
+    away. dataset: where the tweet came from, None where it is not told. disputed: whether
+    annotators disagreed.
+    """
+
+    shown: tuple[tuple[int, int], ...] = ()
+    dataset: str | None = None
+    disputed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,22 @@ class Web:
             handler.wfile.write(content[start : self.breaks])
             self.breaks = None
 
+    def take(self, handler: BaseHTTPRequestHandler, body: bytes) -> None:
+        """Answer one POST or PUT; nothing is taken here."""
+        handler.send_error(405)
+
+
+def _body(handler: BaseHTTPRequestHandler) -> bytes:
+    """What a client sends, as a whole or in chunks."""
+    if handler.headers.get("Transfer-Encoding", "").lower() != "chunked":
+        return handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
+    parts = []
+    while size := int(handler.rfile.readline(), 16):
+        parts.append(handler.rfile.read(size))
+        handler.rfile.readline()
+    handler.rfile.readline()
+    return b"".join(parts)
+
 
 @contextmanager
 def serve(web: Web) -> Iterator[Web]:
@@ -58,6 +74,12 @@ def serve(web: Web) -> Iterator[Web]:
 
         def do_HEAD(self) -> None:
             web.answer(self)
+
+        def do_POST(self) -> None:
+            web.take(self, _body(self))
+
+        def do_PUT(self) -> None:
+            web.take(self, _body(self))
 
         def log_message(self, *_: object) -> None:
             pass

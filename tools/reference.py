@@ -1,4 +1,5 @@
-"""Write the generated parts of the documentation: docs/cli.md and the tables in docs/store.md.
+"""Write the generated parts of the documentation: docs/cli.md, and views, queries and tables in
+docs/store.md.
 
 `just docs` runs it; a test fails where the files differ from what it would write.
 """
@@ -11,7 +12,6 @@ from pathlib import Path
 
 os.environ["COLUMNS"] = "100"
 DOCS = Path(__file__).parent.parent / "docs"
-BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
 
 
 def cli() -> str:
@@ -37,33 +37,59 @@ def cli() -> str:
     return "\n".join(parts)
 
 
+def queries() -> str:
+    """The ten queries as one block that `fite sql` runs statement by statement."""
+    from fitecli.store import ten_queries
+
+    lines = [
+        line for query in ten_queries() for line in (f"-- {query.title}", query.runnable + ";")
+    ]
+    return "\n".join(["```sql", *lines, "```"])
+
+
+def views() -> str:
+    """Every view for people, with what its columns tell."""
+    from fitecli.store import VIEWS
+
+    parts = []
+    for name, view in VIEWS.items():
+        rows = [f"| `{column}` | {about} |" for column, about in view.columns.items()]
+        head = [f"### {name}", "", view.about, "", "| column | tells |", "| --- | --- |"]
+        parts.append("\n".join([*head, *rows]))
+    return "\n\n".join(parts)
+
+
 def tables() -> str:
-    """Every table with its columns and what it is about."""
+    """Every table with its columns and what they hold."""
     from fitecli.store.tables import METADATA
 
-    lines = []
+    parts = []
     for name, table in METADATA.tables.items():
-        about = table.info["about"]
-        lines += [f"### {name}", "", about, "", "| column | type | null |", "| --- | --- | --- |"]
+        head = ["| column | type | null | holds |", "| --- | --- | --- | --- |"]
+        rows = []
         for column in table.columns:
             kind = re.sub(r"\(.*\)", "", str(column.type)).lower()
             links = "".join(f" → {key.target_fullname}" for key in column.foreign_keys)
-            lines.append(
-                f"| `{column.name}` | {kind}{links} | {'yes' if column.nullable else ''} |"
-            )
-        lines.append("")
-    return "\n".join(lines)
+            null = "yes" if column.nullable else ""
+            rows.append(f"| `{column.name}` | {kind}{links} | {null} | {column.doc} |")
+        parts.append("\n".join([f"### {name}", "", table.info["about"], "", *head, *rows]))
+    return "\n\n".join(parts)
+
+
+def written(page: str, name: str, content: str) -> str:
+    """A page with the content between the two marks of a name."""
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    before, rest = page.split(begin)
+    return f"{before}{begin}\n\n{content}\n\n{end}{rest.split(end)[1]}"
 
 
 def pages() -> dict[Path, str]:
     """The files and what they should hold."""
     store = DOCS / "store.md"
-    before, rest = store.read_text("utf-8").split(BEGIN)
-    after = rest.split(END)[1]
-    return {
-        DOCS / "cli.md": cli(),
-        store: f"{before}{BEGIN}\n\n{tables()}\n{END}{after}",
-    }
+    page = store.read_text("utf-8")
+    for part in (views, queries, tables):
+        page = written(page, part.__name__, part())
+    return {DOCS / "cli.md": cli(), store: page}
 
 
 if __name__ == "__main__":

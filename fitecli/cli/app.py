@@ -25,8 +25,8 @@ AGAIN = 0.05  # seconds until an interruption that was lost comes again
 BROKEN_PIPE = 141  # as the shell reports it of other tools
 COMMANDS = (
     "ingest", "datasets", "stats", "extract", "train", "evaluate", "experiment", "export",
-    "classify", "sql", "show", "faces", "report", "plot", "models", "store", "forget", "doctor",
-    "demo",
+    "classify", "sql", "show", "browse", "faces", "report", "plot", "export_tasks", "models", "store",
+    "forget", "doctor", "demo",
 )  # fmt: skip
 
 
@@ -57,7 +57,7 @@ class Boundary(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         """In the order of the road, not of the alphabet."""
-        return list(COMMANDS)
+        return [name.replace("_", "-") for name in COMMANDS]
 
 
 def _discard_output() -> None:

@@ -29,7 +29,7 @@ from fitecli.cli.options import (
     ray_cluster,
     tweet_source,
 )  # fmt: skip
-from fitecli.cli.writing import part_of, write
+from fitecli.cli.writing import part_of, write, write_answers
 
 if TYPE_CHECKING:
     from fitecli.pipeline.classify import ClassifyOptions
@@ -63,18 +63,25 @@ def classify(
         str | None,
         typer.Option(help="File to write (default: stdout); with --engine ray a folder."),
     ] = None,
+    output_format: Annotated[
+        str | None,
+        typer.Option(help="jsonl (default), or parquet (default of a FILE.parquet)."),
+    ] = None,
     format: Annotated[str, typer.Option(help="Format of the files.")] = "auto",
     features: Features = None,
-    faces: Annotated[str | None, typer.Option(help="auto (default), bundled or deepface.")] = None,
+    faces: Annotated[
+        str | None, typer.Option(help="auto (default), bundled, deepface or a plug-in.")
+    ] = None,
     detector: Detector = None,
     attributes: Annotated[
         str | None, typer.Option(help="Compute only these: age, race, gender, emotion (default).")
     ] = None,
     captioner: Annotated[
-        str | None, typer.Option(help="none (default), or a model (loads torch).")
+        str | None, typer.Option(help="none (default), a plug-in, or a model (loads torch).")
     ] = None,
     aligner: Annotated[
-        str | None, typer.Option(help="prominence (default), or clip or clip-region (load torch).")
+        str | None,
+        typer.Option(help="prominence (default), a plug-in, clip or clip-region (load torch)."),
     ] = None,
     min_score: Annotated[
         float, typer.Option(min=0, max=1, help="No sentiment (null) where no score reaches this.")
@@ -92,6 +99,7 @@ def classify(
 
     if not inputs and dataset is None:
         raise UsageProblem("Give a file of tweets, or --dataset NAME to classify one of the store.")
+    as_parquet = _as_parquet(output_format, output)
     if inputs and split is not None:
         raise UsageProblem("--split chooses tweets of the store; a file is classified whole.")
     if images is not None and not images.is_dir():
@@ -120,6 +128,10 @@ def classify(
     if engine == "ray":
         if not inputs or output is None:
             raise UsageProblem("--engine ray takes files or folders of tweets and --output FOLDER.")
+        if as_parquet:
+            raise UsageProblem(
+                "--engine ray writes JSON Lines into a folder; Parquet is written on one machine."
+            )
         from fitecli.pipeline.shards import ShardsPlan
 
         if Path(model).is_dir():  # a worker's own folder is another one
@@ -138,7 +150,16 @@ def classify(
         _tell_work(ctx.obj, options, inputs or [], dataset, split, format)
     else:
         place = Path(output) if output else None
-        _here(ctx.obj, options, inputs or [], dataset, split, images, place, format)
+        _here(ctx.obj, options, inputs or [], dataset, split, images, place, format, as_parquet)
+
+
+def _as_parquet(format: str | None, output: str | None) -> bool:
+    """Whether the answers are to be Parquet: as told, else as the file is called."""
+    from fitecli.errors import UsageProblem
+
+    if format not in (None, "jsonl", "parquet"):
+        raise UsageProblem(f"There is no output format {format!r}; choose jsonl or parquet.")
+    return format == "parquet" or (format is None and str(output).lower().endswith(".parquet"))
 
 
 def _here(
@@ -150,6 +171,7 @@ def _here(
     images: Path | None,
     output: Path | None,
     format: str,
+    as_parquet: bool,
 ) -> None:
     """Classify in this process: the files one after the other, or a dataset."""
     from fitecli.errors import Incomplete, UsageProblem
@@ -161,7 +183,7 @@ def _here(
     }:
         raise UsageProblem("--output is the file to read; it would be overwritten.")
     with opened(settings, create=bool(files)) as store:
-        job = ClassifyJob(store, options, settings, tell)
+        job = ClassifyJob(store, options, settings, tell, texts=as_parquet)
 
         def lines() -> Iterator[dict[str, object]]:
             for source in map(tweet_source, files):
@@ -170,7 +192,7 @@ def _here(
             if not files:
                 yield from job.dataset(dataset or "", split)
 
-        count = write(lines(), output)
+        count = (write_answers if as_parquet else write)(lines(), output)
     if output is not None:
         tell(f"{count} lines in {output}")
     if job.failed or job.failed_pictures:

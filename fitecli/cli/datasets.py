@@ -8,8 +8,11 @@ from typing import Annotated
 import typer
 
 from fitecli.cli.console import counts, opened, print_json, print_table, tell
+from fitecli.cli.options import Features, Raw, Split
 
-group = typer.Typer(help="The public benchmark with its published features.", no_args_is_help=True)
+group = typer.Typer(
+    help="Datasets of the store: the public benchmark comes in, any goes out.", no_args_is_help=True
+)
 
 
 @group.command()
@@ -30,7 +33,7 @@ def add(
     folder = source or ctx.obj.published or download(name, ctx.obj.models / "published", tell)
     with opened(ctx.obj) as store:
         report = add_published(store, name, folder, tell=tell)
-    values = vars(report.added) | {
+    values = report.added.told() | {
         "faces": report.faces,
         "captions": report.captions,
         "descriptions": report.descriptions,
@@ -53,6 +56,30 @@ def list_datasets(
         print_json(found)
     else:
         print_table(None, ("dataset", "tweets"), list(found.items()))
+
+
+@group.command()
+def export(
+    ctx: typer.Context,
+    dataset: Annotated[str, typer.Argument(help="A dataset of the store.")],
+    format: Annotated[str, typer.Option(help="jsonl, csv, parquet, hf or tombert-tsv.")] = "jsonl",
+    output: Annotated[
+        Path | None,
+        typer.Option(help="The file (default: stdout); for hf and tombert-tsv a folder."),
+    ] = None,
+    split: Split = None,
+    features: Features = None,
+    with_pictures: Annotated[
+        bool, typer.Option("--with-pictures", help="hf: put the pictures in, too.")
+    ] = False,
+    raw: Raw = False,
+) -> None:
+    """Write a dataset for other tools: tweets (jsonl), or aspects with faces and captions."""
+    from fitecli.cli.exporting import check, write_as
+
+    check(format, output, with_pictures=with_pictures)
+    with opened(ctx.obj, create=False) as store:
+        write_as(store, dataset, split, features, format, output, with_pictures, raw)
 
 
 def add_to(app: typer.Typer) -> None:

@@ -30,7 +30,7 @@ def demo(
     if as_json:
         print_json(list(report.rows))
         return
-    tell(f"Added {counts(vars(report.added))}; features {report.features}.")
+    tell(f"Added {counts(report.added.told())}; features {report.features}.")
     columns = ("tweet", "aspect", "face sentence", "sentiment", "neg", "neu", "pos", "gate")
     rows = [
         (

@@ -38,11 +38,13 @@ def extract(
         str | None,
         typer.Option(help="One stage: faces, captions, alignment, descriptions, embeddings."),
     ] = None,
-    faces: Annotated[str, typer.Option(help="auto, bundled or deepface.")] = "auto",
+    faces: Annotated[str, typer.Option(help="auto, bundled, deepface or a plug-in.")] = "auto",
     detector: Detector = None,
     attributes: Attributes = ALL_ATTRIBUTES,
-    captioner: Annotated[str, typer.Option(help="auto, none, or a model.")] = "auto",
-    aligner: Annotated[str, typer.Option(help="auto, clip, clip-region or prominence.")] = "auto",
+    captioner: Annotated[str, typer.Option(help="auto, none, a model or a plug-in.")] = "auto",
+    aligner: Annotated[
+        str, typer.Option(help="auto, clip, clip-region, prominence or a plug-in.")
+    ] = "auto",
     clip: Clip = None,
     nobody: Nobody = False,
     nobody_margin: Annotated[

@@ -32,10 +32,12 @@ def faces(
         list[str] | None,
         typer.Option(help="Whose face is it? May be repeated; the pictures are then one tweet's."),
     ] = None,
-    faces: Annotated[str, typer.Option(help="auto, bundled or deepface.")] = "auto",
+    faces: Annotated[str, typer.Option(help="auto, bundled, deepface or a plug-in.")] = "auto",
     detector: Detector = None,
     attributes: Attributes = ALL_ATTRIBUTES,
-    aligner: Annotated[str, typer.Option(help="auto, clip, clip-region or prominence.")] = "auto",
+    aligner: Annotated[
+        str, typer.Option(help="auto, clip, clip-region, prominence or a plug-in.")
+    ] = "auto",
     clip: Clip = None,
     nobody: Nobody = False,
     output: Annotated[

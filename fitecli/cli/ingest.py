@@ -17,14 +17,18 @@ def ingest(
     format: Annotated[
         str,
         typer.Option(
-            help="auto, jsonl, csv, tsv, x-api, pyabsa, tombert-tsv, tombert-txt, parquet."
+            help="auto, jsonl, csv, tsv, x-api, pyabsa, tombert-tsv, tombert-txt, label-studio, "
+            "parquet, or a plug-in."
         ),
     ] = "auto",
     images: Annotated[
         Path | None, typer.Option(help="Folder of the pictures (default: the file's).")
     ] = None,
     dataset: Annotated[
-        str | None, typer.Option(help="Name of the dataset (default: the file's name).")
+        str | None,
+        typer.Option(
+            help="Name of the dataset (default: the file's; of Label Studio, the task's)."
+        ),
     ] = None,
     split: Annotated[str | None, typer.Option(help="train, dev, test, or any name.")] = None,
     find_aspects: Annotated[
@@ -47,6 +51,7 @@ def ingest(
                     store,
                     source,
                     dataset=dataset or dataset_of(source),
+                    named=dataset is not None,
                     format=format,
                     images=images,
                     split=split,
@@ -54,13 +59,13 @@ def ingest(
                     strict=strict,
                 )
         except FiteError:
-            if any(vars(report).values()):
-                tell(f"Stopped at {name}; kept of the files before it: {counts(vars(report))}.")
+            if any(report.told().values()):
+                tell(f"Stopped at {name}; kept of the files before it: {counts(report.told())}.")
             raise
         if as_json:
-            print_json(vars(report))
+            print_json(report.told())
         else:
-            typer.echo(f"{counts(vars(report))} (added now) in {store.place}")
+            typer.echo(f"{counts(report.told())} (added now) in {store.place}")
     if report.rejected:
         raise Incomplete(
             f"{counted(report.rejected, 'record')} rejected; see why by "

@@ -64,6 +64,26 @@ def pull(
 
 
 @group.command()
+def push(
+    ctx: typer.Context,
+    model: Annotated[str, typer.Argument(help="A checkpoint's or exported model's folder.")],
+    repository: Annotated[str, typer.Argument(help="OWNER/NAME on the hub.")],
+    private: Annotated[
+        bool, typer.Option("--private", help="A new repository is for its owner only.")
+    ] = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Bring a model with its card to the Hugging Face hub; the token comes from HF_TOKEN."""
+    from fitecli.pipeline import publishing
+
+    upload = publishing.prepare(model, repository, ctx.obj)
+    if dry_run:
+        print_table(f"Would send to {repository}", ("file", "MB"), upload.listing())
+    else:
+        typer.echo(publishing.publish(upload, private=private))
+
+
+@group.command()
 def verify(ctx: typer.Context, names: Names = None) -> None:
     """Compare every file of weights with its published or recorded sha256."""
     from fitecli.errors import DamagedWeights

@@ -49,6 +49,10 @@ Page = Annotated[Path | None, typer.Option(help="Also write a page (Markdown).")
 Fidelity = Annotated[
     str, typer.Option(help="ours, paper (as its text tells) or released (as its authors' code).")
 ]
+Raw = Annotated[
+    bool,
+    typer.Option("--raw", help="CSV: leave cells alone that a spreadsheet would run as a formula."),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
 Detector = Annotated[
     str | None, typer.Option(help="One of DeepFace's detectors (default: yunet); takes DeepFace.")

@@ -3,14 +3,123 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fitecli.cli.console import opened, print_json, print_table, tell
-from fitecli.cli.options import Device, Features, Json, Threads
+from fitecli.cli.options import Dataset, Device, Features, Json, Split, Threads
 
-plot = typer.Typer(help="Pictures of what models have learnt.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from fitecli.evaluation import Case
+    from fitecli.reports.figures import Chart
+
+plot = typer.Typer(help="Plots, into a file or the terminal.", no_args_is_help=True)
+
+Model = Annotated[str, typer.Argument(help="A checkpoint, an exported folder or its name.")]
+Labelled = Annotated[str, typer.Option(help="Dataset with labels.")]
+Output = Annotated[
+    Path | None, typer.Option(help="File to write, .png or .svg (default: the plot's name, .png).")
+]
+Terminal = Annotated[bool, typer.Option("--terminal", help="Draw in the terminal instead.")]
+
+
+@plot.command()
+def confusion(
+    ctx: typer.Context,
+    model: Model,
+    dataset: Labelled,
+    split: Split = None,
+    output: Output = None,
+    terminal: Terminal = False,
+    features: Features = None,
+    device: Device = "auto",
+    threads: Threads = 0,
+    as_json: Json = False,
+) -> None:
+    """Draw what each label was read as."""
+    from fitecli.reports.figures import confusion_chart
+
+    cases, about = _cases(ctx, model, dataset, split, features, device, threads)
+    _show("confusion", confusion_chart(cases, about), output, terminal, as_json)
+
+
+@plot.command()
+def calibration(
+    ctx: typer.Context,
+    model: Model,
+    dataset: Labelled,
+    split: Split = None,
+    output: Output = None,
+    terminal: Terminal = False,
+    features: Features = None,
+    device: Device = "auto",
+    threads: Threads = 0,
+    as_json: Json = False,
+) -> None:
+    """Draw how often answers of each confidence are right, before and after calibration."""
+    from fitecli.reports.figures import calibration_chart
+
+    cases, about = _cases(ctx, model, dataset, split, features, device, threads)
+    chart = calibration_chart(cases, about, about["temperature"])
+    _show("calibration", chart, output, terminal, as_json)
+
+
+@plot.command()
+def gates(
+    ctx: typer.Context,
+    model: Model,
+    dataset: Labelled,
+    split: Split = None,
+    output: Output = None,
+    terminal: Terminal = False,
+    features: Features = None,
+    device: Device = "auto",
+    threads: Threads = 0,
+    as_json: Json = False,
+) -> None:
+    """Draw how much the gate weighs the face sentence."""
+    from fitecli.reports.figures import gates_chart
+
+    cases, about = _cases(ctx, model, dataset, split, features, device, threads)
+    _show("gates", gates_chart(cases, about), output, terminal, as_json)
+
+
+@plot.command()
+def faces(
+    ctx: typer.Context,
+    dataset: Dataset = None,
+    split: Split = None,
+    output: Output = None,
+    terminal: Terminal = False,
+    as_json: Json = False,
+) -> None:
+    """Draw what was found of faces: how many, ages, genders, expressions; guesses all of them."""
+    from fitecli.reports.figures import faces_chart
+    from fitecli.store import Scope
+
+    with opened(ctx.obj, create=False) as store:
+        store.require(dataset, split)
+        counts = store.face_counts(Scope(dataset, split))
+    _show("faces", faces_chart(counts), output, terminal, as_json)
+
+
+@plot.command()
+def training(
+    ctx: typer.Context,
+    runs: Annotated[
+        list[int] | None, typer.Argument(help="Runs by number (default: the latest, all seeds).")
+    ] = None,
+    output: Output = None,
+    terminal: Terminal = False,
+    as_json: Json = False,
+) -> None:
+    """Draw loss and dev scores by epoch, several seeds with their mean."""
+    from fitecli.reports.figures import training_chart
+
+    with opened(ctx.obj, create=False) as store:
+        curves = store.training_curves(runs or ())
+    _show("training", training_chart(curves), output, terminal, as_json)
 
 
 @plot.command()
@@ -19,8 +128,8 @@ def embeddings(
     models: Annotated[
         list[str], typer.Argument(help="Checkpoints, such as text only, caption only and FITE.")
     ],
-    dataset: Annotated[str, typer.Option(help="Dataset with labels.")],
-    split: Annotated[str | None, typer.Option(help="Split (default: all).")] = None,
+    dataset: Labelled,
+    split: Split = None,
     output: Annotated[Path, typer.Option(help="Folder of the PNGs.")] = Path("plots"),
     features: Features = None,
     device: Device = "auto",
@@ -46,6 +155,41 @@ def embeddings(
     print_table("How distinct the labels are (-1 to 1)", columns, rows)
     for file in found["files"]:
         tell(f"Written: {file}")
+
+
+plot.command(name="embedding", hidden=True)(embeddings)
+
+
+def _cases(
+    ctx: typer.Context,
+    model: str,
+    dataset: str,
+    split: str | None,
+    features: str | None,
+    device: str,
+    threads: int,
+) -> tuple[list[Case], dict[str, Any]]:
+    from fitecli.pipeline.evaluating import EvaluateOptions, read_cases
+
+    options = EvaluateOptions(model, dataset, split, None, features, device, threads)
+    with opened(ctx.obj, create=False) as store:
+        return read_cases(store, options, ctx.obj, tell=tell)
+
+
+def _show(name: str, chart: Chart, output: Path | None, terminal: bool, as_json: bool) -> None:
+    """Into the terminal, as numbers, or into a file; a file that is named is written in any case."""
+    import shutil
+    import sys
+
+    from fitecli.reports.drawing import draw, drawn_in_terminal
+
+    if terminal:
+        width = shutil.get_terminal_size((100, 24)).columns
+        typer.echo(drawn_in_terminal(chart, width, colours=sys.stdout.isatty()))
+    if as_json:
+        print_json(chart.plain())
+    if output is not None or not (terminal or as_json):
+        tell(f"Written: {draw(chart, output or Path(f'{name}.png'))}")
 
 
 def add_to(app: typer.Typer) -> None:

@@ -21,10 +21,12 @@ DEFAULT = "page"
 class DefaultGroup(TyperGroup):
     """A group that takes what names none of its commands for the words of one of them."""
 
+    default = DEFAULT
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """`fite report tweets.jsonl` is `fite report page tweets.jsonl`."""
         if not args or args[0] not in {*self.commands, *ctx.help_option_names}:
-            args = [DEFAULT, *args]
+            args = [self.default, *args]
         return super().parse_args(ctx, args)
 
 

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from fitecli.cli.console import print_table
+from fitecli.cli.console import print_table, tell
+from fitecli.cli.options import Raw
 
 
 def sql(
@@ -16,9 +17,11 @@ def sql(
     query: Annotated[str, typer.Argument(help="One reading statement.")],
     format: Annotated[str, typer.Option(help="table, json or csv.")] = "table",
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    raw: Raw = False,
 ) -> None:
     """Ask the store in SQL, read-only; views: face_descriptions, tweet_aspects, predictions."""
     from fitecli.errors import UsageProblem
+    from fitecli.spreadsheets import Cells
     from fitecli.store import run_query
 
     if format not in ("table", "json", "csv"):
@@ -30,9 +33,11 @@ def sql(
         values = [dict(zip(columns, map(_plain, row), strict=True)) for row in rows]
         typer.echo(orjson.dumps(values, option=orjson.OPT_INDENT_2).decode())
     elif format == "csv":
-        writer = csv.writer(sys.stdout)
-        writer.writerow(columns)
-        writer.writerows([_plain(value) for value in row] for row in rows)
+        cells, writer = Cells(raw=raw), csv.writer(sys.stdout)
+        writer.writerow(cells.row(columns))
+        writer.writerows(cells.row(map(_plain, row)) for row in rows)
+        if told := cells.told():
+            tell(told)
     else:
         print_table(None, columns, [[_plain(value) for value in row] for row in rows])
 

@@ -15,31 +15,103 @@ FLUSH = 32  # lines
 
 
 def write(lines: Iterator[dict[str, object]], output: Path | None) -> int:
-    """Write the lines to stdout or a file; a file is replaced only when all lines are there.
+    """Write the lines to stdout or a file, as `write_parts` does; returns how many there were."""
+    from fitecli.pipeline.classify import encoded
+
+    return write_parts(map(encoded, lines), output)
+
+
+def write_parts(lines: Iterator[bytes], output: Path | None) -> int:
+    """Write lines as they come to stdout or a file, which is replaced only when all are there.
 
     Until then they are in FILE.part, which an interruption leaves behind.
     """
     if output is None:
         return _write_to(sys.stdout.buffer, lines, "The output")
+    first = next(lines, None)  # what cannot begin touches no file
+    with replacing(output, "The lines so far are in {part}.") as stream:
+        return _write_to(stream, chain([] if first is None else [first], lines), str(output))
+
+
+def write_answers(lines: Iterator[dict[str, object]], output: Path | None) -> int:
+    """Write the lines as Parquet to stdout or a file, which is replaced only when it is whole."""
+    from fitecli.errors import UsageProblem
+    from fitecli.pipeline.answers import schema, write_parquet
+
+    schema()  # before any work
+    if output is None:
+        if sys.stdout.isatty():
+            raise UsageProblem("Parquet is nothing for a terminal; name a file by --output.")
+        with _writing("The output"):
+            return write_parquet(lines, sys.stdout.buffer)
+    first = next(lines, None)
+    with replacing(output) as stream, _writing(output):
+        return write_parquet(chain([] if first is None else [first], lines), stream)
+
+
+@contextmanager
+def replacing(output: Path, left: str | None = None) -> Iterator[BinaryIO]:
+    """A stream into FILE.part, which takes the place of the file when the block ends well.
+
+    left: what to say of the part of a block that does not; None removes it. A device or a pipe is
+    written as it is.
+    """
     if output.is_relative_to("/dev") or (output.exists() and not output.is_file()):
         with _writing(output):
             stream = output.open("wb")
         with stream:
-            return _write_to(stream, lines, str(output))
+            yield stream
+        return
     output = output.resolve()  # the file behind a link
-    first = next(lines, None)  # what cannot begin touches no file
     part = part_of(output)
     with _writing(output):
         stream = part.open("wb")
     try:
         with stream:
-            count = _write_to(stream, chain([] if first is None else [first], lines), str(output))
+            yield stream
         with _writing(output):
             part.replace(output)
     finally:
-        if part.exists():
-            tell(f"The lines so far are in {part}.")
-    return count
+        if left is None:
+            part.unlink(missing_ok=True)
+        elif part.exists():
+            tell(left.format(part=part))
+
+
+@contextmanager
+def replacing_folder(output: Path, ours: str) -> Iterator[Path]:
+    """A new folder beside, which takes the place of the folder when the block ends well.
+
+    Raises UsageProblem where there is one already that is not empty, and whose README.md does not
+    hold ours.
+    """
+    import tempfile
+
+    from fitecli.errors import UsageProblem
+
+    output = output.resolve()
+    card = output / "README.md"
+    with _writing(output):
+        if output.exists() and not output.is_dir():
+            raise UsageProblem(f"{output} is a file; this format takes a folder.")
+        replaceable = card.is_file() and ours in card.read_text("utf-8", "replace")
+        if output.exists() and any(output.iterdir()) and not replaceable:
+            raise UsageProblem(f"{output} holds other files; it is left alone. Choose another.")
+        output.parent.mkdir(parents=True, exist_ok=True)
+        holder = tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-")
+    with holder as name, _writing(output):
+        folder = Path(name) / "new"
+        folder.mkdir()
+        yield folder
+        old = Path(name) / "old"
+        if output.exists():
+            output.rename(old)
+        try:
+            folder.rename(output)
+        except OSError:
+            if old.exists():
+                old.rename(output)
+            raise
 
 
 def part_of(output: Path) -> Path:
@@ -47,13 +119,11 @@ def part_of(output: Path) -> Path:
     return output.with_name(f"{output.name}.part")
 
 
-def _write_to(stream: BinaryIO, lines: Iterator[dict[str, object]], name: str) -> int:
-    from fitecli.pipeline.classify import encoded
-
+def _write_to(stream: BinaryIO, lines: Iterator[bytes], name: str) -> int:
     count = 0
     for count, line in enumerate(lines, 1):
         with _writing(name):
-            stream.write(encoded(line))
+            stream.write(line)
             if count % FLUSH == 0:
                 stream.flush()
     with _writing(name):

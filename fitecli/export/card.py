@@ -30,6 +30,73 @@ the package or repository named above). The tweets it was trained on are not par
 """
 
 
+HEAD = """\
+---
+license: mit
+language: en
+library_name: {library}
+pipeline_tag: text-classification
+tags:
+- aspect-based-sentiment-analysis
+- multimodal
+- fite
+---
+
+"""
+USE = """\
+## Use
+
+```sh
+pip install fitecli && fite models pull {repository}
+fite {verb} {repository} …
+```
+"""
+USE_TORCH = """
+In Python, transformers' Auto classes know it after one import:
+
+```python
+import fitecli.auto
+from transformers import AutoModelForSequenceClassification
+
+model = AutoModelForSequenceClassification.from_pretrained("{repository}")
+```
+
+`fitecli.auto.inputs_of` makes what it reads of texts, aspects and sentences about faces.
+"""
+
+
+def hub_card(card: str, repository: str, *, exported: bool) -> str:
+    """A card as the hub wants it: with a head that tells licence and kind, and how it is used."""
+    use = USE + ("" if exported else USE_TORCH)
+    verb = "classify FILE --model" if exported else "evaluate"
+    head = HEAD.format(library="onnxruntime" if exported else "transformers")
+    return head + card.rstrip() + "\n\n" + use.format(repository=repository, verb=verb)
+
+
+def checkpoint_card(name: str, config: Mapping[str, Any]) -> str:
+    """The card of a checkpoint that `fite train` made, from its config.json and training.json."""
+    recipe, kind = config["recipe"], config["input"]
+    lines = [
+        f"# {name}",
+        "",
+        "Tells how a tweet feels about one of its entities (negative, neutral, positive), from its",
+        "text, a description of the faces in its picture and a caption of the scene. Trained by",
+        "`fite train`.",
+        "",
+        f"- Language model: {recipe.get('encoder')}; reads text with "
+        f"{' and text with '.join(kind['branches'])}; gate `{config['gate']}`; at most "
+        f"{kind['max_tokens']} tokens a pair",
+        f"- Data: {_data(config['datasets'])}, with the features `{config['features']}`",
+    ]
+    if config.get("best_epoch") is not None:
+        lines.append(
+            f"- Seed {config['seed']}, epoch {config['best_epoch']}: on held-out data accuracy "
+            f"{config['dev_accuracy']:.4f}, macro-F1 {config['dev_macro_f1']:.4f}"
+        )
+    lines += ["", *_recipe(config)]
+    return "\n".join(lines) + "\n" + _limits(config["datasets"])
+
+
 def model_card(config: Mapping[str, Any], parity: Mapping[str, Any]) -> str:
     """Write the card from what config.json and parity.json tell."""
     recipe, kind = config["recipe"], config["input"]
@@ -69,10 +136,15 @@ def model_card(config: Mapping[str, Any], parity: Mapping[str, Any]) -> str:
             f"{found['n']} examples: expected calibration error {found['ece_before']:.4f} before, "
             f"{found['ece_after']:.4f} after"
         )
+    if note := config.get("note"):  # what was done to the model after its export
+        lines.append(f"- {note}")
     lines += ["", *_measured(config.get("measured", ()), config.get("seeds", ())), *_recipe(config)]
-    known = set(config["datasets"]) <= {"twitter2015", "twitter2017"}
-    benchmark = ": English ones of 2014 to 2017" if known and config["datasets"] else ""
-    return "\n".join(lines) + "\n" + LIMITS.format(benchmark=benchmark)
+    return "\n".join(lines) + "\n" + _limits(config["datasets"])
+
+
+def _limits(datasets: Sequence[str]) -> str:
+    known = bool(datasets) and set(datasets) <= {"twitter2015", "twitter2017"}
+    return LIMITS.format(benchmark=": English ones of 2014 to 2017" if known else "")
 
 
 def _data(datasets: Sequence[str]) -> str:

@@ -11,7 +11,13 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForSequenceClassification,
+    PretrainedConfig,
+    PreTrainedModel,
+)
 from transformers.utils import ModelOutput
 
 from fitecli.errors import ShapeMismatch, UsageProblem
@@ -305,3 +311,4 @@ def _pooled(encoder: Any, ids: Any, mask: Any, segments: Tensor | None) -> Tenso
 
 AutoConfig.register("fite", FiteConfig, exist_ok=True)
 AutoModel.register(FiteConfig, FiteModel, exist_ok=True)
+AutoModelForSequenceClassification.register(FiteConfig, FiteModel, exist_ok=True)

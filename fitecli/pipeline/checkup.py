@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from fitecli import __version__
+from fitecli import __version__, alignment, captions, faces, sources
 from fitecli.catalogue import entries, get
 from fitecli.errors import FiteError
 from fitecli.pipeline.models import exported_folders
 from fitecli.pipeline.pulling import on_disk
+from fitecli.plugins import ambiguous
 from fitecli.settings import Settings
 from fitecli.weights import nvidia
 
@@ -43,6 +44,7 @@ def check_up(settings: Settings) -> list[Finding]:
         _weights,
         _models,
         _store,
+        _plugins,
     )
     return [finding for check in checks for finding in check(settings)]
 
@@ -206,3 +208,23 @@ def _store(settings: Settings) -> list[Finding]:
             return [Finding("store", "ok", f"{store.place}, schema {SCHEMA}")]
     except FiteError as error:
         return [Finding("store", "problem", str(error))]
+
+
+def _plugins(settings: Settings) -> list[Finding]:
+    """Every plug-in, imported: those that cannot be used are problems."""
+    found = []
+    for room in (sources.ROOM, faces.ROOM, captions.ROOM, alignment.ROOM):
+        plugins = room.plugins()
+        for plugin in plugins:
+            subject, remove = f"{room.what}: {plugin.name}", f"pip uninstall {plugin.package}"
+            same = [other for other in plugins if other.name == plugin.name]
+            try:
+                if len(same) > 1:
+                    raise ambiguous(same)
+                if plugin.name in room.builtin:
+                    raise plugin.broken("is called like a built-in one, which is used")
+                room.load(plugin)
+                found.append(Finding(subject, "ok", f"plug-in of {plugin.distribution}"))
+            except FiteError as error:
+                found.append(Finding(subject, "problem", str(error), remove))
+    return found

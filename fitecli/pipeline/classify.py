@@ -13,9 +13,10 @@ from fitecli.errors import FiteError, NoExamples, UsageProblem
 from fitecli.evaluation import Predictor, open_predictor
 from fitecli.pipeline.derived import derive_features, rules_of
 from fitecli.pipeline.examples import choose_features, example_of
-from fitecli.pipeline.extract import ExtractOptions, Extractor, options_of
+from fitecli.pipeline.extract import ExtractOptions, Extractor
 from fitecli.pipeline.ingest import PictureFolder
 from fitecli.pipeline.models import locate_model, register, save
+from fitecli.pipeline.remade import options_of
 from fitecli.records import LABELS, Prediction, Reject, Tweet
 from fitecli.settings import Settings
 from fitecli.store import FeatureSetRow, Scope, Store, StoredAspect
@@ -58,14 +59,24 @@ class ClassifyJob:
     """Classifies windows of tweets; counts what failed."""
 
     def __init__(
-        self, store: Store, options: ClassifyOptions, settings: Settings, tell: Tell
+        self,
+        store: Store,
+        options: ClassifyOptions,
+        settings: Settings,
+        tell: Tell,
+        *,
+        texts: bool = False,
     ) -> None:
-        """Load the model; the vision models are loaded when the first tweet needs them."""
+        """Load the model; the vision models are loaded when the first tweet needs them.
+
+        texts: whether each line has its tweet's text, too.
+        """
         folder = locate_model(options.model, settings)
         self.store = store
         self.options = options
         self.settings = settings
         self.tell = tell
+        self.texts = texts
         self.predictor: Predictor = open_predictor(
             folder, threads=options.threads, device=options.device
         )
@@ -108,9 +119,20 @@ class ClassifyJob:
         """
         if isinstance(source, Path):
             name, images = source.name, images or source.parent
+        records = sources.read(source, format, name=name)
+        yield from self.records(records, dataset=dataset, name=name, images=images)
+
+    def records(
+        self,
+        records: Iterator[Tweet | Reject],
+        *,
+        dataset: str,
+        name: str,
+        images: Path | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """Classify tweets as they come: one dict per record, in order; name is where they are from."""
         self._begin(dataset)
         pictures = PictureFolder(images, threads=self.options.extract.threads)
-        records = iter(sources.read(source, format, name=name))
         while window := list(islice(records, WINDOW)):
             yield from self._window(window, dataset, name, pictures)
 
@@ -143,7 +165,7 @@ class ClassifyJob:
                 yield {"line": record.line, "error": reason}
             else:
                 keys = {aspect.key for aspect in record.aspects}
-                yield self._line(record.source_id, results[number], keys)
+                yield self._line(record.source_id, record.text, results[number], keys)
 
     def _complete(self, tweet: Tweet) -> Tweet:
         """Find the aspects of a tweet that names none."""
@@ -163,8 +185,9 @@ class ClassifyJob:
             if found:
                 self.store.add_tweets(dataset, found)
             results = self._predict(ids)
+            texts = self.store.texts_of(ids) if self.texts else {}
             for number, source_id in self.store.source_ids(ids).items():
-                yield self._line(source_id, results[number], None)
+                yield self._line(source_id, texts.get(number), results[number], None)
 
     def _predict(self, ids: Sequence[int]) -> dict[int, _Answer]:
         """Predict the aspects of tweets: with the cached features where they are, else with new ones."""
@@ -229,13 +252,17 @@ class ClassifyJob:
             self.failed_pictures += 1
         return answers
 
-    def _line(self, source_id: str, answer: _Answer, keys: set[str] | None) -> dict[str, Any]:
+    def _line(
+        self, source_id: str, text: str | None, answer: _Answer, keys: set[str] | None
+    ) -> dict[str, Any]:
         aspects = [
             aspect_line(row, prediction, self.options.min_score)
             for row, prediction in answer.aspects
             if keys is None or row.key in keys
         ]
         line: dict[str, Any] = {"id": source_id, "aspects": aspects}
+        if self.texts:
+            line["text"] = text
         if answer.aspects:
             line["features"] = answer.features.name
             line["aligner"] = self._aligner(answer.features)

@@ -93,7 +93,7 @@ def read_cases(
 ) -> tuple[list[Case], dict[str, Any]]:
     """What a model predicts for each labelled example, with the face that was given to its aspect.
 
-    Returns the cases and what they are about: model, dataset, split, features.
+    Returns the cases and what they are about: model, dataset, split, features, temperature.
     """
     opened = _Opened.of(store, options, settings, tell)
     pairs = opened.predictor.predict_hashed(opened.examples)
@@ -107,6 +107,7 @@ def read_cases(
         "dataset": options.dataset,
         "split": options.split,
         "features": opened.features.name,
+        "temperature": opened.predictor.temperature,
     }
 
 

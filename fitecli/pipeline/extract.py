@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fitecli import describe
-from fitecli.alignment import open_aligner
+from fitecli.alignment import AnyAligner, open_aligner
 from fitecli.alignment.open_clip import ClipAligner
 from fitecli.alignment.prominence import ProminenceAligner
 from fitecli.captions import open_captioner
 from fitecli.errors import MissingWeights, UsageProblem
-from fitecli.faces import FaceAnalyser, open_analyser
+from fitecli.faces import FaceAnalyser, asked, open_analyser
 from fitecli.pipeline.clip_stage import ClipStage
-from fitecli.pipeline.derived import rules_of
 from fitecli.pipeline.estimates import of_stage
 from fitecli.pipeline.local import Engine, LocalEngine, Progress, Stage, StageReport
+from fitecli.pipeline.plugin_stage import PlugInStage
 from fitecli.pipeline.stages import CaptionsStage, EmbeddingsStage, FacesStage, ImageStage
 from fitecli.pipeline.tweet_stages import DescriptionsStage, ProminenceStage
 from fitecli.pipeline.work import CaptionsWork, EmbeddingsWork, FacesWork, ImageWork
@@ -80,7 +80,7 @@ class Extractor:
         self.caption_worker_id = store.register_worker(captions) if captions else None
         self.alignment_worker_id = store.register_worker(alignment)
         self.embedding_worker_id: int | None = None
-        if not isinstance(self.aligner, ProminenceAligner):
+        if isinstance(self.aligner, ClipAligner):
             embeddings = replace(self.aligner.encoder.worker, inputs=(faces.fingerprint,))
             self.embedding_worker_id = store.register_worker(embeddings)
         self.features = self._register(faces, captions, alignment)
@@ -88,7 +88,7 @@ class Extractor:
     def _register(self, faces: Worker, captions: Worker | None, alignment: Worker) -> FeatureSetRow:
         options = self.options
         parts = (
-            "-".join((faces.name, *faces.settings.get("attributes", ()))),
+            "-".join((faces.name, *_limits(faces))),
             captions.name.split("/")[-1] if captions else None,
             alignment.name,
             "nobody" if options.nobody else None,
@@ -145,6 +145,8 @@ class Extractor:
         }
         if isinstance(self.aligner, ProminenceAligner):
             return ProminenceStage(self.store, scope, **workers, model=self.aligner)
+        if not isinstance(self.aligner, ClipAligner):
+            return PlugInStage(self.store, scope, **workers, model=self.aligner)
         return ClipStage(
             self.store,
             scope,
@@ -210,7 +212,7 @@ def open_work(stage: str, options: ExtractOptions, settings: Settings) -> ImageW
     if stage == "captions":
         return CaptionsWork(open_captioner(options.captioner, loading))
     aligner = _open_aligner(options, loading)
-    if isinstance(aligner, ProminenceAligner):
+    if not isinstance(aligner, ClipAligner):
         raise MissingWeights(NO_CLIP)
     return EmbeddingsWork(aligner.encoder)
 
@@ -219,40 +221,13 @@ def _open_analyser(options: ExtractOptions, loading: Loading) -> FaceAnalyser:
     return open_analyser(options.faces, loading, options.detector, options.attributes)
 
 
-def _open_aligner(options: ExtractOptions, loading: Loading) -> ClipAligner | ProminenceAligner:
+def _open_aligner(options: ExtractOptions, loading: Loading) -> AnyAligner:
     return open_aligner(options.aligner, loading, nobody=options.nobody, model=options.clip)
 
 
-def options_of(store: Store, features: FeatureSetRow, base: ExtractOptions) -> ExtractOptions:
-    """The options that make a feature set of the store; the rest is taken from base."""
-    faces, captioner, aligner = (
-        None if number is None else store.worker(number)
-        for number in (
-            features.face_worker_id,
-            features.caption_worker_id,
-            features.alignment_worker_id,
-        )
-    )
-    rules = rules_of(features)
-    asked = aligner.settings if aligner else {}
-    return replace(
-        base,
-        faces=_name(faces),
-        detector=faces.settings.get("detector") if faces else None,
-        attributes=tuple(faces.settings.get("attributes", ATTRIBUTES)) if faces else ATTRIBUTES,
-        captioner=_name(captioner),
-        aligner=_name(aligner),
-        clip=asked.get("model"),
-        nobody="nobody" in asked,
-        nobody_margin=rules.nobody_margin,
-        assignment=rules.assignment,
-        template=rules.template,
-        theta=rules.theta,
-    )
-
-
-def _name(worker: Worker | None) -> str:
-    return "none" if worker is None else worker.name
+def _limits(faces: Worker) -> tuple[str, ...]:
+    attributes = asked(faces)[1]
+    return () if attributes == ATTRIBUTES else attributes
 
 
 def _one_of(what: str, name: str, known: Collection[str]) -> None:

@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 
 from fitecli import describe
-from fitecli.alignment import cosines, open_aligner
+from fitecli.alignment import AnyAligner, cosines, open_aligner
 from fitecli.alignment.open_clip import ClipAligner
 from fitecli.alignment.prominence import ProminenceAligner
 from fitecli.errors import UnreadableImage, UsageProblem
 from fitecli.faces import FaceAnalyser, open_analyser
 from fitecli.inputs import tokenise_like_benchmark
 from fitecli.pictures import Box, open_picture, quiet_decoders
+from fitecli.pipeline.plugin_stage import aligned_by
 from fitecli.records import ATTRIBUTES, Alignment, Face
 from fitecli.settings import Settings
 from fitecli.weights import Loading
@@ -190,7 +191,7 @@ def _describe(
 
 
 def align(
-    aligner: ClipAligner | ProminenceAligner | None,
+    aligner: AnyAligner | None,
     pictures: Sequence[tuple[Path, Sequence[Face]]],
     aspects: Sequence[str],
 ) -> list[Alignment]:
@@ -204,6 +205,10 @@ def align(
     if aligner is None:
         return []
     names = [tokenise_like_benchmark(text) for text in aspects]
+    if not isinstance(aligner, ClipAligner):
+        return aligned_by(
+            aligner, names, [(face, path) for path, mine in pictures for face in mine]
+        )
     asked = aligner.mode.comparisons(names, [describe.sentence(face).strip() for face in faces])
     if not asked:
         return []
@@ -221,7 +226,7 @@ def align(
     return aligner.mode.alignments(asked, found)
 
 
-def _named(aligner: ClipAligner | ProminenceAligner | None) -> str | None:
+def _named(aligner: AnyAligner | None) -> str | None:
     if isinstance(aligner, ProminenceAligner):
         return GUESS
     return aligner.worker.name if aligner else None

@@ -73,7 +73,7 @@ def wanted(names: Sequence[str], settings: Settings, *, all: bool = False) -> li
         )
     if all:
         return [weights for weights in catalogue.entries() if weights.package is None]
-    return [catalogue.get(name) for name in names]
+    return [catalogue.pullable(name) for name in names]
 
 
 def pull(

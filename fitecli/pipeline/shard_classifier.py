@@ -3,14 +3,11 @@ what made the lines."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import shutil
-import socket
 import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -20,12 +17,13 @@ from fitecli.pipeline.addresses import located, named, opened, replaced
 from fitecli.pipeline.classify import ClassifyJob, encoded
 from fitecli.pipeline.local import Progress
 from fitecli.pipeline.shards import RECIPE, Shard, ShardDone, ShardsPlan, files_under
+from fitecli.processes import is_gone, name_of_this
 from fitecli.store import open_store
 
 if TYPE_CHECKING:
     from fitecli.pipeline.ray import Cluster
 
-OWN = "fite-worker-"  # a worker's folder for temporary files, before its machine and process
+OWN = "fite-worker-"  # a worker's folder for temporary files, before its process's name
 STORE_BYTES = 2**30  # of a worker's own store, before it begins another
 Tell = Callable[[str], None]
 
@@ -195,17 +193,8 @@ class ShardClassifier:
 
 
 def _own_folder() -> tempfile.TemporaryDirectory[str]:
-    """A folder that bears this process's number; those of processes that were killed are removed.
-
-    A number counts only where it was given: on this machine, in this container.
-    """
-    here = socket.gethostname()
-    with suppress(OSError):
-        here += str(Path("/proc/self/ns/pid").readlink())
-    mine = f"{OWN}{hashlib.sha256(here.encode()).hexdigest()[:12]}-"
-    running = Path("/proc")  # as Linux has it
-    for left in Path(tempfile.gettempdir()).glob(f"{mine}[0-9]*"):
-        number = left.name.removeprefix(mine).partition("-")[0]
-        if (running / "self").exists() and not (running / number).exists():
+    """A folder that bears this process's name; those of processes that were killed are removed."""
+    for left in Path(tempfile.gettempdir()).glob(f"{OWN}*"):
+        if is_gone(left.name.removeprefix(OWN).rpartition("-")[0]):
             shutil.rmtree(left, ignore_errors=True)
-    return tempfile.TemporaryDirectory(prefix=f"{mine}{os.getpid()}-")
+    return tempfile.TemporaryDirectory(prefix=f"{OWN}{name_of_this()}-")

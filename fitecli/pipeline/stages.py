@@ -9,6 +9,7 @@ from typing import Any, ClassVar, TypeVar
 
 from fitecli.errors import FiteError
 from fitecli.pipeline.work import CaptionsWork, EmbeddingsWork, FacesWork, FramedImage, Work
+from fitecli.processes import is_gone, name_of_this
 from fitecli.store import (
     FacesFound,
     Failure,
@@ -33,7 +34,7 @@ class ImageStage:
     scope: Scope
     model: Any
     retry_failed: bool = False
-    owner: str = field(default_factory=lambda: uuid.uuid4().hex)
+    owner: str = field(default_factory=lambda: f"{name_of_this()}-{uuid.uuid4().hex}")
     _after: int = 0
 
     @property
@@ -49,7 +50,11 @@ class ImageStage:
         )
 
     def claim(self, limit: int) -> Sequence[Any]:
-        """See Stage."""
+        """See Stage; what processes of this machine held that were killed is taken back at once."""
+        if not self._after:
+            for owner in self.store.owners(self.worker_id):
+                if is_gone(owner.rpartition("-")[0]):
+                    self.store.release(owner)
         items = self.store.claim_images(
             self.worker_id,
             self.scope,

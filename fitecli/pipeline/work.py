@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from fitecli.errors import FiteError, UnreadableImage
+from fitecli.errors import FiteError, ShapeMismatch, UnreadableImage
 from fitecli.pictures import Box, Picture, open_picture
 from fitecli.store import FacesFound, PendingImage
 
@@ -83,7 +83,13 @@ class CaptionsWork:
 
     def compute(self, prepared: Sequence[Picture]) -> Sequence[str]:
         """See Work."""
-        return list(self.model.caption(prepared))
+        captions = list(self.model.caption(prepared))
+        if len(captions) != len(prepared):
+            raise ShapeMismatch(
+                f"The captioner {self.model.worker.name!r} wrote {len(captions)} sentences for "
+                f"{len(prepared)} pictures."
+            )
+        return captions
 
 
 @dataclass(frozen=True)

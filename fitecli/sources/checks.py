@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
-from fitecli.records import LABELS, Aspect, Tweet, TweetImage
+from fitecli.records import LABELS, ORIGINS, Aspect, Tweet, TweetImage
 
 MAX_IMAGES = 4  # a tweet has no more
 _SPELLINGS = {"-1": "negative", "0": "neutral", "1": "positive"}
@@ -69,6 +70,9 @@ def images_of(value: Any) -> tuple[TweetImage, ...]:
 def aspects_of(value: Any, text: str) -> tuple[Aspect, ...]:
     """The aspects of a record: strings, or objects of text, start, end, label.
 
+    What `fite datasets export` writes of an aspect beside is read back: origin, source_line and
+    source_text.
+
     A string stands for each of its occurrences; one that the text does not hold is kept as
     implicit. Two entries for the same span count once.
     """
@@ -96,14 +100,29 @@ def _aspect(item: Any, text: str, field: str) -> list[Aspect]:
     label = label_of(item.get("label"), f"{field}.label")
     start, end = item.get("start"), item.get("end")
     if start is None and end is None:
-        return occurrences(name, text, label)
+        beside = _beside(item, field)
+        return [replace(aspect, **beside) for aspect in occurrences(name, text, label)]
     start, end = _offset(start, f"{field}.start"), _offset(end, f"{field}.end")
     if not 0 <= start < end <= len(text) or text[start:end] != name:
         raise InvalidRecord(
             f"{field}: the text has {text[max(start, 0) : max(end, 0)]!r} at {start}:{end}, "
             f"not {name!r} (offsets are code points, end exclusive)"
         )
-    return [Aspect(name, start, end, label)]
+    return [replace(Aspect(name, start, end, label), **_beside(item, field))]
+
+
+def _beside(item: dict[str, Any], field: str) -> dict[str, Any]:
+    """What the store knows of an aspect beside text, place and label, where it is told."""
+    found: dict[str, Any] = {}
+    if item.get("origin") is not None:
+        if item["origin"] not in ORIGINS:
+            raise InvalidRecord(f"{field}.origin must be one of {', '.join(ORIGINS)}")
+        found["origin"] = item["origin"]
+    if item.get("source_line") is not None:
+        found["source_line"] = _offset(item["source_line"], f"{field}.source_line")
+    if item.get("source_text") is not None:
+        found["source_text"] = text_of(item["source_text"], f"{field}.source_text")
+    return found
 
 
 def _offset(value: Any, field: str) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -18,6 +18,18 @@ def read(lines: Iterator[tuple[int, bytes]], name: str) -> Iterator[Tweet | Reje
             continue
         try:
             yield tweet_of(record_of(line), number)
+        except InvalidRecord as exc:
+            yield Reject(number, str(exc))
+
+
+def of_records(records: Iterable[Mapping[str, Any] | str]) -> Iterator[Tweet | Reject]:
+    """Tweets as Python has them: mappings of the JSONL contract, or bare texts; numbered from 1."""
+    for number, record in enumerate(records, 1):
+        try:
+            if not isinstance(record, Mapping | str):
+                raise InvalidRecord(f"the record is {type(record).__name__}, not a mapping or text")
+            plain = {"text": record} if isinstance(record, str) else dict(record)
+            yield tweet_of(plain, number)
         except InvalidRecord as exc:
             yield Reject(number, str(exc))
 

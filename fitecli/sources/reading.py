@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import gzip
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain, islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, Protocol
 
-from fitecli.errors import UnreadableSource, UsageProblem
+from fitecli.errors import UnreadableSource
+from fitecli.plugins import PlugIn, Room
 from fitecli.records import Reject, Tweet
-from fitecli.sources import jsonl, parquet, pyabsa, tabular, tombert, x_api
+from fitecli.sources import jsonl, label_studio, parquet, pyabsa, tabular, tombert, x_api
+from fitecli.sources.checks import InvalidRecord, tweet_of
 
 Lines = Iterator[tuple[int, bytes]]  # 1-based number, bytes without the line end
 Reader = Callable[[Lines, str], Iterator[Tweet | Reject]]
@@ -24,10 +26,28 @@ READERS: dict[str, Reader] = {
     "pyabsa": pyabsa.read,
     "tombert-tsv": tombert.read_tsv,
     "tombert-txt": tombert.read_txt,
+    "label-studio": label_studio.read,
 }
 FORMATS = ("auto", *READERS, "parquet")
+ROOM = Room("format", "fitecli.sources", FORMATS, "fitecli.sources.Source", ("read",))
 HEAD = 20  # lines that the format is guessed from
 _SUFFIXES = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".apc": "pyabsa"}
+
+
+class Source(Protocol):
+    """Reads the text files of one format.
+
+    A plug-in (entry point group fitecli.sources) is a class like this, made without arguments.
+    """
+
+    def read(self, lines: Lines, name: str) -> Iterator[tuple[int, Mapping[str, Any]] | Reject]:
+        """Stream the records of a file, whatever its size.
+
+        lines: (number from 1, bytes without the line end). name: what messages call the file.
+        Yields (number of the record's first line, a record with the keys of fite's JSONL: text, id,
+        aspects, images, split, author, created_at), which fite checks; a Reject for a record that
+        is none. Raises UnreadableSource where the file is not of this format at all.
+        """
 
 
 def read(
@@ -48,9 +68,8 @@ def read(
 
 
 def check_format(format: str) -> None:
-    """Raises UsageProblem for a format that there is not."""
-    if format not in FORMATS:
-        raise UsageProblem(f"There is no format {format!r}; choose one of {', '.join(FORMATS)}.")
+    """Raises UsageProblem for a format that is neither built in nor a plug-in's."""
+    ROOM.check(format)
 
 
 def _open(path: Path) -> BinaryIO:
@@ -74,7 +93,26 @@ def _read(stream: BinaryIO, format: str, name: str) -> Iterator[Tweet | Reject]:
         raise UnreadableSource(f"{name} is a binary file, not a file of tweets.")
     if format == "auto":
         format = guess([line for _, line in head], name)
-    yield from READERS[format](chain(head, lines), name)
+    if plugin := ROOM.find(format):
+        yield from _read_by(plugin, chain(head, lines), name)
+    else:
+        yield from READERS[format](chain(head, lines), name)
+
+
+def _read_by(plugin: PlugIn, lines: Lines, name: str) -> Iterator[Tweet | Reject]:
+    """Read by another package's source; its records are checked as those of JSONL are."""
+    source: Source = ROOM.open(plugin)
+    for item in source.read(lines, name):
+        if isinstance(item, Reject):
+            yield item
+            continue
+        try:
+            line, record = item
+            yield tweet_of(dict(record), line)
+        except InvalidRecord as exc:
+            yield Reject(line, str(exc))
+        except (TypeError, ValueError) as exc:
+            raise plugin.broken(f"gave {type(item).__name__}, not (line, record)") from exc
 
 
 def _lines(stream: BinaryIO, name: str) -> Lines:
@@ -93,6 +131,8 @@ def guess(head: list[bytes], name: str) -> str:
     """Guess a format from the first lines and the name; raises UnreadableSource."""
     first = next(line for line in head if line.strip()).strip()
     if first.startswith((b"{", b"[")):
+        if label_studio.looks_like(b"\n".join(head)):
+            return "label-studio"
         if x_api.looks_like(b"\n".join(head)):
             return "x-api"
         if first.startswith(b"{"):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from fitecli.errors import NotAStore
+from fitecli.store.charting import Charting, FaceCounts, TrainingCurve
+from fitecli.store.correcting import Correcting
 from fitecli.store.counting import Counting
 from fitecli.store.counts import (
     AspectCount,
@@ -21,12 +24,17 @@ from fitecli.store.database import backups_of, check, make_engine, shown, store_
 from fitecli.store.embeddings import Embeddings
 from fitecli.store.features import Features
 from fitecli.store.forgetting import Forgetting
+from fitecli.store.frames import frame
 from fitecli.store.learning import Learning
 from fitecli.store.looking import Looking
-from fitecli.store.query import VIEWS, run_query
+from fitecli.store.outgoing import Outgoing
+from fitecli.store.pictures import Pictured
+from fitecli.store.queries import Query, ten_queries
+from fitecli.store.query import reading_connection, run_query
 from fitecli.store.reporting import Reporting
 from fitecli.store.rows import (
     Added,
+    Corrected,
     DescriptionText,
     EpochRow,
     FacesFound,
@@ -34,6 +42,8 @@ from fitecli.store.rows import (
     FeatureSetRow,
     Forgotten,
     FoundFace,
+    KnownPicture,
+    ModelRow,
     PendingImage,
     RunRow,
     Scope,
@@ -41,18 +51,38 @@ from fitecli.store.rows import (
     StoreInfo,
     TweetChain,
     TweetFaces,
+    TweetRow,
 )
-from fitecli.store.tweets import Tweets
+from fitecli.store.views import VIEWS
 from fitecli.store.workers import Workers
 
 
-class Store(Tweets, Workers, Features, Embeddings, Looking, Reporting, Learning, Forgetting):
+class Store(
+    Correcting,
+    Charting,
+    Workers,
+    Features,
+    Outgoing,
+    Embeddings,
+    Looking,
+    Pictured,
+    Reporting,
+    Learning,
+    Forgetting,
+):
     """An open store: verbs that take and give records; every batch is one transaction."""
 
     @property
     def place(self) -> str:
         """The store as messages name it."""
         return shown(self.engine.url)
+
+    def frame(self, source: str, *, library: str = "pandas") -> Any:
+        """A view such as face_descriptions, a table or a SELECT as a DataFrame of pandas or Polars.
+
+        Raises QueryRefused for what does not read, MissingPackage without the library.
+        """
+        return frame(self.engine.url.render_as_string(hide_password=False), source, library)
 
     def close(self) -> None:
         """Let go of the file or the server."""
@@ -70,18 +100,20 @@ class Store(Tweets, Workers, Features, Embeddings, Looking, Reporting, Learning,
         self.close()
 
 
-def open_store(place: str | Path, *, create: bool = True) -> Store:
+def open_store(place: str | Path, *, create: bool = True, read_only: bool = False) -> Store:
     """Open a store by its path or URL; a new one is made unless create is False.
 
+    read_only: verbs that write fail on a SQLite file, and none is made.
     Raises NotAStore, StoreOutdated (with the command that upgrades it), StoreTooNew, StoreBusy and
     StoreFull.
     """
     url = store_url(place)
+    create = create and not read_only
     if url.get_backend_name() == "sqlite" and not create:
         path = Path(url.database or "")
         if not path.is_file():
             raise NotAStore(f"There is no store {path}; `fite ingest FILE` makes one.")
-    engine = make_engine(url)
+    engine = make_engine(url, read_only=read_only)
     try:
         check(engine, create=create)
     except BaseException:
@@ -96,28 +128,37 @@ __all__ = [
     "AspectCount",
     "CasePlace",
     "Contents",
+    "Corrected",
     "Counting",
     "DayCount",
     "DescriptionText",
     "EpochRow",
+    "FaceCounts",
     "FacesFound",
     "Failure",
     "FeatureSetRow",
     "Forgotten",
     "FoundFace",
+    "KnownPicture",
     "ModelReading",
+    "ModelRow",
     "Outcome",
     "PendingImage",
     "PictureFaces",
     "Predicted",
+    "Query",
     "RunRow",
     "Scope",
     "Store",
     "StoreInfo",
     "StoredAspect",
+    "TrainingCurve",
     "TweetChain",
     "TweetFaces",
+    "TweetRow",
     "backups_of",
     "open_store",
+    "reading_connection",
     "run_query",
+    "ten_queries",
 ]

@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager, suppress
 from glob import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect
 from sqlalchemy.engine import URL, make_url
@@ -56,14 +57,24 @@ def store_url(place: str | Path) -> URL:
     return url.set(drivername="postgresql+psycopg") if backend == "postgresql" else url
 
 
-def make_engine(url: URL, *, migrating: bool = False) -> Engine:
+def read_only_address(path: Path) -> str:
+    """The URI by which SQLite opens a file that it must not write."""
+    return f"file:{quote(str(path.resolve()))}?mode=ro"
+
+
+def make_engine(url: URL, *, migrating: bool = False, read_only: bool = False) -> Engine:
     """An engine whose transactions are real: a write lock is taken when one begins.
 
     A connection with the execution option `reading` begins without it. While migrating, foreign
-    keys are off, or rebuilding a parent table would delete its children.
+    keys are off, or rebuilding a parent table would delete its children. read_only: a SQLite file
+    cannot be written through it.
     """
+    more: dict[str, Any] = {}
+    if read_only and url.get_backend_name() == "sqlite":
+        address = read_only_address(Path(url.database or ""))
+        more["creator"] = lambda: sqlite3.connect(address, uri=True, check_same_thread=False)
     try:
-        engine = create_engine(url, poolclass=NullPool if migrating else None)
+        engine = create_engine(url, poolclass=NullPool if migrating else None, **more)
     except ModuleNotFoundError as exc:
         raise MissingPackage(
             f"{shown(url)}: PostgreSQL needs a driver: pip install 'fitecli[postgres]'."

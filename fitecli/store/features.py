@@ -70,6 +70,13 @@ class Features(StoreConnection):
             self._upsert(connection, "lease", rows, ("subject_kind", "subject_id", "worker_id"))
         return found
 
+    def owners(self, worker_id: int) -> list[str]:
+        """Who holds leases on pictures for a worker."""
+        lease = tables["lease"]
+        query = select(lease.c.owner).where(lease.c.worker_id == worker_id).distinct()
+        with self._reading() as connection:
+            return list(connection.execute(query).scalars())
+
     def release(self, owner: str) -> None:
         """Give back every lease of an owner."""
         lease = tables["lease"]

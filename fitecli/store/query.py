@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, MutableSequence, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from sqlalchemy import URL
 
 from fitecli.errors import NotAStore, QueryRefused, StoreBusy, StoreError
-from fitecli.store.database import make_engine, shown, store_url
+from fitecli.store.database import make_engine, read_only_address, shown, store_url
+from fitecli.store.views import VIEWS
 
-VIEWS = ("face_descriptions", "tweet_aspects", "predictions")
 _READS = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE}
 _FORBIDDEN_FUNCTIONS = {"load_extension", "readfile", "writefile", "edit", "fts3_tokenizer"}
-_READING_PRAGMAS = {"table_info", "table_xinfo", "table_list", "index_list", "index_info"}
+_READING_PRAGMAS = {
+    "table_info", "table_xinfo", "table_list", "index_list", "index_info", "foreign_key_list",
+    "database_list", "schema_version",
+}  # fmt: skip
 
 Rows = Iterator[Sequence[Any]]
 
@@ -37,17 +39,8 @@ def run_query(place: str | Path, sql: str) -> tuple[list[str], Rows]:
 
 
 def _sqlite(path: Path, sql: str) -> tuple[list[str], Rows]:
-    if not path.is_file():
-        raise NotAStore(f"There is no store {path}; `fite ingest FILE` makes one.")
-    address = f"file:{quote(str(path.resolve()))}?mode=ro"
-    connection = sqlite3.connect(address, uri=True, isolation_level=None)
-    try:
-        connection.execute("SELECT version_num FROM alembic_version, feature_set LIMIT 0")
-    except sqlite3.Error as exc:
-        connection.close()
-        raise _unreadable(path, exc) from exc
     refused: list[str] = []
-    connection.set_authorizer(lambda *action: _authorise(action, refused))
+    connection = reading_connection(path, refused)
     try:
         cursor = connection.execute(sql)
     except (sqlite3.Error, sqlite3.Warning) as exc:
@@ -55,6 +48,29 @@ def _sqlite(path: Path, sql: str) -> tuple[list[str], Rows]:
         raise _refusal(exc, refused) from exc
     columns = [column[0] for column in cursor.description or ()]
     return columns, _rows(connection, cursor, refused)
+
+
+def reading_connection(
+    path: Path, refused: MutableSequence[str], *, any_thread: bool = False
+) -> sqlite3.Connection:
+    """A connection to a SQLite store on which every statement that does not read is an error.
+
+    It can be neither written through, nor can it attach, load extensions or read other files. What
+    was not allowed is appended to refused. Raises NotAStore where there is no store, and StoreBusy.
+    """
+    if not path.is_file():
+        raise NotAStore(f"There is no store {path}; `fite ingest FILE` makes one.")
+    connection = sqlite3.connect(
+        read_only_address(path), uri=True, isolation_level=None, check_same_thread=not any_thread
+    )
+    try:
+        connection.execute("SELECT version_num FROM alembic_version, feature_set LIMIT 0")
+    except sqlite3.Error as exc:
+        connection.close()
+        raise _unreadable(path, exc) from exc
+    connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+    connection.set_authorizer(lambda *action: _authorise(action, refused))
+    return connection
 
 
 def _unreadable(path: Path, exc: sqlite3.Error) -> StoreError:
@@ -74,13 +90,14 @@ def _rows(connection: sqlite3.Connection, cursor: sqlite3.Cursor, refused: list[
             raise _refusal(exc, refused) from exc
 
 
-def _authorise(action: Sequence[Any], refused: list[str]) -> int:
+def _authorise(action: Sequence[Any], refused: MutableSequence[str]) -> int:
     code, first, second = action[0], action[1], action[2]
     if code in _READS:
         return sqlite3.SQLITE_OK
     if code == sqlite3.SQLITE_FUNCTION and str(second).lower() not in _FORBIDDEN_FUNCTIONS:
         return sqlite3.SQLITE_OK
-    if code == sqlite3.SQLITE_PRAGMA and str(first).lower() in _READING_PRAGMAS:
+    setting = str(first).lower() == "schema_version" and second is not None
+    if code == sqlite3.SQLITE_PRAGMA and str(first).lower() in _READING_PRAGMAS and not setting:
         return sqlite3.SQLITE_OK
     refused.append(_NAMES.get(code, "this statement") + (f" {first}" if first else ""))
     return sqlite3.SQLITE_DENY

@@ -111,7 +111,7 @@ class Reading(Listing):
         tweet = tables["tweet"]
         query = select(tweet.c.id, tweet.c.text).where(tweet.c.id.in_(tweet_ids))
         with self._reading() as connection:
-            aspects = _aspects(connection, tweet_ids)
+            aspects = aspects_by_tweet(connection, tweet_ids)
             images = _images(connection, tweet_ids, face_worker_id)
             faces = _faces(connection, tweet_ids, face_worker_id)
             return [
@@ -207,9 +207,10 @@ def _to_describe(scope: Scope, features: FeatureSetRow) -> Select[Any]:
     return in_scope(query, scope)
 
 
-def _aspects(
+def aspects_by_tweet(
     connection: Connection, tweet_ids: Sequence[int]
 ) -> dict[int, list[tuple[int, Aspect]]]:
+    """Tweet id -> its aspects with their ids, in order."""
     aspect = tables["aspect"]
     query = select(aspect).where(aspect.c.tweet_id.in_(tweet_ids))
     found: dict[int, list[tuple[int, Aspect]]] = {}

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from fitecli.records import Alignment, Aspect, Face, Reject
+from fitecli.records import Alignment, Aspect, Face, Reject, Tweet
+
+Box = tuple[int, int, int, int]  # left, top, width, height
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,34 @@ class Added:
     skipped: int
     ids: list[int | None] = field(default_factory=list)
     conflicts: list[Reject] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """What a batch of annotators' work changed. added: what it brought beside; labels: aspects whose
+    label is another now; withdrawn: aspects taken away, which keep their row without a label."""
+
+    added: Added
+    labels: int
+    withdrawn: int
+
+
+@dataclass(frozen=True, slots=True)
+class TweetRow:
+    """A tweet of the store; aspect_ids are the rows of its aspects, in order."""
+
+    id: int
+    dataset: str
+    aspect_ids: tuple[int, ...]
+    tweet: Tweet
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """A model of the store."""
+
+    id: int
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +202,20 @@ class TweetChain:
     scale: float | None  # of the aligner's softmax over similarities; None for a guess
     description: str | None
     predictions: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class KnownPicture:
+    """A picture of a tweet: path is None where the file was never found.
+
+    boxes: of the faces that any analyser found in it, in pixels of the upright original. searched:
+    whether an analyser has opened it, so that boxes are all the faces that are known.
+    """
+
+    name: str
+    path: str | None
+    boxes: tuple[Box, ...]
+    searched: bool
 
 
 @dataclass(frozen=True)

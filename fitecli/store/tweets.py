@@ -23,10 +23,11 @@ class Tweets(StoreConnection):
         """Add a batch in one transaction; what is known already is left alone.
 
         A known tweet can gain aspects, labels and pictures; its alignment and descriptions are
-        then made anew. A known id with another text is a conflict: it becomes a reject row.
+        then made anew. An aspect that an annotator took away gains no label. A known id with
+        another text is a conflict: it becomes a reject row.
         """
         with self._writing() as connection:
-            job = _Addition(self, connection, dataset, source)
+            job = Addition(self, connection, dataset, source)
             added = job.add(batch)
             self._save_rejects(connection, dataset, source or "", added.conflicts)
         return added
@@ -55,7 +56,7 @@ class Tweets(StoreConnection):
         self._insert_new(connection, "reject", rows)
 
 
-class _Addition:
+class Addition:
     """One batch on its way into the store."""
 
     def __init__(
@@ -130,12 +131,13 @@ class _Addition:
     def _add_aspects(self, accepted: Sequence[tuple[int, Tweet]]) -> int:
         table = tables["aspect"]
         numbers = {number for number, _ in accepted}
-        query = select(table.c.tweet_id, table.c.key, table.c.label).where(
+        query = select(table.c.tweet_id, table.c.key, table.c.label, table.c.origin).where(
             self.store._among(table.c.tweet_id, numbers)
         )
         labels: dict[int, dict[str, str | None]] = {}
-        for tweet_id, key, label in self.connection.execute(query):
-            labels.setdefault(tweet_id, {})[key] = label
+        for tweet_id, key, label, origin in self.connection.execute(query):
+            settled = label or ("" if origin == "corrected" else None)  # by an annotator: no label
+            labels.setdefault(tweet_id, {})[key] = settled
         rows, relabelled = [], []
         for number, tweet in accepted:
             known = labels.setdefault(number, {})

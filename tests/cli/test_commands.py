@@ -501,7 +501,7 @@ def test_demo(fite: Shell) -> None:
 
 
 HEAVY = ("torch", "transformers", "deepface", "open_clip", "onnxruntime", "alembic",
-         "pandas", "sqlalchemy", "dlib", "onnx", "numpy")  # fmt: skip
+         "pandas", "sqlalchemy", "dlib", "onnx", "numpy", "datasette", "uvicorn", "jinja2")  # fmt: skip
 
 
 def loaded_after(code: str, *names: str) -> set[str]:
@@ -513,7 +513,9 @@ def loaded_after(code: str, *names: str) -> set[str]:
     return set(json.loads(done.stdout.splitlines()[-1].replace("'", '"')))
 
 
-@pytest.mark.parametrize("command", ["", "ingest", "extract", "train", "classify", "sql", "demo"])
+@pytest.mark.parametrize(
+    "command", ["", "ingest", "extract", "train", "classify", "sql", "demo", "browse"]
+)
 def test_no_help_loads_a_heavy_module(command: str) -> None:
     words = [command, "--help"] if command else ["--help"]
     code = (

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,16 +19,17 @@ from fitecli.errors import MissingWeights, UsageProblem
 from fitecli.faces import FaceAnalyser
 from fitecli.pictures import Picture
 from fitecli.pipeline.clip_stage import ClipStage
-from fitecli.pipeline.extract import ExtractOptions, Extractor, failures, options_of
+from fitecli.pipeline.extract import ExtractOptions, Extractor, failures
 from fitecli.pipeline.ingest import ingest
 from fitecli.pipeline.local import run_stage
 from fitecli.pipeline.published import add_published
+from fitecli.pipeline.remade import options_of
 from fitecli.pipeline.stages import CaptionsStage, FacesStage
 from fitecli.pipeline.tweet_stages import DescriptionsStage
 from fitecli.records import Face, FeatureSet, Worker
 from fitecli.settings import Settings
 from fitecli.store import PendingImage, Scope, Store, run_query
-from tests.conftest import DEMO
+from tests.conftest import DEMO, ROOT
 
 EVERYTHING = Scope()
 
@@ -462,3 +466,37 @@ def test_an_interruption_keeps_finished_batches_and_gives_claims_back(
     assert ask(store, "select count(*) from analysis") == [(1,)]
     assert ask(store, "select count(*) from lease") == [(0,)]
     assert run_stage(FacesStage(store, worker, EVERYTHING, FakeAnalyser()), batch=1).done == 2
+
+
+DIES = """
+import os, signal, sys
+from fitecli.pipeline.stages import FacesStage
+from fitecli.store import Scope, open_store
+
+stage = FacesStage(open_store(sys.argv[1]), int(sys.argv[2]), Scope(), None)
+assert len(stage.claim(32)) == 1
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_process_held_is_done_at_once(store: Store, tmp_path: Path) -> None:
+    add(store, tmp_path, JOINED)
+    job, _ = extractor(store, tmp_path)
+    place = store.engine.url.render_as_string(hide_password=False)
+    command = [sys.executable, "-c", DIES, place, str(job.face_worker_id)]
+    killed = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert ask(store, "select count(*) from lease") == [(1,)]
+    reports = job.run(EVERYTHING)
+    assert [report.done for report in reports] == [1, 1, 1]
+    assert ask(store, "select count(*) from lease") == [(0,)]
+
+
+def test_what_another_machine_holds_is_left_to_it(store: Store, tmp_path: Path) -> None:
+    add(store, tmp_path, JOINED)
+    job, _ = extractor(store, tmp_path)
+    other = FacesStage(store, job.face_worker_id, EVERYTHING, None, owner="elsewhere-1-7-x")
+    assert len(other.claim(32)) == 1
+    assert job.run(EVERYTHING)[0].done == 0
+    other.release()
+    assert job.run(EVERYTHING)[0].done == 1

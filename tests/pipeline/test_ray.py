@@ -340,10 +340,10 @@ def test_what_killed_workers_left_is_removed(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     first = ShardClassifier(plan)
     (mine,) = tmp_path.glob(f"{OWN}*")
-    head, machine, number, rest = mine.name.rsplit("-", 3)
+    machine, number, began = mine.name.removeprefix(OWN).split("-")[:3]
     assert int(number) == os.getpid()
-    dead = tmp_path / f"{head}-{machine}-{2**22 + 1}-{rest}"
-    elsewhere = tmp_path / f"{head}-0123456789ab-{2**22 + 1}-{rest}"  # its processes are not ours
+    dead = tmp_path / f"{OWN}{machine}-{2**22 + 1}-{began}-x"
+    elsewhere = tmp_path / f"{OWN}0123456789ab-{2**22 + 1}-{began}-x"  # its processes are not ours
     for folder in (dead, elsewhere):
         folder.mkdir()
     second = ShardClassifier(plan)

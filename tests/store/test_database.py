@@ -326,3 +326,18 @@ def test_a_kill_in_the_middle_leaves_no_half_batch(tmp_path: Path) -> None:
     assert value(path, "pragma integrity_check") == "ok"
     with open_store(path) as store:
         assert store.add_tweets("d", tweets(0, 60)).tweets == 10
+
+
+def test_a_store_that_is_only_read_cannot_be_written(tmp_path: Path) -> None:
+    path = tmp_path / "it's 100% #1?.db"
+    with pytest.raises(NotAStore):
+        open_store(path, read_only=True)
+    assert not path.exists()
+    with open_store(path) as store:
+        store.add_tweets("d", [Tweet("one", "1")])
+        with open_store(path, read_only=True) as reader:
+            assert reader.find_tweet("1")["text"] == "one"
+            with pytest.raises(StoreFull, match="readonly"):
+                reader.add_tweets("d", [Tweet("two", "2")])
+            store.add_tweets("d", [Tweet("two", "2")])
+            assert reader.find_tweet("2")["text"] == "two"

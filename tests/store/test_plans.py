@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from sqlalchemy import event
 from fitecli.pipeline.classify import WITHOUT_TORCH, ClassifyJob, ClassifyOptions
 from fitecli.pipeline.extract import ExtractOptions, Extractor
 from fitecli.pipeline.ingest import ingest
+from fitecli.records import CorrectedTweet
 from fitecli.settings import Settings
 from fitecli.store import Scope, Store, open_store
 from tests.conftest import DEMO
@@ -94,3 +96,39 @@ def test_a_person_is_found_by_an_index(tmp_path: Path, verb: str) -> None:
             else:
                 store.find_tweet("demo-1", "d")
     assert whole(asked) == []
+
+
+def test_pictures_to_look_at_are_found_by_an_index(tmp_path: Path) -> None:
+    with open_store(tmp_path / "fite.db") as store:
+        ingest(store, DEMO / "tweets.jsonl", dataset="d", images=DEMO / "pictures")
+        with plans(store) as asked:
+            assert len(store.tweet_pictures("demo-1", "d")) == 1
+            store.picture_of_face("demo-1", "d", "features", 0)
+    assert len(asked) >= 3
+    assert whole(asked) == []
+
+
+def test_who_is_unsure_is_found_in_one_pass(tmp_path: Path) -> None:
+    with open_store(tmp_path / "fite.db") as store:
+        ingest(store, DEMO / "tweets.jsonl", dataset="d")
+        with plans(store) as asked:
+            store.unsure_first(Scope("d"), 1)
+        steps = [step for found in asked.values() for step in found]
+        assert steps
+        assert not any("CORRELATED" in step for step in steps)  # a search for each prediction
+        with plans(store) as asked:
+            store.last_predictions(1, [1, 2])
+            store.tweet_rows([1, 2])
+        assert whole(asked) == []
+
+
+def test_corrections_are_found_by_their_own_rows(tmp_path: Path) -> None:
+    with open_store(tmp_path / "fite.db") as store:
+        ingest(store, DEMO / "tweets.jsonl", dataset="d")
+        (page,) = store.tweet_pages(Scope("d"))
+        tweet = next(row.tweet for row in page if row.tweet.aspects)
+        aspects = tuple(replace(aspect, label="neutral") for aspect in tweet.aspects)
+        corrected = CorrectedTweet(tweet.text, tweet.source_id, aspects)
+        with plans(store) as asked:
+            store.correct("d", [corrected])
+        assert whole(asked) == []

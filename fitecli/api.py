@@ -1,0 +1,258 @@
+"""What Python programs use; `fitecli` itself hands these names out.
+
+Whatever goes wrong is a FiteError that says what happened. Nothing is printed: `tell` gets the talk.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields, replace
+from itertools import count
+from pathlib import Path
+from typing import Any, Self
+
+from fitecli import sources
+from fitecli.errors import UnreadableSource, UsageProblem
+from fitecli.pipeline.classify import ClassifyJob, ClassifyOptions
+from fitecli.pipeline.evaluating import EvaluateOptions
+from fitecli.pipeline.evaluating import evaluate as _evaluate
+from fitecli.pipeline.extract import ExtractOptions, Extractor
+from fitecli.pipeline.ingest import IngestReport, dataset_of, ingest_records
+from fitecli.pipeline.learning import TrainedModel
+from fitecli.pipeline.learning import train as _train
+from fitecli.pipeline.local import StageReport
+from fitecli.pipeline.plan import TrainOptions
+from fitecli.settings import Settings
+from fitecli.store import Scope, Store
+from fitecli.store import open_store as _open_store
+
+Record = Mapping[str, Any] | str  # a tweet as in the JSON Lines format, or just its text
+Tell = Callable[[str], None]
+STORE_BYTES = 2**30  # of a Classifier's own store, before it begins another
+DATASET = "python"  # of tweets that come from a program
+QUIET: Tell = lambda message: None  # noqa: E731
+
+
+def open_store(place: str | Path | None = None, *, create: bool = True) -> Store:
+    """Open a store by its path or URL, by default that of FITE_DB or ./fite.db.
+
+    Close it, or use it in a `with` block. Raises NotAStore, StoreOutdated, StoreTooNew, StoreBusy.
+    """
+    return _open_store(place or Settings.from_environment().db, create=create)
+
+
+def ingest(
+    store: Store,
+    source: str | Path | Iterable[Record],
+    *,
+    dataset: str | None = None,
+    format: str = "auto",
+    images: str | Path | None = None,
+    split: str | None = None,
+    find_aspects: bool = False,
+    strict: bool = False,
+) -> IngestReport:
+    """Add tweets to a dataset: a file of any known format, or records as they come.
+
+    dataset: by default the file's name, or "python". images: the folder of the pictures, by default
+    the file's. Records that cannot become tweets are counted and kept as rejects; where strict, the
+    first raises UnreadableSource.
+    """
+    folder = _folder(images)
+    if isinstance(source, str | Path):
+        path = Path(source)
+        records = sources.read(path, format)
+        name, dataset, folder = path.name, dataset or dataset_of(path), folder or path.parent
+    else:
+        name, records = DATASET, sources.of_records(source)
+    return ingest_records(
+        store,
+        records,
+        dataset=dataset or DATASET,
+        name=name,
+        images=folder,
+        split=split,
+        find_aspects=find_aspects,
+        strict=strict,
+    )
+
+
+def extract(
+    store: Store,
+    *,
+    dataset: str | None = None,
+    split: str | None = None,
+    only: str | None = None,
+    tell: Tell = QUIET,
+    **options: Any,
+) -> list[StageReport]:
+    """Compute the features that the store lacks; what became of each stage.
+
+    only: one stage. options: those of `ExtractOptions`, such as faces="bundled", captioner="none",
+    aligner="prominence", device="cpu". Raises MissingWeights where a named model is not on disk.
+    """
+    store.require(dataset, split)
+    chosen = _options(ExtractOptions, options)
+    job = Extractor(store, chosen, Settings.from_environment(), tell)
+    return job.run(Scope(dataset, split), only=only)
+
+
+def train(
+    store: Store,
+    *,
+    datasets: Sequence[str] = (),
+    preset: str = "fite-mini",
+    seeds: Sequence[int] = (0,),
+    output: str | Path | None = None,
+    tell: Tell = QUIET,
+    **options: Any,
+) -> list[TrainedModel]:
+    """Train one model a seed on the labelled tweets of datasets (all by default).
+
+    output: the folder of the models, by default runs/TIME. options: those of `TrainOptions`, such as
+    epochs=2, features=…, device="cpu". What was interrupted goes on. Raises NoExamples where there
+    are no labels.
+    """
+    given = {"datasets": tuple(datasets), "preset": preset, "seeds": tuple(seeds)}
+    folder = Path(output) if output is not None else None
+    chosen = _options(TrainOptions, {**options, **given, "output": folder})
+    return _train(store, chosen, Settings.from_environment(), tell=tell)
+
+
+def evaluate(
+    store: Store,
+    model: str | Path,
+    *,
+    dataset: str,
+    split: str | None = None,
+    against: str | Path | None = None,
+    tell: Tell = QUIET,
+    **options: Any,
+) -> dict[str, Any]:
+    """Measure a checkpoint or an exported model on labelled tweets: the report of `fite evaluate --json`.
+
+    against: a second model to compare with. options: those of `EvaluateOptions`, such as features=…,
+    device="cpu". Raises NotAModel, and NoExamples where there are no labels.
+    """
+    given = {"model": str(model), "dataset": dataset, "split": split}
+    given["against"] = None if against is None else str(against)
+    chosen = _options(EvaluateOptions, {**options, **given})
+    return _evaluate(store, chosen, Settings.from_environment(), tell=tell)
+
+
+class Classifier:
+    """Tells the sentiment of each aspect of tweets, by a model that is loaded once.
+
+    Not for several threads at once. Its store holds the tweets, their faces and the predictions; where
+    none is given, one of its own is thrown away with it.
+    """
+
+    def __init__(
+        self, options: ClassifyOptions, store: str | Path | None, dataset: str, images: Path | None
+    ) -> None:
+        """Open the model; `load` is the way in."""
+        self._options, self._place = options, store
+        self._dataset, self._images = dataset, images
+        self._calls = count(1)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Open the store: where none was given, one of its own in a folder that goes with it."""
+        place = self._place
+        if place is None:
+            folder = tempfile.mkdtemp(prefix="fite-")
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+            place = Path(folder, "fite.db")
+        settings = replace(Settings.from_environment(), db=str(place))
+        self._store = _open_store(settings.db)
+        weakref.finalize(self, self._store.close)  # before the folder goes: last in, first out
+        self._job = ClassifyJob(self._store, self._options, settings, QUIET)
+
+    @classmethod
+    def load(
+        cls,
+        model: str | Path = "fite-mini",
+        *,
+        store: str | Path | None = None,
+        dataset: str = DATASET,
+        images: str | Path | None = None,
+        faces: str = "auto",
+        captioner: str = "none",
+        aligner: str = "prominence",
+        find_aspects: bool = True,
+        min_score: float = 0.0,
+        device: str = "cpu",
+        threads: int = 0,
+    ) -> Self:
+        """Open an exported model or a checkpoint, by its name or folder.
+
+        store: where to keep what is found, by path or URL. images: the folder of the pictures.
+        find_aspects: whether a tweet that names none gets its mentions, hashtags and capitalised names.
+        min_score: an aspect whose best score is below it gets no sentiment. device: "cpu", "cuda" or
+        "auto". Without a captioner and an aligner that are named, torch is not loaded. Raises
+        NotAModel, MissingWeights.
+        """
+        made = ExtractOptions(
+            faces=faces, captioner=captioner, aligner=aligner, device=device, threads=threads or 2
+        )
+        options = ClassifyOptions(
+            model=str(model),
+            extract=made,
+            find_aspects=find_aspects,
+            min_score=min_score,
+            device=device,
+            threads=threads,
+        )
+        return cls(options, store, dataset, _folder(images))
+
+    def __call__(self, tweets: Iterable[Record] | Record) -> list[dict[str, Any]]:
+        """One dict for each tweet, in order, as `fite classify` writes them: see `stream`."""
+        return list(self.stream([tweets] if isinstance(tweets, Mapping | str) else tweets))
+
+    def stream(self, tweets: Iterable[Record]) -> Iterator[dict[str, Any]]:
+        """The same as they come, in bounded memory.
+
+        tweets: mappings with "text" and, as you like, "id", "aspects", "images"; or bare texts. Each
+        answer has "id" and "aspects", each of these "text", "start", "end" (code points, end
+        exclusive; None where it is not in the text), "sentiment", "scores", "gate", "face"; a record
+        that is no tweet has "line" (from 1) and "error".
+        """
+        dataset = self._dataset
+        if self._place is None:
+            dataset += f"-{next(self._calls)}"  # the ids of one call are not those of another
+            if Path(self._store.place).stat().st_size > STORE_BYTES:
+                self._store.close()
+                self._begin()
+        yield from self._job.records(
+            sources.of_records(tweets), dataset=dataset, name=DATASET, images=self._images
+        )
+
+    def close(self) -> None:
+        """Let go of the store; a Classifier that is no longer used does so by itself."""
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _folder(images: str | Path | None) -> Path | None:
+    if images is None:
+        return None
+    folder = Path(images)
+    if not folder.is_dir():
+        raise UnreadableSource(f"The folder of pictures {folder} does not exist.")
+    return folder
+
+
+def _options(kind: Callable[..., Any], given: Mapping[str, Any]) -> Any:
+    """Options of a kind; raises UsageProblem for a name that it does not have."""
+    known = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    if unknown := sorted(set(given) - set(known)):
+        raise UsageProblem(f"There is no option {unknown[0]!r}; there are {', '.join(known)}.")
+    return kind(**given)

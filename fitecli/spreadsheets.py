@@ -1,0 +1,38 @@
+"""Cells of CSV that a spreadsheet would run as a formula are written so that it does not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a cell begins that is run
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
+
+
+class Cells:
+    """Makes rows of cells harmless; counts those that were changed."""
+
+    def __init__(self, *, raw: bool = False) -> None:
+        """raw: every cell stays as it is."""
+        self.raw = raw
+        self.changed = 0
+
+    def row(self, values: Iterable[Any]) -> list[Any]:
+        """The values of a row: a text that begins like a formula gets an apostrophe before it."""
+        return [self._cell(value) for value in values]
+
+    def _cell(self, value: Any) -> Any:
+        if self.raw or not isinstance(value, str) or not value.startswith(FORMULA):
+            return value
+        if _NUMBER.fullmatch(value):
+            return value
+        self.changed += 1
+        return f"'{value}"
+
+    def told(self) -> str | None:
+        """What the user should know of it."""
+        if not self.changed:
+            return None
+        cells = "1 cell begins" if self.changed == 1 else f"{self.changed:,} cells begin"
+        return f"{cells} like a formula; an apostrophe stands before (--raw leaves it out)."

@@ -1,0 +1,163 @@
+"""What programs import, as people type it."""
+
+from __future__ import annotations
+
+import gc
+import inspect
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+import fitecli
+from fitecli import Classifier, FiteError, evaluate, extract, ingest, open_store, train
+from fitecli.errors import NoExamples, NotAModel, QueryRefused, UnreadableSource, UsageProblem
+from fitecli.pipeline.extract import ExtractOptions
+from fitecli.store import Store
+from tests.conftest import DEMO, ROOT, labelled_lines
+
+PICTURES = DEMO / "pictures"
+TWEET = {
+    "id": "7",
+    "text": "Eileen Collins 🚀 lands",
+    "aspects": ["Eileen Collins"],
+    "images": ["eileen_collins.jpg"],
+}
+
+
+def test_the_public_names_are_these() -> None:
+    assert sorted(fitecli.__all__) == [
+        "Classifier", "FiteError", "Store", "__version__", "evaluate", "extract", "ingest",
+        "open_store", "train",
+    ]  # fmt: skip
+    for name in fitecli.__all__:
+        assert getattr(fitecli, name) is not None
+        assert name in dir(fitecli)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        fitecli.nothing  # noqa: B018
+    documented = [getattr(fitecli, name) for name in fitecli.__all__ if name != "__version__"]
+    assert all(inspect.getdoc(item) for item in documented)
+
+
+def test_the_parameters_are_these() -> None:
+    def names(function: object) -> list[str]:
+        return list(inspect.signature(function).parameters)  # type: ignore[arg-type]
+
+    assert names(Classifier.load) == [
+        "model", "store", "dataset", "images", "faces", "captioner", "aligner", "find_aspects",
+        "min_score", "device", "threads",
+    ]  # fmt: skip
+    assert names(open_store) == ["place", "create"]
+    assert names(extract) == ["store", "dataset", "split", "only", "tell", "options"]
+    assert names(train) == ["store", "datasets", "preset", "seeds", "output", "tell", "options"]
+    assert names(evaluate) == ["store", "model", "dataset", "split", "against", "tell", "options"]
+    assert names(ingest)[:3] == ["store", "source", "dataset"]
+
+
+def test_importing_it_costs_nothing() -> None:
+    code = (
+        "import sys, fitecli\n"
+        "print(json := [n for n in ('sqlalchemy', 'numpy', 'typer', 'torch') if n in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_classifier_answers_as_the_command_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    classifier = Classifier.load("fite-mini", images=PICTURES)
+    (answer,) = classifier([TWEET])
+    (aspect,) = answer["aspects"]
+    assert answer["id"] == "7"
+    assert (aspect["start"], aspect["end"]) == (0, 14)
+    assert aspect["face"] == "Eileen Collins with a happy expression."
+    assert sum(aspect["scores"].values()) == pytest.approx(1, abs=1e-5)
+    found = classifier(["NASA is great", {"text": ""}, 7, dict(TWEET, text="Another @NASA tweet")])  # type: ignore[list-item]
+    assert found[0]["aspects"][0]["text"] == "NASA"
+    assert found[1] == {"line": 2, "error": "text is empty"}
+    assert "int, not a mapping or text" in found[2]["error"]
+    assert found[3]["id"] == "7"  # of another call
+    assert classifier("I love NASA")[0]["aspects"][0]["sentiment"] == "positive"
+    assert list(classifier.stream([])) == []
+    assert len(list(tmp_path.glob("fite-*"))) == 1
+    del classifier
+    gc.collect()
+    assert list(tmp_path.iterdir()) == []  # its own store went with it
+
+
+def test_a_store_of_ones_own_keeps_all(tmp_path: Path) -> None:
+    place = tmp_path / "kept.db"
+    with Classifier.load(store=place, dataset="mine", images=PICTURES, min_score=1.0) as classifier:
+        (answer,) = classifier(TWEET)
+        assert answer["aspects"][0]["sentiment"] is None
+    with open_store(place, create=False) as store:
+        (row,) = store.frame("predictions").to_dict("records")
+        assert (row["dataset"], row["tweet"], row["aspect"]) == ("mine", "7", "Eileen Collins")
+        again = store.frame("select tweet, emotion from face_descriptions", library="polars")
+        assert again.rows() == [("7", "happy")]
+        with pytest.raises(QueryRefused, match="only reads"):
+            store.frame("delete from tweet")
+        with pytest.raises(QueryRefused, match="no such table"):
+            store.frame("nothing")
+        with pytest.raises(UsageProblem, match="pandas or polars"):
+            store.frame("tweet", library="dask")
+
+
+def test_what_is_wrong_is_told(tmp_path: Path) -> None:
+    with pytest.raises(NotAModel, match="There is no model 'none'"):
+        Classifier.load("none")
+    with pytest.raises(UnreadableSource, match="does not exist"):
+        Classifier.load(images=tmp_path / "none")
+    with open_store(tmp_path / "x.db") as store:
+        with pytest.raises(UsageProblem, match=r"no option 'face'; there are faces, "):
+            extract(store, face="bundled")
+        with pytest.raises(FiteError, match="no dataset"):
+            extract(store, dataset="none")
+        ingest(store, [TWEET])
+        with pytest.raises(NoExamples):
+            train(store)
+    assert "faces" in [field.name for field in fields(ExtractOptions)]
+
+
+@pytest.fixture
+def labelled(store: Store, tmp_path: Path) -> Store:
+    """A store with faces and labels, as a program makes it."""
+    shutil.copytree(PICTURES, tmp_path / "pictures")
+    records = [json.loads(line) for line in labelled_lines(24)]
+    report = ingest(store, records, dataset="toy", images=tmp_path / "pictures")
+    assert report.tweets == 24
+    stages = extract(store, dataset="toy", faces="bundled", captioner="none", aligner="prominence")
+    assert [stage.failed for stage in stages] == [0, 0, 0]
+    return store
+
+
+def test_from_tweets_to_a_measured_model(
+    labelled: Store, tiny_preset: Path, tmp_path: Path
+) -> None:
+    told: list[str] = []
+    (model,) = train(
+        labelled, datasets=["toy"], preset=str(tiny_preset), output=tmp_path / "run", device="cpu",
+        epochs=1, tell=told.append,
+    )  # fmt: skip
+    assert model.path.is_dir()
+    assert any("Training" in message for message in told)
+    report = evaluate(labelled, model.path, dataset="toy", device="cpu")
+    assert 0 <= report["accuracy"] <= 1
+    assert report["n"] == labelled.info().rows["aspect"]
+
+
+def test_a_file_is_read_as_by_the_command(tmp_path: Path) -> None:
+    (tmp_path / "tweets.jsonl").write_text(json.dumps(TWEET) + "\nno json\n", "utf-8")
+    with open_store(tmp_path / "x.db") as store:
+        report = ingest(store, tmp_path / "tweets.jsonl", find_aspects=True)
+        assert (report.tweets, report.rejected) == (1, 1)
+        assert set(store.frame("tweet")["dataset"]) == {"tweets"}
