@@ -79,7 +79,7 @@ def test_a_tweet_has_one_card_and_links_to_it(
 def test_tweets_that_were_repeated_are_shown_once(store: Store, row: FeatureSetRow) -> None:
     reading = filled(store, row, [*(["same"] * 30), "other"])
     _, _, cases = made(store, row, reading, number=2)
-    assert [place.text for place in cases[0].places] == ["same", "other"]
+    assert [(p.text, p.source_id) for p in cases[0].places] == [("same", "0"), ("other", "30")]
     assert [place.text for place in made(store, row, reading, number=9)[2][0].places] == [
         "same",
         "other",
