@@ -44,6 +44,8 @@ def test_the_wheel_carries_what_the_commands_need(wheel: Path) -> None:
         "fitecli/faces/models/expression.LICENSE",
         "fitecli/reports/templates/card.html",
         "fitecli/reports/templates/card.css",
+        "fitecli/reports/templates/page.html",
+        "fitecli/reports/templates/page.js",
         "fitecli/demo/tweets.jsonl",
         "fitecli/demo/pictures/joined.jpg",
         "fitecli/sources/published_manifest.json",

@@ -108,7 +108,7 @@ def _dataset(store: Store, file: str | None, dataset: str | None) -> str:
         return dataset or only_dataset(store)
     if dataset is not None:
         raise UsageProblem("Give a classified file or --dataset, not both.")
-    name = dataset_of(Path(file))
+    name = "stdin" if file == "-" else dataset_of(Path(file))
     if name not in store.datasets():
         raise NoExamples(
             f"{file} is not classified yet: the store has no dataset {name!r}. `fite classify {file}` "

@@ -31,6 +31,9 @@ from fitecli.records import LABELS
 from fitecli.store.connection import in_scope, tables
 from fitecli.store.counts import AspectCount, CasePlace, DayCount, ModelReading, Outcome
 
+ISO = "[0-9][0-9][0-9][0-9]-[01][0-9]-[0-3][0-9]"
+TWITTER = "[A-Z][a-z][a-z] [A-Z][a-z][a-z] [0-3][0-9] ??:??:?? ????? [0-9][0-9][0-9][0-9]"
+MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 BINS = 15  # of confidence, as for the expected calibration error
 GATHERED = Table(
     "gathered_prediction",
@@ -60,11 +63,8 @@ class Counting:
         self._connection = connection
         GATHERED.create(connection, checkfirst=False)
         names = [column.name for column in GATHERED.columns]
-        written = tables["tweet"].c.created_at
         connection.execute(
-            insert(GATHERED).from_select(
-                names, _gathered(reading, other, _is_day(connection, written))
-            )
+            insert(GATHERED).from_select(names, _gathered(reading, other, _day(connection)))
         )
 
     def close(self) -> None:
@@ -156,7 +156,7 @@ def joined(*columns: Any) -> Select[Any]:
     )
 
 
-def _gathered(reading: ModelReading, other: ModelReading | None, is_day: Any) -> Select[Any]:
+def _gathered(reading: ModelReading, other: ModelReading | None, day: Any) -> Select[Any]:
     """The rows of GATHERED."""
     tweet, aspect, prediction = tables["tweet"], tables["aspect"], tables["prediction"]
     confidence, second = _two_best()
@@ -164,7 +164,7 @@ def _gathered(reading: ModelReading, other: ModelReading | None, is_day: Any) ->
         prediction.c.id,
         tweet.c.id,
         aspect.c.text,
-        case((is_day, func.substr(tweet.c.created_at, 1, 10))),
+        day,
         aspect.c.label,
         prediction.c.label,
         confidence,
@@ -176,11 +176,27 @@ def _gathered(reading: ModelReading, other: ModelReading | None, is_day: Any) ->
     return in_scope(query, reading.scope).where(*_by(prediction, reading), _is_last(prediction))
 
 
-def _is_day(connection: Connection, written: Any) -> Any:
-    """Whether a time begins as in ISO 8601, in the database's own words."""
+def _day(connection: Connection) -> Any:
+    """The day of a tweet as YYYY-MM-DD, from ISO 8601 or Twitter's own `Wed Oct 10 … 2018`."""
+    written = tables["tweet"].c.created_at
+    month = case(
+        *((func.substr(written, 5, 3) == name, f"{n:02}") for n, name in enumerate(MONTHS, 1))
+    )
+    return case(
+        (_looks_like(connection, written, ISO), func.substr(written, 1, 10)),
+        (
+            _looks_like(connection, written, TWITTER),
+            func.substr(written, 27, 4).concat("-").concat(month).concat("-")
+            .concat(func.substr(written, 9, 2)),
+        ),
+    )  # fmt: skip
+
+
+def _looks_like(connection: Connection, written: Any, pattern: str) -> Any:
+    """Whether a text begins like a pattern of letters in brackets, in the database's own words."""
     if connection.dialect.name == "sqlite":
-        return written.op("GLOB")("[0-9][0-9][0-9][0-9]-[01][0-9]-[0-3][0-9]*")
-    return written.regexp_match("^[0-9]{4}-[01][0-9]-[0-3][0-9]")
+        return written.op("GLOB")(f"{pattern}*")
+    return written.regexp_match("^" + pattern.replace("?", ".").replace("+", "[+]"))
 
 
 def _label_by(reading: ModelReading) -> Select[Any]:

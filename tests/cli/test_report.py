@@ -216,12 +216,14 @@ def test_what_were_to_slip_in_would_be_blocked(page: Any, report: Path) -> None:
             const script = document.createElement('script');
             script.textContent = 'window.hasRun = 1';
             document.body.append(script);
-            hole.querySelector('a').click(); }"""
+            hole.querySelector('a').click();
+            return fetch('https://example.invalid/').catch(() => {}); }"""
     )
     page.wait_for_timeout(200)
     assert page.evaluate("window.hasRun") is None
     assert sum("Content Security Policy" in said for said in page.heard.said) >= 3
     assert blocked == [("https://example.invalid/x.png", "csp")]
+    assert any("connect" in said.lower() for said in page.heard.said if "Policy" in said)
 
 
 # faces and pictures

@@ -121,7 +121,27 @@ def test_aspects_and_days(store: Store, row: FeatureSetRow) -> None:
         assert (first.mean, second.mean) == (pytest.approx(0.7), pytest.approx(0.18))
         assert counting.aspects(1) == [first]
         days = [(day.day, day.negative, day.neutral, day.positive) for day in counting.days()]
-    assert days == [("2024-02-29", 0, 1, 1), ("2024-03-01", 0, 1, 1), (None, 0, 1, 2)]
+    assert days == [("2024-02-29", 0, 1, 1), ("2024-03-01", 0, 2, 2), (None, 0, 0, 1)]
+
+
+@pytest.mark.parametrize(
+    ("written", "day"),
+    [
+        ("2024-12-31T23:59:59.000Z", "2024-12-31"),
+        ("Wed Oct 10 20:19:24 +0000 2018", "2018-10-10"),
+        ("Wed Okt 10 20:19:24 +0000 2018", None),
+        ("12/31/2024", None),
+        ("2024-1-1", None),
+        ("20241231", None),
+        ("", None),
+    ],
+)
+def test_days_are_read_as_sources_write_them(store: Store, written: str, day: str | None) -> None:
+    row = features(store)
+    store.add_tweets("d", [Tweet("Ann", "1", (ANN,), created_at=written)], source="x")
+    model = predict(store, row, "a", BOTH)
+    with store.counting(reading(row, model)) as counting:
+        assert [found.day for found in counting.days()] == [day]
 
 
 def ids(counting: Counting, kind: str, *words: str, limit: int = 9) -> list[tuple[str, str]]:
