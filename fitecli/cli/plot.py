@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,7 +11,6 @@ from fitecli.cli.console import opened, print_json, print_table, tell
 from fitecli.cli.options import Dataset, Device, Features, Json, Split, Threads
 
 if TYPE_CHECKING:
-    from fitecli.evaluation import Case
     from fitecli.reports.figures import Chart
 
 plot = typer.Typer(help="Plots, into a file or the terminal.", no_args_is_help=True)
@@ -24,65 +23,41 @@ Output = Annotated[
 Terminal = Annotated[bool, typer.Option("--terminal", help="Draw in the terminal instead.")]
 
 
-@plot.command()
-def confusion(
-    ctx: typer.Context,
-    model: Model,
-    dataset: Labelled,
-    split: Split = None,
-    output: Output = None,
-    terminal: Terminal = False,
-    features: Features = None,
-    device: Device = "auto",
-    threads: Threads = 0,
-    as_json: Json = False,
-) -> None:
-    """Draw what each label was read as."""
-    from fitecli.reports.figures import confusion_chart
-
-    cases, about = _cases(ctx, model, dataset, split, features, device, threads)
-    _show("confusion", confusion_chart(cases, about), output, terminal, as_json)
+OF_CASES = {
+    "confusion": "Draw what each label was read as.",
+    "calibration": "Draw how often answers of each confidence are right, before and after calibration.",
+    "gates": "Draw how much the gate weighs the face sentence.",
+}
 
 
-@plot.command()
-def calibration(
-    ctx: typer.Context,
-    model: Model,
-    dataset: Labelled,
-    split: Split = None,
-    output: Output = None,
-    terminal: Terminal = False,
-    features: Features = None,
-    device: Device = "auto",
-    threads: Threads = 0,
-    as_json: Json = False,
-) -> None:
-    """Draw how often answers of each confidence are right, before and after calibration."""
-    from fitecli.reports.figures import calibration_chart
+def _add(name: str, about: str) -> None:
+    """Register a plot of what a model says of labelled aspects; figures.NAME_chart makes it."""
 
-    cases, about = _cases(ctx, model, dataset, split, features, device, threads)
-    chart = calibration_chart(cases, about, about["temperature"])
-    _show("calibration", chart, output, terminal, as_json)
+    @plot.command(name=name, help=about)
+    def command(
+        ctx: typer.Context,
+        model: Model,
+        dataset: Labelled,
+        split: Split = None,
+        output: Output = None,
+        terminal: Terminal = False,
+        features: Features = None,
+        device: Device = "auto",
+        threads: Threads = 0,
+        as_json: Json = False,
+    ) -> None:
+        from fitecli.pipeline.evaluating import EvaluateOptions, read_cases
+        from fitecli.reports import figures
+
+        options = EvaluateOptions(model, dataset, split, None, features, device, threads)
+        with opened(ctx.obj, create=False) as store:
+            cases, told = read_cases(store, options, ctx.obj, tell=tell)
+        chart = getattr(figures, f"{name}_chart")(cases, told)
+        _show(name, chart, output, terminal, as_json)
 
 
-@plot.command()
-def gates(
-    ctx: typer.Context,
-    model: Model,
-    dataset: Labelled,
-    split: Split = None,
-    output: Output = None,
-    terminal: Terminal = False,
-    features: Features = None,
-    device: Device = "auto",
-    threads: Threads = 0,
-    as_json: Json = False,
-) -> None:
-    """Draw how much the gate weighs the face sentence."""
-    from fitecli.reports.figures import gates_chart
-
-    cases, about = _cases(ctx, model, dataset, split, features, device, threads)
-    _show("gates", gates_chart(cases, about), output, terminal, as_json)
+for _name, _about in OF_CASES.items():
+    _add(_name, _about)
 
 
 @plot.command()
@@ -158,22 +133,6 @@ def embeddings(
 
 
 plot.command(name="embedding", hidden=True)(embeddings)
-
-
-def _cases(
-    ctx: typer.Context,
-    model: str,
-    dataset: str,
-    split: str | None,
-    features: str | None,
-    device: str,
-    threads: int,
-) -> tuple[list[Case], dict[str, Any]]:
-    from fitecli.pipeline.evaluating import EvaluateOptions, read_cases
-
-    options = EvaluateOptions(model, dataset, split, None, features, device, threads)
-    with opened(ctx.obj, create=False) as store:
-        return read_cases(store, options, ctx.obj, tell=tell)
 
 
 def _show(name: str, chart: Chart, output: Path | None, terminal: bool, as_json: bool) -> None:

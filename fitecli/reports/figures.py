@@ -69,9 +69,9 @@ def confusion_chart(cases: Sequence[Case], about: Mapping[str, Any]) -> Chart:
     return Chart(f"{_of(about)}: accuracy {np.trace(counts) / counts.sum():.4f}", panels)
 
 
-def calibration_chart(cases: Sequence[Case], about: Mapping[str, Any], temperature: float) -> Chart:
+def calibration_chart(cases: Sequence[Case], about: Mapping[str, Any]) -> Chart:
     """How often answers of each confidence are right, with the model's temperature and without."""
-    gold = _gold(cases)
+    gold, temperature = _gold(cases), about["temperature"]
     scores = np.array([case.prediction.scores for case in cases], np.float64)
     kinds = {"calibrated" if temperature != 1 else "as it is": scores}
     if temperature != 1:

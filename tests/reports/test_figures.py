@@ -25,7 +25,7 @@ from fitecli.settings import Settings
 from fitecli.store import EpochRow, Scope, Store
 from tests.conftest import DEMO
 
-ABOUT = {"model": "m", "dataset": "d", "split": None}
+ABOUT = {"model": "m", "dataset": "d", "split": None, "temperature": 2.0}
 
 
 def case(
@@ -50,14 +50,14 @@ def test_confusion_counts_and_shares() -> None:
 
 
 def test_calibration_before_and_after() -> None:
-    reliability, spread = calibration_chart(CASES, ABOUT, 2.0).panels
+    reliability, spread = calibration_chart(CASES, ABOUT).panels
     calibrated, before = reliability.series
     assert calibrated.x == pytest.approx((0.725, 0.93))
     assert calibrated.y == (0.5, 1.0)
     assert before.x[-1] > calibrated.x[-1]  # half the temperature is surer
     assert not before.strong
     assert [sum(series.y) for series in spread.series] == [3, 3]
-    assert len(calibration_chart(CASES, ABOUT, 1.0).panels[0].series) == 1
+    assert len(calibration_chart(CASES, ABOUT | {"temperature": 1}).panels[0].series) == 1
 
 
 def test_gates_by_label_and_face() -> None:
@@ -129,7 +129,7 @@ def test_curves_of_the_latest_training(store: Store) -> None:
 @pytest.mark.parametrize("suffix", ["png", "svg"])
 def test_a_chart_is_drawn_the_same_each_time(suffix: str, tmp_path: Path) -> None:
     for chart in (
-        confusion_chart(CASES, ABOUT), calibration_chart(CASES, ABOUT, 2.0), gates_chart(CASES, ABOUT)
+        confusion_chart(CASES, ABOUT), calibration_chart(CASES, ABOUT), gates_chart(CASES, ABOUT)
     ):  # fmt: skip
         first = draw(chart, tmp_path / f"new/one.{suffix}").read_bytes()
         assert draw(chart, tmp_path / f"two.{suffix}").read_bytes() == first
@@ -155,7 +155,7 @@ def test_charts_in_the_terminal() -> None:
     assert "neutral" in text
     assert "0.50" in text
     assert "\x1b" not in text
-    curves = drawn_in_terminal(calibration_chart(CASES, ABOUT, 2.0), 80, colours=False)
+    curves = drawn_in_terminal(calibration_chart(CASES, ABOUT), 80, colours=False)
     assert "confidence" in curves
     assert max(map(len, curves.splitlines())) <= 80
     assert "█" in curves
