@@ -74,12 +74,16 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "fite.db"
 
 
-WITH_EXAMPLES = [page for page in PAGES if any(block.language in RUN for block in blocks(page))]
+WITH_EXAMPLES = [
+    page
+    for page in PAGES
+    if any(block.language in RUN and not block.reason for block in blocks(page))
+]
 
 
 @pytest.mark.parametrize("page", WITH_EXAMPLES, ids=names(WITH_EXAMPLES))
 def test_the_examples_of_a_page_run(
-    page: Path, demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    page: Path, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In a folder with the demo's tweets and pictures, block after block."""
     needs(page)
@@ -98,7 +102,7 @@ def test_the_examples_of_a_page_run(
         elif block.language == "python":
             exec(compile(block.text, block.place, "exec"), variables)
         elif block.language == "sql":
-            ask(block, demo)
+            ask(block, request.getfixturevalue("demo"))
         elif block.language == "json":
             assert all(json.loads(line) for line in block.text.splitlines())
         elif block.language == "toml":

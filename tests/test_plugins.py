@@ -237,7 +237,7 @@ def test_a_source_that_fails_is_told_and_what_it_gives_is_checked(
 
 
 def test_two_plugins_of_one_name_are_an_error_and_doctor_lists_all(
-    example: Path, tmp_path: Path
+    example: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = {"fite-example": "fite-second", "left-to-right =": "prominence ="}
     plugins = install(changed(tmp_path, **names), shutil.copytree(example, tmp_path / "both"))
@@ -253,7 +253,10 @@ def test_two_plugins_of_one_name_are_an_error_and_doctor_lists_all(
         "captioner: light": "ok",
         "aligner: left-to-right": "ok",
     }
-    told = fite("doctor", "--json", plugins=plugins, folder=tmp_path, rc=1)
+    monkeypatch.syspath_prepend(str(plugins))
+    monkeypatch.delitem(sys.modules, "fite_example", raising=False)
+    code, told = invoke("doctor", "--json")
+    assert code == 1
     problems = {one["subject"] for one in json.loads(told) if one["level"] == "problem"}
     assert problems >= {"format: lines", "face analyser: portrait", "aligner: prominence"}
 

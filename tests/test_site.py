@@ -20,6 +20,10 @@ LOADS = re.compile(  # what a browser fetches by itself; a link is followed by p
 )
 
 
+LOCAL = re.compile(r"""(?:src|href)="?([^"'#?:> ]+\.[a-z]+)[\s"'#?>]""")
+LEFT_OUT = ("runs.jsonl", "runs-cpu.jsonl")  # megabytes that are not copied here
+
+
 def build(folder: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "zensical", "build", "--strict", "--clean"]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
@@ -48,6 +52,21 @@ def test_the_site_builds_and_asks_nobody_else(project: Path) -> None:
     for path in (*pages, *sheets):
         assert not LOADS.search(path.read_text("utf-8")), path
     assert "Intended use" in (project / "site" / "model-card.html").read_text("utf-8")
+
+
+def test_every_file_that_a_page_names_is_there(project: Path) -> None:
+    """The builder looks at links to pages alone: pictures and data are looked at here."""
+    assert build(project).returncode == 0
+    for name in LEFT_OUT:
+        (project / "site" / name).touch()
+    lacking = [
+        (page.name, name)
+        for page in (project / "site").rglob("*.html")
+        if page.name != "404.html"  # which is shown under any address
+        for name in LOCAL.findall(page.read_text("utf-8"))
+        if not (page.parent / name).exists()
+    ]
+    assert not lacking
 
 
 def test_a_browser_asks_nobody_else(project: Path) -> None:
