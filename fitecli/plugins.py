@@ -95,14 +95,14 @@ class Room:
     def unknown(self, name: str) -> UsageProblem:
         """The error that tells which names there are."""
         names = dict.fromkeys((*self.builtin, *(plugin.name for plugin in self.plugins())))
-        return UsageProblem(f"There is no {self.what} {name!r}; choose {', '.join(names)}.")
+        return UsageProblem(f"There is no {self.what} {name!r}; choose one of {', '.join(names)}.")
 
     def load(self, plugin: PlugIn) -> type:
         """Import the class of a plug-in; raises BrokenPlugIn where it keeps no promise."""
         try:
             found = plugin.entry.load()
-        except Exception as exc:
-            raise plugin.broken(f"cannot be imported: {_told(exc)}") from exc
+        except (Exception, SystemExit) as exc:
+            raise plugin.broken(f"cannot be imported: {told(exc)}") from exc
         if not inspect.isclass(found):
             raise plugin.broken("is no class")
         lacking = [name for name in self.methods if not callable(getattr(found, name, None))]
@@ -125,7 +125,7 @@ class Room:
         except FiteError:
             raise
         except Exception as exc:
-            raise plugin.broken(f"cannot be opened: {_told(exc)}") from exc
+            raise plugin.broken(f"cannot be opened: {told(exc)}") from exc
         return made
 
     def _signed(self, plugin: PlugIn, worker: Any) -> Worker:
@@ -145,5 +145,6 @@ def ambiguous(found: Sequence[PlugIn]) -> BrokenPlugIn:
     )
 
 
-def _told(exc: BaseException) -> str:
+def told(exc: BaseException) -> str:
+    """An error of another package in one line: its kind and what it says."""
     return f"{type(exc).__name__}: {exc}".rstrip(".: ")

@@ -18,7 +18,13 @@ from typer.testing import CliRunner
 from fitecli.cli import app
 from tests.conftest import ROOT
 
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+EXAMPLE = ROOT / "examples" / "plugin" / "README.md"
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    EXAMPLE,
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 MARK = re.compile(r"<!-- not run: (.+) -->")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 INLINE = re.compile(r"`(fite [a-z][^`]*)`")

@@ -142,7 +142,7 @@ def test_looking_at_pictures_takes_plugins_too(example: Path, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("extract", "--faces", "portrai"), "choose auto, bundled, deepface, portrait"),
+        (("extract", "--faces", "portrai"), "choose one of auto, bundled, deepface, portrait"),
         (("extract", "--faces", "portrait", "--detector", "yunet"), "leave them out"),
         (("extract", "--faces", "portrait", "--attributes", "age"), "leave them out"),
         (("extract", "--aligner", "left-to-right", "--nobody"), "leave them out"),
@@ -169,6 +169,7 @@ def test_classify_takes_plugins(here: Path) -> None:
 
 BROKEN = {
     "cannot be imported: ModuleNotFoundError": "import no_such_module",
+    "cannot be imported: SystemExit": "raise SystemExit",
     "is no class": "Lines = Portrait = Light = LeftToRight = 1",
     "lacks find": "class Lines:\n    pass\nPortrait = Light = LeftToRight = Lines",
     "cannot be opened: ValueError: no luck": (
@@ -211,6 +212,28 @@ def test_a_broken_plugin_is_an_error_that_names_its_package(
     if "read 0" not in reason:
         assert "fite-example 0.1" in told
         assert "pip uninstall fite-example" in told
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("raise KeyError('x')", "failed while it read tweets.jsonl: KeyError: 'x'"),
+        ("yield 5", "gave int, not (line, record)"),
+        ("yield 1, 'text'", "gave tuple, not (line, record)"),
+    ],
+)
+def test_a_source_that_fails_is_told_and_what_it_gives_is_checked(
+    example: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, reason: str
+) -> None:
+    plugins = shutil.copytree(example, tmp_path / "broken")
+    code = f"class Lines:\n    def read(self, lines, name):\n        {body}\n        yield\n"
+    (plugins / "fite_example.py").write_text(code, "utf-8")
+    shutil.rmtree(plugins / "__pycache__", ignore_errors=True)
+    monkeypatch.syspath_prepend(str(plugins))
+    monkeypatch.delitem(sys.modules, "fite_example", raising=False)
+    monkeypatch.chdir(tmp_path)
+    exit_code, shown = invoke("ingest", str(DEMO / "tweets.jsonl"), "--format", "lines")
+    assert (exit_code, reason in shown) == (1, True), shown
 
 
 def test_two_plugins_of_one_name_are_an_error_and_doctor_lists_all(

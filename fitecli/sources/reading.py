@@ -9,8 +9,8 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from fitecli.errors import UnreadableSource
-from fitecli.plugins import PlugIn, Room
+from fitecli.errors import FiteError, UnreadableSource
+from fitecli.plugins import PlugIn, Room, told
 from fitecli.records import Reject, Tweet
 from fitecli.sources import jsonl, label_studio, parquet, pyabsa, tabular, tombert, x_api
 from fitecli.sources.checks import InvalidRecord, tweet_of
@@ -102,7 +102,7 @@ def _read(stream: BinaryIO, format: str, name: str) -> Iterator[Tweet | Reject]:
 def _read_by(plugin: PlugIn, lines: Lines, name: str) -> Iterator[Tweet | Reject]:
     """Read by another package's source; its records are checked as those of JSONL are."""
     source: Source = ROOM.open(plugin)
-    for item in source.read(lines, name):
+    for item in _items(plugin, source, lines, name):
         if isinstance(item, Reject):
             yield item
             continue
@@ -113,6 +113,16 @@ def _read_by(plugin: PlugIn, lines: Lines, name: str) -> Iterator[Tweet | Reject
             yield Reject(line, str(exc))
         except (TypeError, ValueError) as exc:
             raise plugin.broken(f"gave {type(item).__name__}, not (line, record)") from exc
+
+
+def _items(plugin: PlugIn, source: Source, lines: Lines, name: str) -> Iterator[Any]:
+    """What another package's source gives; an error of its own becomes a BrokenPlugIn."""
+    try:
+        yield from source.read(lines, name)
+    except FiteError:
+        raise
+    except Exception as exc:
+        raise plugin.broken(f"failed while it read {name}: {told(exc)}") from exc
 
 
 def _lines(stream: BinaryIO, name: str) -> Lines:
