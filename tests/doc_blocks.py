@@ -29,12 +29,6 @@ MARK = re.compile(r"<!-- not run: (.+) -->")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 INLINE = re.compile(r"`(fite [a-z][^`]*)`")
 INSTALL = re.compile(r"^python3 -m venv \.venv && \.venv/bin/pip install [^&]*&& ")
-KNOWN_ELSEWHERE = {  # blocks of pages that carry no marks, and why they are not run
-    (
-        "README.md",
-        "fite datasets add twitter2015 --from DIR",
-    ): "needs the public benchmark; trains for hours",
-}
 Root: Any = typer.main.get_command(app)
 
 
@@ -63,8 +57,7 @@ def blocks(page: Path) -> list[Block]:
     for match in FENCE.finditer(text):
         above = text[: match.start()].rstrip().rsplit("\n", 1)[-1]
         mark = MARK.fullmatch(above.strip())
-        first = re.split(r"\s{2,}#", match[2].partition("\n")[0])[0].strip()
-        reason = mark[1] if mark else KNOWN_ELSEWHERE.get((page.name, first))
+        reason = mark[1] if mark else None
         line = text.count("\n", 0, match.start()) + 1
         found.append(Block(page, line, match[1], match[2], reason, mark is not None))
     return found
