@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -34,7 +32,7 @@ from fitecli.cli.options import (
 from fitecli.cli.writing import part_of, write, write_answers
 
 if TYPE_CHECKING:
-    from fitecli.pipeline.classify import ClassifyJob, ClassifyOptions
+    from fitecli.pipeline.classify import ClassifyOptions
     from fitecli.pipeline.ray import Cluster
     from fitecli.pipeline.shards import ShardsPlan
     from fitecli.settings import Settings
@@ -179,16 +177,13 @@ def _here(
     from fitecli.errors import Incomplete, UsageProblem
     from fitecli.pipeline.classify import ClassifyJob
     from fitecli.pipeline.ingest import dataset_of
-    from fitecli.store import Scope
 
     if output and {output.resolve(), part_of(output.resolve())} & {
         Path(file).resolve() for file in files
     }:
         raise UsageProblem("--output is the file to read; it would be overwritten.")
-    with opened(settings, create=bool(files)) as store, _bars(output) as bars:
+    with opened(settings, create=bool(files)) as store:
         job = ClassifyJob(store, options, settings, tell, texts=as_parquet)
-        total = None if files else store.count_tweets(Scope(dataset, split))
-        began = time.monotonic()
 
         def lines() -> Iterator[dict[str, object]]:
             for source in map(tweet_source, files):
@@ -197,33 +192,11 @@ def _here(
             if not files:
                 yield from job.dataset(dataset or "", split)
 
-        def shown() -> Iterator[dict[str, object]]:
-            for number, line in enumerate(lines(), 1):
-                bars("tweets", number, total)
-                yield line
-
-        count = (write_answers if as_parquet else write)(shown(), output)
+        count = (write_answers if as_parquet else write)(lines(), output)
     if output is not None:
-        tell(f"{counted(count, 'line')} in {output}")
-    if sys.stderr.isatty():
-        tell(_summary(job, count, time.monotonic() - began))
+        tell(f"{count} lines in {output}")
     if job.failed or job.failed_pictures:
         raise Incomplete(" ".join(_failures(job.failed, job.failed_pictures)))
-
-
-def _bars(output: Path | None) -> Bars:
-    """Bars, unless answers and bars would share a terminal."""
-    return Bars(shown=output is not None or not sys.stdout.isatty())
-
-
-def _summary(job: ClassifyJob, lines: int, seconds: float) -> str:
-    """What was done, in a line."""
-    rate = lines / seconds if seconds else 0.0
-    return (
-        f"{counted(lines, 'line')}, {counted(job.aspects, 'aspect')} ({job.known:,} known already), "
-        f"{counted(job.failed, 'record')} and {counted(job.failed_pictures, 'picture')} failed; "
-        f"{seconds:.1f} s, {rate:,.1f} lines/s"
-    )
 
 
 def _on_cluster(

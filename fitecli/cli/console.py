@@ -89,36 +89,21 @@ def opened(settings: Settings, *, create: bool = True) -> Iterator[Store]:
 
 
 class Bars:
-    """Progress bars on stderr, one a stage, with rate and remaining time; nothing where stderr is no
-    terminal."""
+    """Progress bars on stderr, one a stage; nothing where stderr is no terminal."""
 
-    def __init__(self, *, shown: bool = True) -> None:
-        self._shown = shown and sys.stderr.isatty()
+    def __init__(self) -> None:
         self._progress: Any = None
         self._tasks: dict[str, Any] = {}
 
     def __enter__(self) -> Bars:
-        if self._shown:
+        if sys.stderr.isatty():
             from rich.console import Console
-            from rich.progress import (
-                BarColumn,
-                MofNCompleteColumn,
-                Progress,
-                TextColumn,
-                TimeElapsedColumn,
-                TimeRemainingColumn,
-            )
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
             self._progress = Progress(
-                "{task.description}",
-                BarColumn(),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[rate]}"),
-                TimeElapsedColumn(),
-                TimeRemainingColumn(),
-                console=Console(stderr=True),
-                transient=True,
-            )
+                "{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+                console=Console(stderr=True), transient=True,
+            )  # fmt: skip
             self._progress.start()
         return self
 
@@ -126,16 +111,13 @@ class Bars:
         if self._progress is not None:
             self._progress.stop()
 
-    def __call__(self, name: str, finished: int, total: int | None) -> None:
-        """Tell how far a stage is; total None: nobody knows how much there is."""
+    def __call__(self, name: str, finished: int, total: int) -> None:
+        """Tell how far a stage is."""
         if self._progress is None:
             return
         if name not in self._tasks:
-            self._tasks[name] = self._progress.add_task(name, total=total, rate="")
-        number = self._tasks[name]
-        elapsed = next(task.elapsed for task in self._progress.tasks if task.id == number)
-        rate = f"{finished / elapsed:,.1f}/s" if finished and elapsed else ""
-        self._progress.update(number, completed=finished, total=total, rate=rate)
+            self._tasks[name] = self._progress.add_task(name, total=total)
+        self._progress.update(self._tasks[name], completed=finished, total=total)
 
 
 def counted(number: int, noun: str) -> str:

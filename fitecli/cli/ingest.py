@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fitecli.cli.console import Bars, counted, counts, opened, print_json, tell
+from fitecli.cli.console import counted, counts, opened, print_json, tell
 from fitecli.cli.options import tweet_source
 
 
@@ -43,7 +43,7 @@ def ingest(
     from fitecli.pipeline.ingest import ingest as run
 
     report = IngestReport()
-    with opened(ctx.obj) as store, Bars() as bars:
+    with opened(ctx.obj) as store:
         try:
             for name in files:
                 source = tweet_source(name)
@@ -57,7 +57,6 @@ def ingest(
                     split=split,
                     find_aspects=find_aspects,
                     strict=strict,
-                    progress=lambda count, name=name: bars(name, count, None),  # type: ignore[misc]
                 )
         except FiteError:
             if any(report.told().values()):

@@ -68,9 +68,6 @@ def train(
     features: Features = None,
     device: Device = "auto",
     threads: Threads = 0,
-    tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", help="Write event files into each run's folder, too.")
-    ] = False,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
@@ -100,7 +97,6 @@ def train(
         teachers=names_of(teachers),
         taught=names_of(taught),
         hold_out=hold_out,
-        tensorboard=tensorboard,
     )
     with opened(ctx.obj, create=False) as store:
         if dry_run:

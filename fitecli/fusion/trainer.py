@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -15,8 +14,6 @@ from fitecli.fusion.batches import SharedBatchSampler, sampler
 from fitecli.fusion.objective import loss_of, parameter_groups, perturbed, twice
 from fitecli.fusion.presets import Preset
 
-OnStep = Callable[[int, Any, float], None]  # steps done before, the loss (a scalar), the rate
-
 
 class FiteTrainer(Trainer):
     """Trainer with the preset's order, objective and rates."""
@@ -24,7 +21,6 @@ class FiteTrainer(Trainer):
     def __init__(self, *, preset: Preset, **settings: Any) -> None:
         super().__init__(**settings)
         self._preset = preset
-        self.on_step: OnStep = lambda number, loss, rate: None
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         dataset = self.train_dataset if train_dataset is None else train_dataset
@@ -70,7 +66,6 @@ class FiteTrainer(Trainer):
         if self._preset.adversarial:
             with perturbed(self.accelerator.unwrap_model(model), self._preset.adversarial):
                 super().training_step(model, inputs, *more)
-        self.on_step(self.state.global_step, loss, self._get_learning_rate())
         return loss
 
     def create_optimizer(self, model: Any = None) -> Any:

@@ -18,7 +18,6 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from fitecli.errors import MissingWeights, NoExamples, UsageProblem
 from fitecli.fusion.batches import Collator, EncodedDataset, Withholding
-from fitecli.fusion.board import Board
 from fitecli.fusion.network import FiteModel
 from fitecli.fusion.presets import Preset
 from fitecli.fusion.trainer import FiteTrainer
@@ -146,7 +145,6 @@ def train(
     device: str = "auto",
     threads: int = 0,
     on_epoch: Callable[[EpochResult], None] = lambda result: None,
-    tensorboard: bool = False,
 ) -> TrainingResult:
     """Train one model and leave its best epoch in output, ready for `from_pretrained`.
 
@@ -154,10 +152,9 @@ def train(
     the same tokeniser (the first folder's is used). A run that was interrupted goes on after its
     last finished epoch; a finished one is returned as it is. record: what the model's configuration
     keeps of its data. recipe: what tells one recipe and its
-    data from another; a folder that holds another one's run is left alone. tensorboard: whether to
-    write its event files into the folder, too. Every example needs a label. Raises NoExamples where
-    train or dev is empty, MissingWeights where an encoder cannot be loaded, UsageProblem where the
-    folder is another recipe's.
+    data from another; a folder that holds another one's run is left alone. Every example needs a
+    label. Raises NoExamples where train or dev is empty, MissingWeights where an encoder cannot be
+    loaded, UsageProblem where the folder is another recipe's.
     """
     if recipe is not None and recipe_in(output) not in (None, recipe):
         raise UsageProblem(
@@ -173,14 +170,7 @@ def train(
     builder.tokeniser.save(_made(output))
     _write_json(output / CHECKPOINTS / RECIPE, {"recipe": recipe})
     arguments = _arguments(output / CHECKPOINTS, preset, seed, torch_device(device, threads))
-    board = Board(output) if tensorboard and arguments.process_index == 0 else None
-
-    def tell(result: EpochResult) -> None:
-        if board is not None:
-            board.epoch(result)
-        on_epoch(result)
-
-    watch = _EpochWatch(_known_epochs(output / CHECKPOINTS), tell)
+    watch = _EpochWatch(_known_epochs(output / CHECKPOINTS), on_epoch)
     trainer = FiteTrainer(
         preset=preset,
         model=model,
@@ -192,11 +182,7 @@ def train(
         callbacks=[watch],
     )
     trainer.remove_callback(_printer(trainer))
-    if board is not None:
-        trainer.on_step = board.step
     trainer.train(resume_from_checkpoint=_last_checkpoint(output / CHECKPOINTS))
-    if board is not None:
-        board.close()
     result = _result(trainer, watch.results, seed, preset.selection, recipe)
     return _finish(trainer, output, result)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -148,7 +148,6 @@ def ingest(
     find_aspects: bool = False,
     strict: bool = False,
     threads: int = 2,
-    progress: Callable[[int], None] = lambda records: None,
 ) -> IngestReport:
     """Add a file of tweets to a dataset; the same file again adds nothing.
 
@@ -174,7 +173,6 @@ def ingest(
         find_aspects=find_aspects,
         strict=strict,
         threads=threads,
-        progress=progress,
     )
 
 
@@ -190,11 +188,10 @@ def ingest_records(
     find_aspects: bool = False,
     strict: bool = False,
     threads: int = 2,
-    progress: Callable[[int], None] = lambda records: None,
 ) -> IngestReport:
     """Add tweets as they come to a dataset, as `ingest` does; name is where they are from."""
     pictures = PictureFolder(images, threads=threads)
-    report, count = IngestReport(), 0
+    report = IngestReport()
     for batch in _batches(records):
         complete = pictures.resolve_all(
             [_complete(record, split, find_aspects) for record in batch]
@@ -202,8 +199,6 @@ def ingest_records(
         if named:
             complete = [_of_no_dataset(record) for record in complete]
         report += _add(store, complete, dataset, name, strict)
-        count += len(batch)
-        progress(count)
     return report
 
 

@@ -128,7 +128,6 @@ class _Job:
                 device=self.options.device,
                 threads=self.options.threads,
                 on_epoch=on_epoch,
-                tensorboard=self.options.tensorboard,
             )
         except BaseException as exc:
             stopped = isinstance(exc, KeyboardInterrupt)

@@ -206,26 +206,3 @@ def test_batches_hold_similar_lengths_in_an_order_that_does_not_depend_on_them()
     assert list(sampler) != order
     torch.manual_seed(1)
     assert list(sampler) == order
-
-
-def test_tensorboard_shows_the_run_and_changes_nothing(
-    tiny_preset: Path, tiny_encoder: Path, tmp_path: Path
-) -> None:
-    event_accumulator = pytest.importorskip(
-        "tensorboard.backend.event_processing.event_accumulator", reason="no tensorboard"
-    )
-    preset = {"epochs": 3}
-    plain = run(tiny_preset, tiny_encoder, tmp_path / "plain", preset=preset)
-    shown = run(tiny_preset, tiny_encoder, tmp_path / "shown", preset=preset, tensorboard=True)
-    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("plain", "shown")]
-    assert weights[0] == weights[1]
-    assert not (tmp_path / "plain" / "tensorboard").exists()
-    events = event_accumulator.EventAccumulator(str(tmp_path / "shown" / "tensorboard"))
-    events.Reload()
-    losses = events.Scalars("train/loss")
-    assert [event.step for event in losses] == [0, 10]  # of 15 steps
-    rates = [event.value for event in events.Scalars("train/learning_rate")]
-    assert rates[0] > rates[1] > 0
-    accuracies = [event.value for event in events.Scalars("dev/accuracy_by_epoch")]
-    assert accuracies == pytest.approx([epoch.dev_accuracy for epoch in shown.epochs])
-    assert shown.epochs[-1].train_loss == plain.epochs[-1].train_loss
