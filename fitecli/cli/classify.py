@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -32,7 +34,7 @@ from fitecli.cli.options import (
 from fitecli.cli.writing import part_of, write, write_answers
 
 if TYPE_CHECKING:
-    from fitecli.pipeline.classify import ClassifyOptions
+    from fitecli.pipeline.classify import ClassifyJob, ClassifyOptions
     from fitecli.pipeline.ray import Cluster
     from fitecli.pipeline.shards import ShardsPlan
     from fitecli.settings import Settings
@@ -177,26 +179,68 @@ def _here(
     from fitecli.errors import Incomplete, UsageProblem
     from fitecli.pipeline.classify import ClassifyJob
     from fitecli.pipeline.ingest import dataset_of
+    from fitecli.store import Scope
 
     if output and {output.resolve(), part_of(output.resolve())} & {
         Path(file).resolve() for file in files
     }:
         raise UsageProblem("--output is the file to read; it would be overwritten.")
-    with opened(settings, create=bool(files)) as store:
+    began = time.monotonic()
+    hidden = output is None and sys.stdout.isatty()
+    with opened(settings, create=bool(files)) as store, Bars(hidden=hidden) as bars:
         job = ClassifyJob(store, options, settings, tell, texts=as_parquet)
+        watch = _Watch(job, bars)
 
         def lines() -> Iterator[dict[str, object]]:
             for source in map(tweet_source, files):
                 name = dataset or dataset_of(source)
-                yield from job.file(source, dataset=name, format=format, images=images)
+                yield from watch.lines(
+                    job.file(source, dataset=name, format=format, images=images), None
+                )
             if not files:
-                yield from job.dataset(dataset or "", split)
+                total = store.count_tweets(Scope(dataset, split))
+                yield from watch.lines(job.dataset(dataset or "", split), total)
 
         count = (write_answers if as_parquet else write)(lines(), output)
-    if output is not None:
-        tell(f"{count} lines in {output}")
+    if output is not None or sys.stderr.isatty():
+        place = "" if output is None else f" in {output}"
+        tell(f"{counted(count, 'line')}{place}: {watch.summary(time.monotonic() - began)}")
     if job.failed or job.failed_pictures:
         raise Incomplete(" ".join(_failures(job.failed, job.failed_pictures)))
+
+
+class _Watch:
+    """Counts the lines of a job as they pass, for the bars and the closing line."""
+
+    def __init__(self, job: ClassifyJob, bars: Bars) -> None:
+        self._job, self._bars = job, bars
+        self._lines = self._aspects = 0
+
+    def lines(
+        self, lines: Iterator[dict[str, object]], total: int | None
+    ) -> Iterator[dict[str, object]]:
+        """The same lines; total: how many there will be, where that is known."""
+        self._bars("tweets", self._lines, total)
+        for line in lines:
+            aspects = line.get("aspects", ())
+            self._aspects += len(aspects) if isinstance(aspects, list) else 0
+            yield line
+            self._lines += 1
+            self._bars("tweets", self._lines, total, self._note())
+
+    def _note(self) -> str:
+        job = self._job
+        failed = f"{job.failed + job.failed_pictures:,} failed"
+        return f"{job.known:,} answers known, {failed}"
+
+    def summary(self, seconds: float) -> str:
+        """What became of all, and how fast."""
+        job = self._job
+        return (
+            f"{counted(self._aspects, 'aspect')} ({job.known:,} known), "
+            f"{counted(job.failed, 'record')} and {counted(job.failed_pictures, 'picture')} "
+            f"failed, {seconds:.1f} s ({self._lines / max(seconds, 1e-9):,.1f}/s)"
+        )
 
 
 def _on_cluster(

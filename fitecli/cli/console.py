@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -89,20 +90,27 @@ def opened(settings: Settings, *, create: bool = True) -> Iterator[Store]:
 
 
 class Bars:
-    """Progress bars on stderr, one a stage; nothing where stderr is no terminal."""
+    """Progress bars on stderr, one a stage; nothing where stderr is no terminal.
 
-    def __init__(self) -> None:
+    Each tells how many of how many, how many a second, the time that is left, and a note. hidden:
+    show nothing, since the answer is written to the same terminal meanwhile.
+    """
+
+    def __init__(self, *, hidden: bool = False) -> None:
+        self._hidden = hidden
         self._progress: Any = None
         self._tasks: dict[str, Any] = {}
+        self._began: dict[str, float] = {}
 
     def __enter__(self) -> Bars:
-        if sys.stderr.isatty():
+        if sys.stderr.isatty() and not self._hidden:
             from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+            from rich.progress import BarColumn, Progress, TimeRemainingColumn
 
             self._progress = Progress(
-                "{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-                console=Console(stderr=True), transient=True,
+                "{task.description}", BarColumn(), "{task.fields[count]}", TimeRemainingColumn(),
+                "{task.fields[note]}",
+                console=Console(stderr=True), transient=True, redirect_stdout=False,
             )  # fmt: skip
             self._progress.start()
         return self
@@ -111,13 +119,19 @@ class Bars:
         if self._progress is not None:
             self._progress.stop()
 
-    def __call__(self, name: str, finished: int, total: int) -> None:
-        """Tell how far a stage is."""
+    def __call__(self, name: str, finished: int, total: int | None, note: str = "", /) -> None:
+        """Tell how far a stage is; without a total the bar only pulses."""
         if self._progress is None:
             return
+        began = self._began.setdefault(name, time.monotonic())
+        count = f"{finished:,}" if total is None else f"{finished:,}/{total:,}"
+        if finished and (seconds := time.monotonic() - began) > 0:
+            count += f" ({finished / seconds:,.1f}/s)"
         if name not in self._tasks:
-            self._tasks[name] = self._progress.add_task(name, total=total)
-        self._progress.update(self._tasks[name], completed=finished, total=total)
+            self._tasks[name] = self._progress.add_task(name, total=total, count="", note="")
+        self._progress.update(
+            self._tasks[name], completed=finished, total=total, count=count, note=note
+        )
 
 
 def counted(number: int, noun: str) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fitecli.cli.console import counts, opened, print_json, print_table, tell
+from fitecli.cli.console import Bars, counts, opened, print_json, print_table, tell
 from fitecli.cli.options import Features, Raw, Split
 
 group = typer.Typer(
@@ -31,8 +31,8 @@ def add(
 
     layout_of(name)
     folder = source or ctx.obj.published or download(name, ctx.obj.models / "published", tell)
-    with opened(ctx.obj) as store:
-        report = add_published(store, name, folder, tell=tell)
+    with opened(ctx.obj) as store, Bars() as bars:
+        report = add_published(store, name, folder, tell=tell, progress=bars)
     values = report.added.told() | {
         "faces": report.faces,
         "captions": report.captions,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fitecli.cli.console import counted, counts, opened, print_json, tell
+from fitecli.cli.console import Bars, counted, counts, opened, print_json, tell
 from fitecli.cli.options import tweet_source
 
 
@@ -45,19 +45,21 @@ def ingest(
     report = IngestReport()
     with opened(ctx.obj) as store:
         try:
-            for name in files:
-                source = tweet_source(name)
-                report += run(
-                    store,
-                    source,
-                    dataset=dataset or dataset_of(source),
-                    named=dataset is not None,
-                    format=format,
-                    images=images,
-                    split=split,
-                    find_aspects=find_aspects,
-                    strict=strict,
-                )
+            with Bars() as bars:
+                for name in files:
+                    source = tweet_source(name)
+                    report += run(
+                        store,
+                        source,
+                        dataset=dataset or dataset_of(source),
+                        named=dataset is not None,
+                        format=format,
+                        images=images,
+                        split=split,
+                        find_aspects=find_aspects,
+                        strict=strict,
+                        progress=bars,
+                    )
         except FiteError:
             if any(report.told().values()):
                 tell(f"Stopped at {name}; kept of the files before it: {counts(report.told())}.")

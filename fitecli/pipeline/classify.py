@@ -88,6 +88,7 @@ class ClassifyJob:
         self._folder = folder
         self._model_id: int | None = None
         self._sets_default = False  # whether new features become the dataset's default
+        self.known = 0  # answers that the store had
         self.failed = 0  # records
         self.failed_pictures = 0  # of the tweets classified, however long ago they failed
         self._extractor: Extractor | None = None
@@ -244,6 +245,7 @@ class ClassifyJob:
         examples = [example_of(row) for row in rows]
         known = self.store.known_predictions(self._model_id, [row.aspect_id for row in rows])
         pairs = self.predictor.predict_hashed(examples, known)
+        self.known += sum(digest in known for _, digest in pairs)
         save(self.store, self._model_id, features, examples, pairs)
         for row, (prediction, _) in zip(rows, pairs, strict=True):
             answers[row.tweet_id].aspects.append((row, prediction))

@@ -11,7 +11,7 @@ from typing import Any
 from fitecli.pipeline.classify import WITHOUT_TORCH, ClassifyJob, ClassifyOptions
 from fitecli.pipeline.extract import Extractor
 from fitecli.pipeline.ingest import IngestReport, ingest
-from fitecli.pipeline.local import Progress
+from fitecli.pipeline.local import Progress, unwatched
 from fitecli.settings import PACKAGE, Settings
 from fitecli.store import Scope, open_store
 
@@ -42,7 +42,7 @@ def demo(
     *,
     threads: int = 2,
     tell: Callable[[str], None] = lambda message: None,
-    progress: Progress = lambda name, finished, total: None,
+    progress: Progress = unwatched,
 ) -> DemoReport:
     """Copy the demo's tweets and pictures to output, ingest, extract and classify them there.
 

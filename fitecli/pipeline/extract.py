@@ -15,7 +15,7 @@ from fitecli.errors import MissingWeights, UsageProblem
 from fitecli.faces import FaceAnalyser, asked, open_analyser
 from fitecli.pipeline.clip_stage import ClipStage
 from fitecli.pipeline.estimates import of_stage
-from fitecli.pipeline.local import Engine, LocalEngine, Progress, Stage, StageReport
+from fitecli.pipeline.local import Engine, LocalEngine, Progress, Stage, StageReport, unwatched
 from fitecli.pipeline.plugin_stage import PlugInStage
 from fitecli.pipeline.stages import CaptionsStage, EmbeddingsStage, FacesStage, ImageStage
 from fitecli.pipeline.tweet_stages import DescriptionsStage, ProminenceStage
@@ -162,7 +162,7 @@ class Extractor:
         *,
         only: str | None = None,
         complete: bool = True,
-        progress: Progress = lambda name, finished, total: None,
+        progress: Progress = unwatched,
         engine: Engine | None = None,
     ) -> list[StageReport]:
         """Compute what the scope lacks, in this process unless an engine is given.

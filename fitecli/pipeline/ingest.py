@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from fitecli import sources
 from fitecli.errors import UnreadableSource
+from fitecli.pipeline.local import Progress, unwatched
 from fitecli.records import CorrectedTweet, Reject, Tweet, TweetImage
 from fitecli.store import Added, Store
 
@@ -148,6 +149,7 @@ def ingest(
     find_aspects: bool = False,
     strict: bool = False,
     threads: int = 2,
+    progress: Progress = unwatched,
 ) -> IngestReport:
     """Add a file of tweets to a dataset; the same file again adds nothing.
 
@@ -173,6 +175,7 @@ def ingest(
         find_aspects=find_aspects,
         strict=strict,
         threads=threads,
+        progress=progress,
     )
 
 
@@ -188,10 +191,13 @@ def ingest_records(
     find_aspects: bool = False,
     strict: bool = False,
     threads: int = 2,
+    progress: Progress = unwatched,
 ) -> IngestReport:
     """Add tweets as they come to a dataset, as `ingest` does; name is where they are from."""
     pictures = PictureFolder(images, threads=threads)
     report = IngestReport()
+    progress(name, 0, None)
+    read = 0
     for batch in _batches(records):
         complete = pictures.resolve_all(
             [_complete(record, split, find_aspects) for record in batch]
@@ -199,6 +205,9 @@ def ingest_records(
         if named:
             complete = [_of_no_dataset(record) for record in complete]
         report += _add(store, complete, dataset, name, strict)
+        read += len(batch)
+        note = f"{report.skipped:,} known, {report.rejected:,} rejected"
+        progress(name, read, None, note)
     return report
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -50,7 +50,17 @@ class StageReport:
     reasons: tuple[str, ...] = ()
 
 
-Progress = Callable[[str, int, int], None]  # stage, items finished, items in all
+class Progress(Protocol):
+    """Is told how far a long work is; a note says more, such as what failed."""
+
+    def __call__(self, name: str, finished: int, total: int | None, note: str = "", /) -> None:
+        """name: of the stage. total: None where nobody knows it before the end."""
+
+
+def unwatched(name: str, finished: int, total: int | None, note: str = "", /) -> None:
+    """Progress that nobody looks at."""
+
+
 MAX_REASONS = 5
 
 
@@ -70,7 +80,11 @@ class Tally:
         self._done += len(results) - len(errors)
         self._reasons += map(str, errors[: MAX_REASONS - len(self._reasons)])
         finished = self._done + self._failed
-        self._progress(self._name, finished, max(self._total, finished))
+        total = max(self._total, finished)
+        if self._failed:
+            self._progress(self._name, finished, total, f"{self._failed:,} failed")
+        else:
+            self._progress(self._name, finished, total)
 
     def report(self) -> StageReport:
         """What became of the stage."""
@@ -100,7 +114,7 @@ def run_stage(
     *,
     threads: int = 2,
     batch: int = BATCH,
-    progress: Progress = lambda name, finished, total: None,
+    progress: Progress = unwatched,
 ) -> StageReport:
     """Work a stage off until nothing is pending.
 

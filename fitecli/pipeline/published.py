@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fitecli import describe
 from fitecli.pipeline.ingest import BATCH, IngestReport
+from fitecli.pipeline.local import Progress, unwatched
 from fitecli.records import FeatureSet, Tweet, Worker
 from fitecli.sources import published
 from fitecli.store import DescriptionText, FacesFound, Scope, Store, TweetFaces
@@ -29,7 +30,9 @@ class PublishedReport:
     missing: tuple[str, ...]
 
 
-def add_published(store: Store, name: str, folder: Path, *, tell: Tell) -> PublishedReport:
+def add_published(
+    store: Store, name: str, folder: Path, *, tell: Tell, progress: Progress = unwatched
+) -> PublishedReport:
     """Add a benchmark with its face attributes, captions and descriptions; again is a no-op.
 
     Files that are missing or not the pinned ones are told, and the rest is done.
@@ -43,6 +46,7 @@ def add_published(store: Store, name: str, folder: Path, *, tell: Tell) -> Publi
     for batch in _batches(data.tweets):
         added = store.add_tweets(name, batch, source=f"published {name}")
         report += IngestReport(added.tweets, added.aspects, added.images, added.skipped)
+        progress("tweets", report.tweets + report.skipped, len(data.tweets))
     faces, captions, alignment = _workers()
     face_worker = store.register_worker(faces)
     caption_worker = store.register_worker(captions)
@@ -59,9 +63,13 @@ def add_published(store: Store, name: str, folder: Path, *, tell: Tell) -> Publi
         )
     )
     scope = Scope(name)
+    progress("features", 0, 3)
     found = _save_faces(store, face_worker, scope, data)
+    progress("features", 1, 3, "faces are there")
     told = _save_captions(store, caption_worker, scope, data)
+    progress("features", 2, 3, "faces and captions are there")
     described, unmatched = _save_descriptions(store, features, face_worker, scope, data)
+    progress("features", 3, 3)
     store.complete_feature_set(features)
     return PublishedReport(report, found, told, described, unmatched, tuple(data.missing))
 

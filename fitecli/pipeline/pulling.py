@@ -12,7 +12,7 @@ from pathlib import Path
 from fitecli import catalogue, downloads, hub
 from fitecli.catalogue import Weights, WeightsFile
 from fitecli.errors import DownloadFailed, MissingPackage, MissingWeights, UsageProblem
-from fitecli.pipeline.local import Progress
+from fitecli.pipeline.local import Progress, unwatched
 from fitecli.settings import Settings
 
 Tell = Callable[[str], None]
@@ -81,7 +81,7 @@ def pull(
     settings: Settings,
     *,
     tell: Tell,
-    progress: Progress = lambda name, finished, total: None,
+    progress: Progress = unwatched,
 ) -> Path:
     """Bring weights to where they are looked for; what is there and right is not fetched again.
 
