@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fitecli.cli.console import opened, print_json, print_table, tell, write_page
+from fitecli.cli.console import Bars, opened, print_json, print_table, tell, write_page
 from fitecli.cli.options import (
     Device,
     DryRun,
@@ -82,7 +82,8 @@ def experiment(
         if dry_run:
             print_json({"missing": missing_runs(store, options, ctx.obj)})
             return
-        report = run_experiment(store, options, ctx.obj, tell=tell)
+        with Bars() as bars:
+            report = run_experiment(store, options, ctx.obj, tell=tell, progress=bars)
     report["command"] = _again(options, preset)
     write_page(page, lambda: report_page.page(report))
     if as_json:

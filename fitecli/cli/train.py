@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fitecli.cli.console import as_typed, opened, print_json, print_table, tell
+from fitecli.cli.console import Bars, as_typed, opened, print_json, print_table, tell
 from fitecli.cli.options import (
     Device,
     DryRun,
@@ -68,6 +68,9 @@ def train(
     features: Features = None,
     device: Device = "auto",
     threads: Threads = 0,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Also write event files for TensorBoard.")
+    ] = False,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
@@ -97,12 +100,14 @@ def train(
         teachers=names_of(teachers),
         taught=names_of(taught),
         hold_out=hold_out,
+        tensorboard=tensorboard,
     )
     with opened(ctx.obj, create=False) as store:
         if dry_run:
             print_json(plan(store, options, ctx.obj, tell=tell))
             return
-        models = run(store, options, ctx.obj, tell=tell)
+        with Bars() as bars:
+            models = run(store, options, ctx.obj, tell=tell, progress=bars)
     if ctx.obj.rank:
         return  # under torchrun the first process speaks
     rows = [(m.seed, m.best_epoch, m.dev_accuracy, m.dev_macro_f1, str(m.path)) for m in models]

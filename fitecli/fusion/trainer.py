@@ -21,6 +21,7 @@ class FiteTrainer(Trainer):
     def __init__(self, *, preset: Preset, **settings: Any) -> None:
         super().__init__(**settings)
         self._preset = preset
+        self.last_loss: Any = None  # of the last batch, where it was computed
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         dataset = self.train_dataset if train_dataset is None else train_dataset
@@ -66,6 +67,7 @@ class FiteTrainer(Trainer):
         if self._preset.adversarial:
             with perturbed(self.accelerator.unwrap_model(model), self._preset.adversarial):
                 super().training_step(model, inputs, *more)
+        self.last_loss = loss.detach()
         return loss
 
     def create_optimizer(self, model: Any = None) -> Any:

@@ -18,6 +18,7 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from fitecli.errors import MissingWeights, NoExamples, UsageProblem
 from fitecli.fusion.batches import Collator, EncodedDataset, Withholding
+from fitecli.fusion.events import EVENTS, EventWriter
 from fitecli.fusion.network import FiteModel
 from fitecli.fusion.presets import Preset
 from fitecli.fusion.trainer import FiteTrainer
@@ -145,6 +146,7 @@ def train(
     device: str = "auto",
     threads: int = 0,
     on_epoch: Callable[[EpochResult], None] = lambda result: None,
+    tensorboard: bool = False,
 ) -> TrainingResult:
     """Train one model and leave its best epoch in output, ready for `from_pretrained`.
 
@@ -153,7 +155,8 @@ def train(
     last finished epoch; a finished one is returned as it is. record: what the model's configuration
     keeps of its data. recipe: what tells one recipe and its
     data from another; a folder that holds another one's run is left alone. Every example needs a
-    label. Raises NoExamples where train or dev is empty, MissingWeights where an encoder cannot be
+    label. tensorboard: also write event files into the run's folder of that name.
+    Raises NoExamples where train or dev is empty, MissingWeights where an encoder cannot be
     loaded, UsageProblem where the folder is another recipe's.
     """
     if recipe is not None and recipe_in(output) not in (None, recipe):
@@ -182,6 +185,8 @@ def train(
         callbacks=[watch],
     )
     trainer.remove_callback(_printer(trainer))
+    if tensorboard:
+        trainer.add_callback(EventWriter(output / EVENTS, trainer))
     trainer.train(resume_from_checkpoint=_last_checkpoint(output / CHECKPOINTS))
     result = _result(trainer, watch.results, seed, preset.selection, recipe)
     return _finish(trainer, output, result)

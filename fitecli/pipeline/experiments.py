@@ -21,6 +21,7 @@ from fitecli.pipeline.experiment_options import (
     training_of,
 )
 from fitecli.pipeline.learning import find_trained, train
+from fitecli.pipeline.local import Progress, unwatched
 from fitecli.pipeline.models import register, save
 from fitecli.pipeline.plan import Plan, TrainOptions, digest
 from fitecli.pipeline.recorded import Recorded, RecordedRun, rounded, trained_facts
@@ -38,7 +39,12 @@ def quiet(message: str) -> None:
 
 
 def run_experiment(
-    store: Store, options: ExperimentOptions, settings: Settings, *, tell: Tell
+    store: Store,
+    options: ExperimentOptions,
+    settings: Settings,
+    *,
+    tell: Tell,
+    progress: Progress = unwatched,
 ) -> dict[str, Any]:
     """Measure a table: train what is missing, evaluate every seed, compare with the baseline.
 
@@ -51,7 +57,7 @@ def run_experiment(
         raise UsageProblem(f"There is no file {options.record} of finished runs to read.")
     record = Recorded(options.record)
     results = [
-        _Measurement(store, options, settings, table, dataset, tell, record).run()
+        _Measurement(store, options, settings, table, dataset, tell, record, progress).run()
         for dataset in datasets_of(store, options, table)
     ]
     return {
@@ -134,6 +140,7 @@ class _Measurement:
     dataset: str
     tell: Tell
     record: Recorded
+    progress: Progress = unwatched
 
     def run(self) -> dict[str, Any]:
         split = self.split()
@@ -239,7 +246,9 @@ class _Measurement:
             if can_train and seed in behind.missing:
                 self.tell(f"{self.dataset}, {system.name}: seed {seed}")
                 training = replace(behind.training, seeds=(seed,))
-                (made,) = train(self.store, training, self.settings, tell=self.tell)
+                (made,) = train(
+                    self.store, training, self.settings, tell=self.tell, progress=self.progress
+                )
                 behind.trained[seed] = made.path
             if seed in behind.trained:
                 path = behind.trained[seed]

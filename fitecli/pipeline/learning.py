@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from fitecli.errors import UsageProblem
 from fitecli.evaluation import open_predictor
+from fitecli.pipeline.local import Progress, unwatched
 from fitecli.pipeline.models import register
 from fitecli.pipeline.plan import Plan, TrainOptions
 from fitecli.settings import Settings
@@ -35,19 +37,28 @@ def train(
     settings: Settings,
     *,
     tell: Tell = lambda message: None,
+    progress: Progress = unwatched,
 ) -> list[TrainedModel]:
-    """Train one model a seed; what is finished is kept, what was interrupted goes on."""
+    """Train one model a seed; what is finished is kept, what was interrupted goes on.
+
+    Raises MissingPackage where event files are asked for and tensorboard is not installed.
+    """
+    if options.tensorboard:
+        from fitecli.fusion.events import require_tensorboard
+
+        require_tensorboard()
     if settings.processes > 1 and options.output is None:
         raise UsageProblem("Under torchrun all processes need one folder: add --output DIR.")
     if settings.rank:
         tell = lambda message: None  # noqa: E731 - the first process speaks
+        progress = unwatched
     made = Plan.make(store, options, settings, tell)
     encoders = made.encoders(settings)
     tell(
         f"Training {made.preset.name} on {len(made.train)} examples of {', '.join(made.datasets)}, "
         f"choosing the epoch on {len(made.dev)}."
     )
-    job = _Job(store, options, made, encoders, tell, settings.rank)
+    job = _Job(store, options, made, encoders, tell, progress, settings.rank)
     return [job.run(seed) for seed in options.seeds]
 
 
@@ -95,6 +106,7 @@ class _Job:
     plan: Plan
     encoders: list[Path]
     tell: Tell
+    progress: Progress
     rank: int = 0  # only the first process writes to the store
 
     def run(self, seed: int) -> TrainedModel:
@@ -107,8 +119,12 @@ class _Job:
         else:
             run_id, output = self._start(seed)
 
+        curve = Curve()
+        self.progress(f"seed {seed}", 0, preset.epochs)
+
         def on_epoch(result: training.EpochResult) -> None:
             self.store.add_epoch(run_id, _epoch_row(result))
+            self.progress(f"seed {seed}", result.number, preset.epochs, curve.add(result))
             self.tell(
                 f"seed {seed} epoch {result.number}/{preset.epochs}: loss "
                 f"{result.train_loss:.3f}, dev accuracy {result.dev_accuracy:.4f}, macro-F1 "
@@ -128,6 +144,7 @@ class _Job:
                 device=self.options.device,
                 threads=self.options.threads,
                 on_epoch=on_epoch,
+                tensorboard=self.options.tensorboard,
             )
         except BaseException as exc:
             stopped = isinstance(exc, KeyboardInterrupt)
@@ -173,6 +190,31 @@ class _Job:
             output=str(folder),
         )
         return run_id, folder
+
+
+class Curve:
+    """The epochs of a run so far as small curves of text."""
+
+    def __init__(self) -> None:
+        self._epochs: list[Any] = []
+
+    def add(self, epoch: Any) -> str:
+        """The curves with one more epoch: loss, and accuracy and macro-F1 on dev."""
+        self._epochs.append(epoch)
+        names = {"loss": "train_loss", "accuracy": "dev_accuracy", "macro-F1": "dev_macro_f1"}
+        parts = []
+        for name, field in names.items():
+            values = [getattr(item, field) for item in self._epochs]
+            parts.append(f"{name} {sparkline(values)} {values[-1]:.3f}")
+        return ", ".join(parts)
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """Numbers as a row of blocks, the smallest the lowest; one that is no number is a blank."""
+    known = [value for value in values if isfinite(value)]
+    low, width = min(known, default=0.0), (max(known, default=0.0) - min(known, default=0.0)) or 1
+    places = (round((value - low) / width * 7) if isfinite(value) else -1 for value in values)
+    return "".join(" " if place < 0 else "▁▂▃▄▅▆▇█"[place] for place in places)
 
 
 def _trained(result: Any, output: Path) -> TrainedModel:

@@ -44,6 +44,7 @@ class TrainOptions:
     teachers: tuple[str, ...] = ()  # models whose opinion of the taught datasets is learnt, too
     taught: tuple[str, ...] = ()
     hold_out: bool = False  # choose the epoch on a part of train, and leave dev unseen
+    tensorboard: bool = False  # write event files, too; the run is the same
 
     def settled(self, *, visual_size: int = 0) -> Preset:
         """The preset with all that is asked for; raises UsageProblem for a wrong name."""
