@@ -198,7 +198,7 @@ def _here(
                     job.file(source, dataset=name, format=format, images=images), None
                 )
             if not files:
-                total = store.count_tweets(Scope(dataset, split))
+                total = store.tweet_count(Scope(dataset, split))
                 yield from watch.lines(job.dataset(dataset or "", split), total)
 
         count = (write_answers if as_parquet else write)(lines(), output)

@@ -26,12 +26,6 @@ class Listing(StoreConnection):
         with self._reading() as connection:
             return {row[0]: row[1] for row in connection.execute(query.order_by(tweet.c.dataset))}
 
-    def count_tweets(self, scope: Scope) -> int:
-        """How many tweets a scope has."""
-        query = in_scope(select(func.count()).select_from(tables["tweet"]), scope)
-        with self._reading() as connection:
-            return int(connection.execute(query).scalar_one())
-
     def labelled_datasets(self) -> list[str]:
         """The datasets that have a labelled aspect."""
         tweet, aspect = tables["tweet"], tables["aspect"]

@@ -167,7 +167,7 @@ class KillsOne:
     def __init__(self) -> None:
         self.killed: list[int] = []
 
-    def __call__(self, name: str, finished: int, total: int) -> None:
+    def __call__(self, name: str, finished: int, *_: object) -> None:
         if finished and not self.killed:
             self.killed = workers()[:1]
             for number in self.killed:
