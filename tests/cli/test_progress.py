@@ -9,7 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.conftest import DEMO, ROOT
+from fitecli.pipeline.learning import sparkline
+from tests.conftest import DEMO, ROOT, labelled_lines
 
 TWEETS = str(DEMO / "tweets.jsonl")
 
@@ -75,3 +76,31 @@ def test_bars_of_ingest_and_extract_leave_one_document(tmp_path: Path) -> None:
     done = {stage["name"]: stage["done"] for stage in json.loads(answer)["stages"]}
     assert f"{done['faces']}/{done['faces']} (" in shown
     assert "\x1b" not in in_pipe(tmp_path, "extract", "--json").stderr
+
+
+def test_a_training_shows_its_curve_and_event_files_change_no_run(
+    tmp_path: Path, tiny_preset: Path
+) -> None:
+    source = tmp_path / "d.jsonl"
+    source.write_text("\n".join(labelled_lines(40)) + "\n", "utf-8")
+    in_pipe(tmp_path, "ingest", str(source))
+    in_pipe(tmp_path, "extract")
+    output = tmp_path / "runs"
+    words = ("train", "--preset", str(tiny_preset), "--output", str(output), "--device", "cpu")
+    answer, shown = on_terminal(tmp_path, *words, "--tensorboard", "--json")
+    (model,) = json.loads(answer)
+    assert "2/2 (" in shown
+    assert "macro-F1 " in shown
+    assert f"{model['dev_macro_f1']:.3f}" in shown
+    (events,) = (output / "seed-0" / "tensorboard").iterdir()
+    assert events.stat().st_size > 100
+    again = in_pipe(tmp_path, *words, "--json")  # without event files it is the same run: known
+    assert json.loads(again.stdout) == [model]
+    assert "\x1b" not in again.stderr
+    assert "epoch 1/" not in again.stderr
+
+
+def test_a_curve_is_as_high_as_its_numbers() -> None:
+    assert sparkline([0.0, 0.5, 1.0]) == "▁▅█"
+    assert sparkline([0.3, float("nan")]) == "▁ "
+    assert sparkline([]) == ""
