@@ -5,10 +5,10 @@ Whatever goes wrong is a FiteError that says what happened. Nothing is printed: 
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import fields, replace
 from itertools import count
 from pathlib import Path
@@ -157,19 +157,20 @@ class Classifier:
         self._options, self._place = options, store
         self._dataset, self._images = dataset, images
         self._calls = count(1)
+        self._streams = 0  # that are under way
         self._begin()
 
     def _begin(self) -> None:
         """Open the store: where none was given, one of its own in a folder that goes with it."""
-        place = self._place
-        if place is None:
-            folder = tempfile.mkdtemp(prefix="fite-")
-            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-            place = Path(folder, "fite.db")
-        settings = replace(Settings.from_environment(), db=str(place))
-        self._store = _open_store(settings.db)
-        weakref.finalize(self, self._store.close)  # before the folder goes: last in, first out
-        self._job = ClassifyJob(self._store, self._options, settings, QUIET)
+        with ExitStack() as held:
+            place = self._place
+            if place is None:
+                folder = held.enter_context(tempfile.TemporaryDirectory(prefix="fite-"))
+                place = Path(folder, "fite.db")
+            settings = replace(Settings.from_environment(), db=str(place))
+            store = held.enter_context(_open_store(settings.db))
+            self._job: ClassifyJob | None = ClassifyJob(store, self._options, settings, QUIET)
+            self._let_go = weakref.finalize(self, held.pop_all().close)
 
     @classmethod
     def load(
@@ -210,6 +211,9 @@ class Classifier:
 
     def __call__(self, tweets: Iterable[Record] | Record) -> list[dict[str, Any]]:
         """One dict for each tweet, in order, as `fite classify` writes them: see `stream`."""
+        if not isinstance(tweets, Iterable):
+            kind = type(tweets).__name__
+            raise UsageProblem(f"A Classifier takes tweets (mappings or texts), not {kind}.")
         return list(self.stream([tweets] if isinstance(tweets, Mapping | str) else tweets))
 
     def stream(self, tweets: Iterable[Record]) -> Iterator[dict[str, Any]]:
@@ -218,21 +222,29 @@ class Classifier:
         tweets: mappings with "text" and, as you like, "id", "aspects", "images"; or bare texts. Each
         answer has "id" and "aspects", each of these "text", "start", "end" (code points, end
         exclusive; None where it is not in the text), "sentiment", "scores", "gate", "face"; a record
-        that is no tweet has "line" (from 1) and "error".
+        that is no tweet has "line" (from 1) and "error". What a stream saw lies on disk until the
+        Classifier goes, or a later call finds more than a gigabyte of it.
         """
+        if self._job is None:
+            raise UsageProblem("This Classifier is closed; Classifier.load opens another.")
         dataset = self._dataset
         if self._place is None:
             dataset += f"-{next(self._calls)}"  # the ids of one call are not those of another
-            if Path(self._store.place).stat().st_size > STORE_BYTES:
-                self._store.close()
+            if not self._streams and _size(Path(self._job.store.place).parent) > STORE_BYTES:
+                self.close()
                 self._begin()
-        yield from self._job.records(
-            sources.of_records(tweets), dataset=dataset, name=DATASET, images=self._images
-        )
+        self._streams += 1
+        try:
+            yield from self._job.records(
+                sources.of_records(tweets), dataset=dataset, name=DATASET, images=self._images
+            )
+        finally:
+            self._streams -= 1
 
     def close(self) -> None:
         """Let go of the store; a Classifier that is no longer used does so by itself."""
-        self._store.close()
+        self._job = None
+        self._let_go()
 
     def __enter__(self) -> Self:
         return self
@@ -248,6 +260,11 @@ def _folder(images: str | Path | None) -> Path | None:
     if not folder.is_dir():
         raise UnreadableSource(f"The folder of pictures {folder} does not exist.")
     return folder
+
+
+def _size(folder: Path) -> int:
+    """Bytes of the files of a folder: a store, and what it has written but not yet taken over."""
+    return sum(path.stat().st_size for path in folder.iterdir())
 
 
 def _options(kind: Callable[..., Any], given: Mapping[str, Any]) -> Any:

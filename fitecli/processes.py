@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import socket
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
 PROC = Path("/proc")  # as Linux has it
+RUNNING = "running"  # since when is not told
 
 
 def name_of_this() -> str:
@@ -26,14 +25,19 @@ def is_gone(name: str) -> bool:
     number, _, began = rest.partition("-")
     if here != _here() or not number.isdecimal():
         return False
-    return _began(int(number)) != began
+    now = _began(int(number))
+    return not now or (now != began and RUNNING not in (now, began))
 
 
 @cache
 def _here() -> str:
-    """Machine and container, without their names."""
+    """Machine, as long as it runs, and container, without their names."""
+    import hashlib
+    import socket  # not at every start
+
     place = socket.gethostname()
     with suppress(OSError):
+        place += (PROC / "sys" / "kernel" / "random" / "boot_id").read_text("ascii")
         place += str((PROC / "self" / "ns" / "pid").readlink())
     return hashlib.sha256(place.encode()).hexdigest()[:12]
 
@@ -43,13 +47,12 @@ def _began(number: int) -> str:
     try:
         told = (PROC / str(number) / "stat").read_text("utf-8")
         return told.rpartition(")")[2].split()[19]  # the name before may hold spaces
-    except (OSError, IndexError):
-        if (PROC / "self").exists():
-            return ""
+    except (OSError, IndexError):  # ended, another user's and hidden, or there is no such folder
+        pass
     try:
         os.kill(number, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return ""
-    except OSError:
+    except PermissionError:
         pass
-    return "running"
+    return RUNNING

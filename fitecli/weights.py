@@ -32,6 +32,17 @@ class Loading:
         return cls(threads, device, settings.models, settings.offline, tell, settings.deepface)
 
 
+DEVICES = ("auto", "cpu", "cuda")
+
+
+def check_machine(threads: int, device: str) -> None:
+    """Raises UsageProblem for a number of threads or a device that no machine has."""
+    if threads < 0:
+        raise UsageProblem(f"There are no {threads} threads; 0 takes every core.")
+    if device not in DEVICES:
+        raise UsageProblem(f"There is no device {device!r}; choose {', '.join(DEVICES)}.")
+
+
 FILES = frozenset({".json", ".safetensors", ".txt", ".model", ".onnx", ".codes"})
 
 
@@ -80,8 +91,7 @@ def torch_device(name: str, threads: int = 0) -> Any:
     """
     import torch
 
-    if name not in ("auto", "cpu", "cuda"):
-        raise UsageProblem(f"There is no device {name!r}; choose auto, cpu or cuda.")
+    check_machine(threads, name)
     if name == "cuda" and not torch.cuda.is_available():
         raise UsageProblem("There is no CUDA device that torch can use; `fite doctor` tells more.")
     if threads:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import fitecli
-from fitecli import Classifier, FiteError, evaluate, extract, ingest, open_store, train
+from fitecli import Classifier, FiteError, api, evaluate, extract, ingest, open_store, train
 from fitecli.errors import NoExamples, NotAModel, QueryRefused, UnreadableSource, UsageProblem
 from fitecli.pipeline.extract import ExtractOptions
 from fitecli.store import Store
@@ -94,6 +94,29 @@ def test_a_classifier_answers_as_the_command_does(
     assert list(tmp_path.iterdir()) == []  # its own store went with it
 
 
+def test_a_store_that_grows_is_followed_by_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(api, "STORE_BYTES", 1)
+    with Classifier.load("fite-mini") as classifier:
+        (first,) = tmp_path.iterdir()
+        under_way = classifier.stream(["I love NASA", *["Ann and Bob"] * 200])
+        next(under_way)
+        (second,) = tmp_path.iterdir()
+        assert second != first
+        assert classifier("I hate NASA")[0]["aspects"][0]["sentiment"] == "negative"
+        assert list(tmp_path.iterdir()) == [second]  # one stream still uses it
+        assert len(list(under_way)) == 200
+        classifier("I love NASA")
+        assert list(tmp_path.iterdir()) != [second]
+        assert len(list(tmp_path.iterdir())) == 1
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(UsageProblem, match=r"closed; Classifier\.load opens another"):
+        classifier("I love NASA")
+    classifier.close()
+
+
 def test_a_store_of_ones_own_keeps_all(tmp_path: Path) -> None:
     place = tmp_path / "kept.db"
     with Classifier.load(store=place, dataset="mine", images=PICTURES, min_score=1.0) as classifier:
@@ -117,6 +140,17 @@ def test_what_is_wrong_is_told(tmp_path: Path) -> None:
         Classifier.load("none")
     with pytest.raises(UnreadableSource, match="does not exist"):
         Classifier.load(images=tmp_path / "none")
+    with pytest.raises(UsageProblem, match="no -1 threads; 0 takes every core"):
+        Classifier.load(threads=-1)
+    with pytest.raises(UsageProblem, match="no device 'tpu'; choose auto, cpu, cuda"):
+        Classifier.load(device="tpu")
+    with pytest.raises(UsageProblem, match="between 0 and 1; 5 is no limit"):
+        Classifier.load(min_score=5)
+    with (
+        Classifier.load() as classifier,
+        pytest.raises(UsageProblem, match=r"takes tweets .* not int"),
+    ):
+        classifier(7)  # type: ignore[arg-type]
     with open_store(tmp_path / "x.db") as store:
         with pytest.raises(UsageProblem, match=r"no option 'face'; there are faces, "):
             extract(store, face="bundled")

@@ -35,6 +35,12 @@ def test_another_process_of_the_same_number_is_not_it() -> None:
     assert is_gone(f"{here}-{number}-{int(began) - 1}")
 
 
+def test_a_process_that_is_hidden_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = name_of_this()
+    monkeypatch.setattr(processes, "PROC", tmp_path)  # as with hidepid
+    assert not is_gone(name)
+
+
 @pytest.mark.parametrize("name", ["", "0123456789ab-1-1", "fe32", "a-b-c", "published"])
 def test_of_others_nothing_is_known(name: str) -> None:
     assert not is_gone(name)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,20 +70,12 @@ def test_every_file_that_a_page_names_is_there(project: Path) -> None:
     assert not lacking
 
 
-def test_a_browser_asks_nobody_else(project: Path) -> None:
-    sync = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("there is no Chromium")
+def test_a_browser_asks_nobody_else(project: Path, page: Any) -> None:
     assert build(project).returncode == 0
     asked: list[str] = []
-    with sync.sync_playwright() as tools:
-        browser = tools.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page()
-        page.on("request", lambda request: asked.append(request.url))
-        for name in ("index", "tutorial", "howto/own-data", "cli"):
-            page.goto((project / "site" / f"{name}.html").as_uri())
-        browser.close()
+    page.on("request", lambda request: asked.append(request.url))
+    for name in ("index", "tutorial", "howto/own-data", "cli"):
+        page.goto((project / "site" / f"{name}.html").as_uri())
     assert asked
     assert not [address for address in asked if not address.startswith(("file:", "data:", "blob:"))]
 

@@ -31,7 +31,7 @@ from fitecli.cli.options import (
     ray_cluster,
     tweet_source,
 )  # fmt: skip
-from fitecli.cli.writing import part_of, write, write_answers
+from fitecli.cli.writing import write, write_answers
 
 if TYPE_CHECKING:
     from fitecli.pipeline.classify import ClassifyJob, ClassifyOptions
@@ -181,9 +181,7 @@ def _here(
     from fitecli.pipeline.ingest import dataset_of
     from fitecli.store import Scope
 
-    if output and {output.resolve(), part_of(output.resolve())} & {
-        Path(file).resolve() for file in files
-    }:
+    if output and output.resolve() in {Path(file).resolve() for file in files}:
         raise UsageProblem("--output is the file to read; it would be overwritten.")
     began = time.monotonic()
     hidden = output is None and sys.stdout.isatty()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from fitecli.cli.console import tell
+from fitecli.outputs import replacing, writing
 
 FLUSH = 32  # lines
 
@@ -24,12 +25,12 @@ def write(lines: Iterator[dict[str, object]], output: Path | None) -> int:
 def write_parts(lines: Iterator[bytes], output: Path | None) -> int:
     """Write lines as they come to stdout or a file, which is replaced only when all are there.
 
-    Until then they are in FILE.part, which an interruption leaves behind.
+    An interruption leaves those that were written, and tells where.
     """
     if output is None:
         return _write_to(sys.stdout.buffer, lines, "The output")
     first = next(lines, None)  # what cannot begin touches no file
-    with replacing(output, "The lines so far are in {part}.") as stream:
+    with replacing(output, lambda part: tell(f"The lines so far are in {part}.")) as stream:
         return _write_to(stream, chain([] if first is None else [first], lines), str(output))
 
 
@@ -42,40 +43,11 @@ def write_answers(lines: Iterator[dict[str, object]], output: Path | None) -> in
     if output is None:
         if sys.stdout.isatty():
             raise UsageProblem("Parquet is nothing for a terminal; name a file by --output.")
-        with _writing("The output"):
+        with writing("The output"):
             return write_parquet(lines, sys.stdout.buffer)
     first = next(lines, None)
-    with replacing(output) as stream, _writing(output):
+    with replacing(output) as stream, writing(output):
         return write_parquet(chain([] if first is None else [first], lines), stream)
-
-
-@contextmanager
-def replacing(output: Path, left: str | None = None) -> Iterator[BinaryIO]:
-    """A stream into FILE.part, which takes the place of the file when the block ends well.
-
-    left: what to say of the part of a block that does not; None removes it. A device or a pipe is
-    written as it is.
-    """
-    if output.is_relative_to("/dev") or (output.exists() and not output.is_file()):
-        with _writing(output):
-            stream = output.open("wb")
-        with stream:
-            yield stream
-        return
-    output = output.resolve()  # the file behind a link
-    part = part_of(output)
-    with _writing(output):
-        stream = part.open("wb")
-    try:
-        with stream:
-            yield stream
-        with _writing(output):
-            part.replace(output)
-    finally:
-        if left is None:
-            part.unlink(missing_ok=True)
-        elif part.exists():
-            tell(left.format(part=part))
 
 
 @contextmanager
@@ -91,7 +63,7 @@ def replacing_folder(output: Path, ours: str) -> Iterator[Path]:
 
     output = output.resolve()
     card = output / "README.md"
-    with _writing(output):
+    with writing(output):
         if output.exists() and not output.is_dir():
             raise UsageProblem(f"{output} is a file; this format takes a folder.")
         replaceable = card.is_file() and ours in card.read_text("utf-8", "replace")
@@ -99,7 +71,7 @@ def replacing_folder(output: Path, ours: str) -> Iterator[Path]:
             raise UsageProblem(f"{output} holds other files; it is left alone. Choose another.")
         output.parent.mkdir(parents=True, exist_ok=True)
         holder = tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-")
-    with holder as name, _writing(output):
+    with holder as name, writing(output):
         folder = Path(name) / "new"
         folder.mkdir()
         yield folder
@@ -114,30 +86,13 @@ def replacing_folder(output: Path, ours: str) -> Iterator[Path]:
             raise
 
 
-def part_of(output: Path) -> Path:
-    """Where the lines of a file are until all are there."""
-    return output.with_name(f"{output.name}.part")
-
-
 def _write_to(stream: BinaryIO, lines: Iterator[bytes], name: str) -> int:
     count = 0
     for count, line in enumerate(lines, 1):
-        with _writing(name):
+        with writing(name):
             stream.write(line)
             if count % FLUSH == 0:
                 stream.flush()
-    with _writing(name):
+    with writing(name):
         stream.flush()
     return count
-
-
-@contextmanager
-def _writing(name: Path | str) -> Iterator[None]:
-    from fitecli.errors import Unwritable
-
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except OSError as exc:
-        raise Unwritable(f"{name} cannot be written: {exc.strerror or exc}.") from exc

@@ -10,7 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
-from fitecli.errors import MissingPackage, UnreadableSource, Unwritable, UsageProblem
+from fitecli.errors import MissingPackage, UnreadableSource, UsageProblem
+from fitecli.outputs import closing, writing
 
 
 def located(address: str) -> tuple[Any, str]:
@@ -67,9 +68,11 @@ def replaced(address: str, scratch: Path | None = None) -> Iterator[BinaryIO]:
     """
     files, path = located(address)
     part = f"{path}.part-{uuid.uuid4().hex}"
-    try:
-        with tempfile.NamedTemporaryFile(prefix="fite-", suffix=".jsonl", dir=scratch) as aside:
-            yield aside  # type: ignore[misc]
+    with writing(address):
+        aside: Any = tempfile.NamedTemporaryFile(prefix="fite-", dir=scratch)  # noqa: SIM115
+    with closing(aside, address):
+        yield aside
+        with writing(address):
             aside.flush()
             try:
                 files.makedirs(path.rpartition("/")[0], exist_ok=True)
@@ -79,5 +82,3 @@ def replaced(address: str, scratch: Path | None = None) -> Iterator[BinaryIO]:
                 with suppress(OSError):
                     files.rm_file(part)
                 raise
-    except OSError as exc:
-        raise Unwritable(f"{address} cannot be written: {exc}.") from exc

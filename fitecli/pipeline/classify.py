@@ -20,6 +20,7 @@ from fitecli.pipeline.remade import options_of
 from fitecli.records import LABELS, Prediction, Reject, Tweet
 from fitecli.settings import Settings
 from fitecli.store import FeatureSetRow, Scope, Store, StoredAspect
+from fitecli.weights import check_machine
 
 WINDOW = 128  # records that are read, completed and classified together
 Tell = Callable[[str], None]
@@ -44,6 +45,12 @@ class ClassifyOptions:
     threads: int = 0
     device: str = "cpu"
     min_score: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Raises UsageProblem for what no model can do."""
+        check_machine(self.threads, self.device)
+        if not 0 <= self.min_score <= 1:
+            raise UsageProblem(f"A score is between 0 and 1; {self.min_score} is no limit for it.")
 
 
 @dataclass

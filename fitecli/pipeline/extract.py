@@ -23,7 +23,7 @@ from fitecli.pipeline.work import CaptionsWork, EmbeddingsWork, FacesWork, Image
 from fitecli.records import ATTRIBUTES, FeatureSet, Worker
 from fitecli.settings import Settings
 from fitecli.store import FeatureSetRow, Scope, Store
-from fitecli.weights import Loading
+from fitecli.weights import Loading, check_machine
 
 STAGES = ("faces", "captions", "alignment", "descriptions", "embeddings")
 NO_CLIP = "Embeddings need CLIP: `fite extract --aligner clip` tells more."
@@ -53,6 +53,10 @@ class ExtractOptions:
     threads: int = 2
     device: str = "auto"
     retry_failed: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises UsageProblem for threads or a device that no machine has."""
+        check_machine(self.threads, self.device)
 
 
 class Extractor:

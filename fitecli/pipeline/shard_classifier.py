@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from fitecli.errors import EngineFailed, FiteError, UsageProblem
+from fitecli.outputs import writing
 from fitecli.pipeline.addresses import located, named, opened, replaced
 from fitecli.pipeline.classify import ClassifyJob, encoded
 from fitecli.pipeline.local import Progress
@@ -181,7 +182,8 @@ class ShardClassifier:
                     images=plan.images,
                 )
                 for line in lines:
-                    stream.write(encoded(line))
+                    with writing(shard.output):
+                        stream.write(encoded(line))
                     count += 1
         except FiteError as error:
             return error

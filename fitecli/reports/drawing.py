@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from fitecli.errors import MissingPackage, Unwritable, UsageProblem
+from fitecli.errors import MissingPackage, UsageProblem
+from fitecli.outputs import replacing, writing
 from fitecli.reports.figures import Chart, Panel, Series
 
 SUFFIXES = (".png", ".svg")
@@ -37,13 +38,10 @@ def draw(chart: Chart, path: Path) -> Path:
         figure.suptitle(chart.title)
         for place, panel in enumerate(chart.panels, 1):
             _panel(figure.add_subplot(1, len(chart.panels), place), panel)
-        part = path.with_name(f"{path.name}.part")
-        try:
+        with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            figure.savefig(part, format=kind, dpi=DPI, metadata=fixed)
-            part.replace(path)
-        except OSError as exc:
-            raise Unwritable(f"{path} cannot be written: {exc.strerror or exc}.") from exc
+        with replacing(path) as stream, writing(path):
+            figure.savefig(stream, format=kind, dpi=DPI, metadata=fixed)
     return path
 
 

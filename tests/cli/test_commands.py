@@ -18,6 +18,7 @@ from typer.testing import CliRunner, Result
 
 from fitecli import __version__
 from fitecli.cli import app
+from fitecli.fusion.training import cpu_multiplies_bf16
 from tests.conftest import DEMO, ROOT, labelled_lines
 
 RUN = CliRunner()
@@ -262,10 +263,6 @@ def test_classify_writes_a_line_for_each_line(fite: Shell) -> None:
         assert output.read_bytes() == before
     assert "overwritten" in fite("classify", source, "--output", source, code=2).stderr
     assert {path.name for path in fite.folder.iterdir() if path.suffix == ".part"} == set()
-    part = fite.file("out.jsonl.part", '{"text": "Ann"}')
-    assert "overwritten" in fite("classify", part, "--output", str(output), code=2).stderr
-    fite("classify", "none.jsonl", "--output", str(output), code=1)
-    assert Path(part).read_text() == '{"text": "Ann"}\n'
     link = fite.folder / "link.jsonl"
     link.symlink_to(output)
     fite("classify", source, "--output", str(link), code=3)
@@ -425,11 +422,12 @@ def test_two_processes_of_torchrun_train_what_one_does(
     query = "select output, status, number, train_loss, dev_loss from run join epoch on run_id = id"
     rows = fite.json("sql", f"{query} order by output, number")
     one, two = rows[:2], rows[2:]
+    exact = 2e-3 if cpu_multiplies_bf16() else 1e-4  # of numbers of 8 bits, or of 24
     assert [(row["status"], row["number"]) for row in two] == [("done", 1), ("done", 2)]
     for mine, theirs in zip(one, two, strict=True):  # 28 examples: the last batch has 4, or 2 and 2
         assert mine["output"] != theirs["output"]
-        assert mine["train_loss"] == pytest.approx(theirs["train_loss"], rel=1e-4)
-        assert mine["dev_loss"] == pytest.approx(theirs["dev_loss"], rel=1e-4)
+        assert mine["train_loss"] == pytest.approx(theirs["train_loss"], rel=exact)
+        assert mine["dev_loss"] == pytest.approx(theirs["dev_loss"], rel=exact)
 
 
 def test_models(fite: Shell) -> None:
@@ -547,9 +545,11 @@ def test_an_interruption_exits_with_130(fite: Shell) -> None:
         [*command, "--output", str(output)], cwd=ROOT, stderr=subprocess.PIPE, env=environment
     )
     until = time.monotonic() + 60
-    part = fite.folder / "out.jsonl.part"
-    while time.monotonic() < until and not (part.exists() and part.stat().st_size > 50_000):
+    parts: list[Path] = []
+    while time.monotonic() < until and not (parts and parts[0].stat().st_size > 50_000):
         time.sleep(0.1)
+        parts = list(fite.folder.glob("out.jsonl.*.part"))
+    (part,) = parts
     process.send_signal(signal.SIGINT)
     try:
         _, talk = process.communicate(timeout=60)

@@ -109,7 +109,7 @@ def test_a_page_that_fails_leaves_what_was_there(
         write_report(path, store, subject, summary, cases)
     assert path.read_text() == "before"
     assert list(tmp_path.glob("*.part")) == []
-    with pytest.raises(Unwritable, match="--output"):
+    with pytest.raises(Unwritable, match="cannot be written"):
         write_report(tmp_path / "none" / "r.html", store, subject, summary, [])
 
 

@@ -1,0 +1,91 @@
+"""A file is there whole or as it was, and nobody else's file is touched."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fitecli.errors import Unwritable
+from fitecli.outputs import replacing, writing
+from fitecli.processes import name_of_this
+from tests.conftest import ROOT
+
+FULL = Path("/dev/full")
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_two_runs_into_one_file_do_not_meet(tmp_path: Path) -> None:
+    path = tmp_path / "out [1].jsonl"
+    with replacing(path) as first, replacing(path) as second:
+        first.write(b"first")
+        second.write(b"second, longer")
+        assert not path.exists()
+    assert path.read_bytes() == b"first"  # the last to end
+    assert names(tmp_path) == {path.name}
+
+
+def fail(path: Path, error: BaseException, left: Callable[[Path], None] | None = None) -> None:
+    with replacing(path, left) as stream:
+        stream.write(b"half")
+        raise error
+
+
+def test_a_block_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
+    path, link = tmp_path / "out", tmp_path / "link"
+    path.write_bytes(b"before")
+    link.symlink_to(path)
+    with pytest.raises(OSError, match="of the block"):  # it is no trouble of the output
+        fail(path, OSError("of the block"))
+    assert path.read_bytes() == b"before"
+    assert names(tmp_path) == {"out", "link"}
+    left: list[Path] = []
+    with pytest.raises(KeyboardInterrupt):
+        fail(link, KeyboardInterrupt(), left.append)
+    assert [part.read_bytes() for part in left] == [b"half"]
+    with replacing(link) as stream:
+        stream.write(b"whole")
+    assert link.is_symlink()
+    assert path.read_bytes() == b"whole"
+
+
+def test_what_killed_runs_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    code = (
+        "import os, sys; from pathlib import Path; from fitecli.outputs import replacing\n"
+        "with replacing(Path(sys.argv[1])) as stream:\n"
+        "    stream.write(b'half'); stream.flush(); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(path)], cwd=ROOT, check=False)
+    (killed,) = names(tmp_path)
+    kept = {"out.part", "out.mine.part", f"out.{name_of_this()}-1.part", f"o{killed}"}
+    for name in kept:
+        (tmp_path / name).touch()
+    with replacing(path):
+        assert killed not in names(tmp_path)
+    assert names(tmp_path) == {"out", *kept}
+
+
+def fill(path: Path, *, flush: bool) -> None:
+    with replacing(path) as stream, writing("the line"):
+        stream.write(b"x")
+        if flush:
+            stream.flush()
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="there is no full device")
+@pytest.mark.parametrize(("flush", "name"), [(True, "the line"), (False, "/dev/full")])
+def test_a_full_disk_is_told_once(flush: bool, name: str) -> None:
+    with pytest.raises(Unwritable, match=f"^{name} cannot be written: No space left"):
+        fill(FULL, flush=flush)
+
+
+def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(Unwritable, match="none/out cannot be written: No such file"):
+        fill(tmp_path / "none" / "out", flush=False)
