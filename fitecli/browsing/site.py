@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from datasette import NotFound
 from datasette.app import Datasette
 from datasette.database import Database
 from datasette.plugins import pm
@@ -57,6 +58,13 @@ class StoreFile(Database):
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST)
         self._all_file_connections.append(connection)
         return connection
+
+    async def primary_keys(self, table: str) -> list[str]:
+        """The columns of a table's key; NotFound for what is none, since pages of rows only ask this."""
+        if await self.table_exists(table) or table in await self.view_names():
+            found: list[str] = await super().primary_keys(table)
+            return found
+        raise NotFound(f"There is no table {table}.")
 
 
 @contextmanager

@@ -109,7 +109,13 @@ def _dataset(store: Store, file: str | None, dataset: str | None) -> str:
     if dataset is not None:
         raise UsageProblem("Give a classified file or --dataset, not both.")
     name = "stdin" if file == "-" else dataset_of(Path(file))
-    if name not in store.datasets():
+    known = store.datasets()
+    if name not in known and not Path(file).exists():
+        raise NoExamples(
+            f"There is no file {file}, nor a dataset {name!r} in the store (known: "
+            f"{', '.join(known) or 'none'}). `fite report --help` lists the other reports."
+        )
+    if name not in known:
         raise NoExamples(
             f"{file} is not classified yet: the store has no dataset {name!r}. `fite classify {file}` "
             "does it."

@@ -123,7 +123,10 @@ def read_vectors(
     for chosen in options:
         opened = _Opened.of(store, chosen, settings, tell)
         if not hasattr(opened.predictor, "fused"):
-            raise UsageProblem(f"{chosen.model} is an exported model; name its checkpoint.")
+            raise UsageProblem(
+                f"{chosen.model} is an exported model; name its checkpoint, a folder that "
+                "`fite train` made."
+            )
         first = first or opened.examples
         examples = matched(first, opened.examples, opened.features)
         vectors[chosen.model] = opened.predictor.fused(examples)

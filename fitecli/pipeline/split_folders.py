@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from fitecli.errors import MissingPackage
+from fitecli.errors import MissingPackage, NoExamples
 from fitecli.inputs import mark_aspect, tokenise_like_benchmark
 from fitecli.pipeline.exchange import Part, TableWriter, aspect_rows
 from fitecli.records import LABELS, Aspect, Tweet, TweetImage
@@ -137,6 +137,7 @@ def write_tombert(store: Store, part: Part, folder: Path, tell: Tell) -> dict[st
     """Write the benchmark's TSV, a file a split, for programs that read it: split -> rows.
 
     Rows have a label, a place in the text and a picture (the first one); how many do not is told.
+    Raises NoExamples where none has.
     """
     names = split_names([part.split] if part.split else store.splits(part.dataset))
     counts = dict.fromkeys(names.values(), 0)
@@ -159,8 +160,13 @@ def write_tombert(store: Store, part: Part, folder: Path, tell: Tell) -> dict[st
     (folder / "README.md").write_text(
         f"# {part.dataset}\n\n{MARK}: the benchmark's TSV (label 0 negative, 1 neutral, 2 positive).\n"
     )
+    if left_out and not any(counts.values()):
+        raise NoExamples(
+            f"Nothing of {part.dataset} can be written as tombert-tsv, which takes aspects with a label, "
+            "a place in the text and a picture; --format jsonl takes all."
+        )
     if left_out:
-        tell(f"Left out: {left_out} aspects without a label, a place in the text or a picture.")
+        tell(f"Left out, without a label, a place in the text or a picture: {left_out} (aspects).")
     return counts
 
 

@@ -48,7 +48,8 @@ def read(lines: Lines, name: str) -> Iterator[Tweet | Reject]:
     ):
         raise UnreadableSource(
             f"{name} is no export of Label Studio in the format JSON: a list of tasks with data and "
-            "annotations (JSON-MIN has less in it, export it as JSON)."
+            "annotations (JSON-MIN has less in it, export it as JSON). Other formats are found "
+            "without --format."
         )
     count = 0
     for number, task in enumerate(tasks, 1):

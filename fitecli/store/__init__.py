@@ -20,7 +20,7 @@ from fitecli.store.counts import (
     PictureFaces,
     Predicted,
 )
-from fitecli.store.database import backups_of, check, make_engine, shown, store_url
+from fitecli.store.database import absent, backups_of, check, make_engine, shown, store_url
 from fitecli.store.embeddings import Embeddings
 from fitecli.store.features import Features
 from fitecli.store.forgetting import Forgetting
@@ -112,7 +112,7 @@ def open_store(place: str | Path, *, create: bool = True, read_only: bool = Fals
     if url.get_backend_name() == "sqlite" and not create:
         path = Path(url.database or "")
         if not path.is_file():
-            raise NotAStore(f"There is no store {path}; `fite ingest FILE` makes one.")
+            raise absent(path)
     engine = make_engine(url, read_only=read_only)
     try:
         check(engine, create=create)

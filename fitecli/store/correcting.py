@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from sqlalchemy import Connection, select, update
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select, update
 from fitecli.records import Aspect, CorrectedTweet
 from fitecli.store.connection import tables
 from fitecli.store.reading import aspects_by_tweet
-from fitecli.store.rows import Corrected
+from fitecli.store.rows import Added, Corrected
 from fitecli.store.tweets import Addition, Tweets
 
 Known = Sequence[tuple[int, Aspect]]  # the aspects of a tweet that the store has, with their ids
@@ -29,29 +29,36 @@ class Correcting(Tweets):
         annotator's and its origin `corrected`, unless that was its label already. One without a
         label of the annotator is left as it is; one that was shown and taken away loses its label.
         Rows, predictions, faces and alignments stay. Aspects and tweets that the store lacks are
-        added as `add_tweets` does. An aspect that is not found in the text is never touched.
+        added as `add_tweets` does. An aspect that is not found in the text is never touched. Of two
+        tasks of one tweet the later has the last word.
         """
         with self._writing() as connection:
-            known = self._known_aspects(connection, dataset, batch)
-            relabelled: dict[int, str] = {}
-            withdrawn: dict[int, None] = {}
-            rest, changed = [], set()
-            for tweet in batch:
-                mine = known.get(tweet.source_id)
-                if mine is None or mine[0] != tweet.text:
-                    rest.append(tweet)  # new, or in conflict, which the addition tells
-                    continue
-                changes, gone = _changes(tweet, mine[1])
-                relabelled |= changes
-                withdrawn |= dict.fromkeys(gone)
-                rest.append(_unknown_part(tweet, mine[1]))
-                if (changes or gone) and not rest[-1].aspects:
-                    changed.add(tweet.source_id)
-            withdrawn = dict.fromkeys(number for number in withdrawn if number not in relabelled)
-            self._relabel(connection, {**relabelled, **dict.fromkeys(withdrawn)})
-            added = Addition(self, connection, dataset, source).add(rest)
-            self._save_rejects(connection, dataset, source or "", added.conflicts)
-        added = replace(added, skipped=max(0, added.skipped - len(changed)))
+            changed = Corrected(Added(0, 0, 0, 0), 0, 0)
+            for part in _each_once(batch):
+                changed += self._correct(connection, dataset, part, source or "")
+        return changed
+
+    def _correct(
+        self, connection: Connection, dataset: str, batch: Sequence[CorrectedTweet], source: str
+    ) -> Corrected:
+        known = self._known_aspects(connection, dataset, batch)
+        relabelled: dict[int, str] = {}
+        withdrawn: list[int] = []
+        rest, changed = [], 0
+        for tweet in batch:
+            mine = known.get(tweet.source_id)
+            if mine is None or mine[0] != tweet.text:
+                rest.append(tweet)  # new, or in conflict, which the addition tells
+                continue
+            changes, gone = _changes(tweet, mine[1])
+            relabelled |= changes
+            withdrawn += gone
+            rest.append(_unknown_part(tweet, mine[1]))
+            changed += bool(changes or gone) and not rest[-1].aspects
+        self._relabel(connection, {**relabelled, **dict.fromkeys(withdrawn)})
+        added = Addition(self, connection, dataset, source or None).add(rest)
+        self._save_rejects(connection, dataset, source, added.conflicts)
+        added = replace(added, skipped=max(0, added.skipped - changed))
         return Corrected(added, len(relabelled), len(withdrawn))
 
     def _known_aspects(
@@ -74,6 +81,17 @@ class Correcting(Tweets):
             connection.execute(
                 update(table).where(table.c.id == number).values(label=label, origin=CORRECTED)
             )
+
+
+def _each_once(batch: Sequence[CorrectedTweet]) -> Iterator[list[CorrectedTweet]]:
+    """The batch in parts that hold no tweet twice, so that the later task finds what the earlier left."""
+    part: dict[str | None, CorrectedTweet] = {}
+    for tweet in batch:
+        if tweet.source_id in part:
+            yield list(part.values())
+            part = {}
+        part[tweet.source_id] = tweet
+    yield list(part.values())
 
 
 def _changes(tweet: CorrectedTweet, known: Known) -> tuple[dict[int, str], list[int]]:

@@ -36,6 +36,13 @@ _SERVER_FULL = ("53100", "42501", "25006")  # SQLSTATE: disk full, no right, rea
 _SERVER_BUSY = ("40001", "40P01", "55P03")  # serialisation failure, deadlock, no lock
 
 
+def absent(place: str | Path) -> NotAStore:
+    """The error that there is no store, which says what makes one."""
+    return NotAStore(
+        f"There is no store {place}; `fite ingest FILE` or `fite classify FILE` makes one."
+    )
+
+
 def store_url(place: str | Path) -> URL:
     """Turn a path, or the URL of a SQLite or PostgreSQL database, into a URL.
 

@@ -14,7 +14,15 @@ from sqlalchemy.engine import URL
 
 from fitecli.errors import NotAStore, StoreError, StoreOutdated, StoreTooNew
 from fitecli.settings import resource
-from fitecli.store.database import BACKUP, make_engine, revision_of, shown, store_url, translated
+from fitecli.store.database import (
+    BACKUP,
+    absent,
+    make_engine,
+    revision_of,
+    shown,
+    store_url,
+    translated,
+)
 
 
 def migrations() -> Config:
@@ -65,7 +73,7 @@ def upgrade(place: str | Path, config: Config | None = None) -> tuple[str, str, 
     """
     url = store_url(place)
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
-        raise NotAStore(f"There is no store {shown(url)}; `fite ingest FILE` makes one.")
+        raise absent(shown(url))
     engine = make_engine(url)
     try:
         with translated(url):

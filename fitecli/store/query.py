@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import URL
 
 from fitecli.errors import NotAStore, QueryRefused, StoreBusy, StoreError
-from fitecli.store.database import make_engine, read_only_address, shown, store_url
+from fitecli.store.database import absent, make_engine, read_only_address, shown, store_url
 from fitecli.store.views import VIEWS
 
 _READS = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE}
@@ -59,7 +59,7 @@ def reading_connection(
     was not allowed is appended to refused. Raises NotAStore where there is no store, and StoreBusy.
     """
     if not path.is_file():
-        raise NotAStore(f"There is no store {path}; `fite ingest FILE` makes one.")
+        raise absent(path)
     connection = sqlite3.connect(
         read_only_address(path), uri=True, isolation_level=None, check_same_thread=not any_thread
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from fitecli.records import Alignment, Aspect, Face, Reject, Tweet
@@ -36,6 +36,10 @@ class Added:
     ids: list[int | None] = field(default_factory=list)
     conflicts: list[Reject] = field(default_factory=list)
 
+    def __add__(self, other: Added) -> Added:
+        """What both added."""
+        return Added(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
 
 @dataclass(frozen=True)
 class Corrected:
@@ -45,6 +49,14 @@ class Corrected:
     added: Added
     labels: int
     withdrawn: int
+
+    def __add__(self, other: Corrected) -> Corrected:
+        """What both changed."""
+        return Corrected(
+            self.added + other.added,
+            self.labels + other.labels,
+            self.withdrawn + other.withdrawn,
+        )
 
 
 @dataclass(frozen=True, slots=True)

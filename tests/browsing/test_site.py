@@ -204,7 +204,14 @@ def test_a_large_store_is_not_sorted(demo_store: Path, monkeypatch: pytest.Monke
 def test_bugs_and_only_they_are_printed(
     site: Asking, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert site("/nothing/here").status_code == 404
+    for path in (
+        "/nothing/here",
+        f"/{NAME}/-/query.json",
+        f"/{NAME}/-/create",
+        f"/{NAME}/tweets/7",
+    ):
+        assert site(path).status_code == 404, path
+    assert "There is no table tweets." in site(f"/{NAME}/tweets/7").text
     assert site("/-/fite/tweet?tweet=none").status_code == 404
     assert "There is no tweet" in site("/-/fite/tweet?tweet=none").text
     assert site("/-/fite/tweet").status_code == 400

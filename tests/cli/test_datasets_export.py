@@ -236,7 +236,16 @@ def test_tombert_s_programs_read_our_tweets(filled: Shell, tmp_path: Path) -> No
     )
     assert sum(len(tweet.aspects) for tweet in made) == len(wanted) > 0
     left = rows(filled.db, "select count(*) from tweet_aspects")[0][0] - len(wanted)
-    assert f"Left out: {left} aspects" in told
+    assert f"Left out, without a label, a place in the text or a picture: {left} (aspects)." in told
+
+
+def test_nothing_to_write_is_told(filled: Shell, tmp_path: Path) -> None:
+    bare = filled.file("bare.jsonl", '{"text": "Ann sings", "aspects": ["Ann"]}')
+    filled("ingest", bare, "--dataset", "bare")
+    output = tmp_path / "out"
+    words = ("datasets", "export", "bare", "--format", "tombert-tsv", "--output", str(output))
+    assert "Nothing of bare can be written as tombert-tsv" in filled(*words, code=1).stderr
+    assert not output.exists()
 
 
 @pytest.mark.parametrize(

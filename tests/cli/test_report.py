@@ -310,7 +310,8 @@ def test_two_models_are_set_against_each_other(demo: Shell, page: Any) -> None:
     [
         (("--dataset", "none"), 1, "no dataset 'none' (known: tweets)"),
         (("--dataset", "tweets", "--split", "x"), 1, "no split 'x'"),
-        (("other.jsonl",), 1, "classify other.jsonl`"),
+        (("{folder}/other.jsonl",), 1, "other.jsonl` does it"),
+        (("erors",), 1, "no file erors, nor a dataset 'erors' in the store (known: tweets)"),
         (("tweets.jsonl", "--dataset", "tweets"), 2, "not both"),
         (("tweets.jsonl", "--model", "huge"), 1, "by 'huge' (known: fite-mini)"),
         (("tweets.jsonl", "--against", "fite-mini/"), 1, "There are no predictions of tweets by"),
@@ -330,6 +331,7 @@ def test_what_cannot_be_reported_is_told(
     demo: Shell, words: tuple[str, ...], code: int, message: str
 ) -> None:
     kept = (demo.folder / "tweets.jsonl").read_bytes()
+    (demo.folder / "other.jsonl").touch()
     filled = [word.format(folder=demo.folder, db=demo.db) for word in words]
     result = demo("report", *filled, code=code)
     assert message in " ".join(result.stderr.split())

@@ -59,6 +59,19 @@ def test_what_an_annotator_takes_away_loses_its_label_for_good(store: Store) -> 
     assert ask(store, "select label from aspect where text = 'Ann'") == [("positive",)]
 
 
+def test_the_later_of_two_tasks_of_a_tweet_has_the_last_word(store: Store) -> None:
+    store.add_tweets("d", [TWEET])
+    tasks = [corrected(replace(ANN, label="negative")), corrected(ANN, BOB), corrected(BOB)]
+    apart = [store.correct("d", [task]) for task in tasks[:2]]
+    assert [(change.labels, change.withdrawn) for change in apart] == [(1, 1), (1, 0)]
+    assert ask(store, "select label from aspect where text = 'Ann'") == [("positive",)]
+    together = store.correct("d", tasks[:2])
+    assert (together.labels, together.withdrawn) == (2, 0)
+    assert ask(store, "select label from aspect where text = 'Ann'") == [("positive",)]
+    store.correct("d", tasks)
+    assert ask(store, "select label from aspect where text = 'Ann'") == [(None,)]
+
+
 def test_what_was_not_shown_is_not_taken_away(store: Store) -> None:
     implicit = Aspect("weather", label="negative")
     store.add_tweets("d", [replace(TWEET, aspects=(ANN, BOB, implicit))])
