@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 
@@ -17,6 +18,7 @@ from fitecli.classifier import Classifier, ExportedConfig
 from fitecli.errors import NoExamples, NotAModel, ParityFailure, UsageProblem
 from fitecli.evaluation import evaluate, open_predictor
 from fitecli.export import PRECISIONS, Parity, compare, export
+from fitecli.export.int8 import quantise
 from fitecli.export.temperature import calibrate
 from fitecli.fusion import presets
 from fitecli.fusion.checkpoint import CheckpointPredictor
@@ -197,6 +199,26 @@ def test_int8_weights_are_stored_small_and_widened(exports: dict[str, Path]) -> 
             assert np.abs(blocks.reshape(exact.shape) - exact).max() < np.abs(exact).max() / 150
             checked += 1
     assert checked > 10  # those that were no Gemm before
+
+
+def test_small_weights_keep_their_levels(tmp_path: Path) -> None:
+    """A block far below the others has a scale of its own, down to what float16 holds."""
+    weights = np.random.default_rng(0).normal(size=(64, 8)).astype(np.float32)
+    weights[:32] *= 1e-4
+    weights[:32, 0] = 0
+    node = onnx.helper.make_node("MatMul", ["x", "w"], ["y"])
+    x, y = (onnx.helper.make_tensor_value_info(n, 1, ("b", w)) for n, w in (("x", 64), ("y", 8)))
+    initial = [onnx.numpy_helper.from_array(weights, "w")]
+    path = tmp_path / "model.onnx"
+    graph = onnx.helper.make_graph([node], "g", [x], [y], initial)
+    opset = [onnx.helper.make_opsetid("", 17)]
+    onnx.save(onnx.helper.make_model(graph, opset_imports=opset, ir_version=8), str(path))
+    quantise(path)
+    session = onnxruntime.InferenceSession(str(path))
+    found = session.run(None, {"x": np.eye(64, dtype=np.float32)})[0]
+    for part in (slice(None, 32), slice(32, None)):
+        wrong = np.abs(found[part] - weights[part]).max() / np.abs(weights[part]).max()
+        assert wrong < 0.006  # half a level is 1 / 254
 
 
 def test_more_threads_change_no_score() -> None:

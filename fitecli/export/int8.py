@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 BLOCK = 32  # values that share a scale
+SMALLEST = 2.0**-24  # above zero in float16
 MIN_ROWS = 1000  # tables with fewer rows (positions, segments) stay as they are
 
 
@@ -125,7 +126,7 @@ def _store(graph: Any, name: str, blocks: np.ndarray, *, axis: int, shape: tuple
     from onnx import numpy_helper
 
     top = np.abs(blocks).max(axis=axis, keepdims=True)
-    scale = np.maximum(top / 127, 1e-4).astype(np.float16)
+    scale = np.maximum(top / 127, SMALLEST).astype(np.float16)
     small = np.rint(blocks / scale.astype(np.float32)).clip(-127, 127).astype(np.int8)
     parts = {"int8": small, "scale": scale, "shape": np.array(shape, dtype=np.int64)}
     for part, value in parts.items():

@@ -6,7 +6,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from fitecli.errors import NotAStore
 from fitecli.store.charting import Charting, FaceCounts, TrainingCurve
 from fitecli.store.correcting import Correcting
 from fitecli.store.counting import Counting
