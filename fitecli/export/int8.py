@@ -126,7 +126,9 @@ def _store(graph: Any, name: str, blocks: np.ndarray, *, axis: int, shape: tuple
     from onnx import numpy_helper
 
     top = np.abs(blocks).max(axis=axis, keepdims=True)
-    scale = np.maximum(top / 127, SMALLEST).astype(np.float16)
+    exact = np.maximum(top / 127, SMALLEST)
+    scale = exact.astype(np.float16)
+    scale = np.where(scale < exact, np.nextafter(scale, np.float16(np.inf)), scale)  # never clips
     small = np.rint(blocks / scale.astype(np.float32)).clip(-127, 127).astype(np.int8)
     parts = {"int8": small, "scale": scale, "shape": np.array(shape, dtype=np.int64)}
     for part, value in parts.items():
