@@ -11,13 +11,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from soak.killing import survive, trials
+from soak.killing import survive
+from soak.trials import trials
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="just soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=30, help="in all (default: 30)")
-    parser.add_argument("--kills", type=int, default=200, help="of each command")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", help="one command")
     options = parser.parse_args()
@@ -27,7 +27,7 @@ def main() -> None:
         for trial in chosen:
             until = time.monotonic() + 60 * options.minutes / len(chosen)
             outcome = survive(
-                trial, folder / "trial", kills=options.kills, until=until, seed=options.seed
+                trial, folder / "trial", kills=trial.kills, until=until, seed=options.seed
             )
             sys.stdout.write(
                 f"{outcome.name}: killed {outcome.kills} times in {outcome.rounds} rounds of "

@@ -52,6 +52,11 @@ def content(place: Path) -> dict[str, str]:
     return found
 
 
+def sha256(path: Path) -> str:
+    """Of what a file holds."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def sound(place: Path) -> None:
     """Raise AssertionError where SQLite finds anything wrong in a store."""
     if not place.exists():

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from fitecli.store import open_store
-from soak.killing import Trial, survive, trials
+from soak.killing import Trial, survive
 from soak.sameness import CONTENT, content, sound
+from soak.trials import trials
 
 
-@pytest.mark.parametrize("name", ["ingest", "extract", "classify"])
+@pytest.mark.parametrize("name", ["ingest", "extract", "classify", "upgrade"])
 def test_a_killed_command_ends_as_one_that_nobody_disturbed(name: str, tmp_path: Path) -> None:
-    trial = next(trial for trial in trials(tmp_path, 1) if trial.name == name)
+    (trial,) = trials(tmp_path, 1, [name])
     outcome = survive(trial, tmp_path / "trial", kills=2, until=time.monotonic() + 40)
     assert outcome.kills >= 1
     assert outcome.rounds >= 1
@@ -29,7 +30,8 @@ def test_what_is_lost_or_there_twice_is_seen(tmp_path: Path) -> None:
         made.append(1)
         return len(made)  # each time something else
 
-    trial = replace(trials(tmp_path, 1)[0], result=other)
+    (trial,) = trials(tmp_path, 1, ["ingest"])
+    trial = replace(trial, result=other)
     with pytest.raises(AssertionError, match="ingest, seed 7: 2 is not 1"):
         survive(trial, tmp_path / "trial", kills=1, until=time.monotonic() + 40, seed=7)
 

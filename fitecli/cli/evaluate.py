@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fitecli.cli.console import opened, print_json, print_table, tell
+from fitecli.cli.console import Bars, opened, print_json, print_table, tell
 from fitecli.cli.options import Device, Features, Json, Threads, names_of
 
 
@@ -32,8 +32,8 @@ def evaluate(
 
     without = names_of(withhold)
     options = EvaluateOptions(model, dataset, split, against, features, device, threads, without)
-    with opened(ctx.obj, create=False) as store:
-        report = run(store, options, ctx.obj, tell=tell)
+    with opened(ctx.obj, create=False) as store, Bars() as bars:
+        report = run(store, options, ctx.obj, tell=tell, progress=bars)
     if as_json:
         print_json(report)
     else:

@@ -14,8 +14,10 @@ from fitecli.evaluation import Case, Predictor, compare, indices, judge, open_pr
 from fitecli.evaluation import evaluate as measure
 from fitecli.pipeline.derived import features_as_read
 from fitecli.pipeline.examples import choose_features, present, read_dataset
+from fitecli.pipeline.local import Progress, unwatched
 from fitecli.pipeline.models import locate_model, register, save
 from fitecli.pipeline.visuals import given_faces, with_visuals
+from fitecli.pipeline.watched import watched
 from fitecli.records import Example, Prediction
 from fitecli.settings import Settings
 from fitecli.store import FeatureSetRow, Store
@@ -55,7 +57,14 @@ class _Opened:
     whole: list[Example]  # before anything was withheld
 
     @classmethod
-    def of(cls, store: Store, options: EvaluateOptions, settings: Settings, tell: Tell) -> _Opened:
+    def of(
+        cls,
+        store: Store,
+        options: EvaluateOptions,
+        settings: Settings,
+        tell: Tell,
+        progress: Progress = unwatched,
+    ) -> _Opened:
         """Raises NotAModel, UsageProblem, and NoExamples where there is nothing to read."""
         for name in options.withhold:
             if name not in WITHHELD:
@@ -73,7 +82,7 @@ class _Opened:
                 "shows what is there."
             )
         read = withheld(examples, predictor, options.withhold)
-        return cls(folder, predictor, features, read, examples)
+        return cls(folder, watched(predictor, progress), features, read, examples)
 
 
 def withheld(
@@ -153,13 +162,14 @@ def evaluate(
     settings: Settings,
     *,
     tell: Tell = lambda message: None,
+    progress: Progress = unwatched,
 ) -> dict[str, Any]:
     """Measure a model on a split, keep its predictions, compare with another where asked.
 
     The report is evaluation.evaluate's with model, dataset, split, features and withheld; `whole`
     tells what withholding did, `against` how another model does on the same examples.
     """
-    opened = _Opened.of(store, options, settings, tell)
+    opened = _Opened.of(store, options, settings, tell, progress)
     predictor, features, examples = opened.predictor, opened.features, opened.examples
     report, pairs = measure(predictor, examples)
     if options.withhold:
@@ -171,7 +181,7 @@ def evaluate(
     report["features"] = features.name
     if options.against:
         second_options = replace(options, model=options.against)
-        second_opened = _Opened.of(store, second_options, settings, tell)
+        second_opened = _Opened.of(store, second_options, settings, tell, progress)
         other = second_opened.predictor
         read = matched(examples, second_opened.examples, second_opened.features)
         theirs = [prediction for prediction, _ in other.predict_hashed(read)]

@@ -104,3 +104,13 @@ def test_a_curve_is_as_high_as_its_numbers() -> None:
     assert sparkline([0.0, 0.5, 1.0]) == "▁▅█"
     assert sparkline([0.3, float("nan")]) == "▁ "
     assert sparkline([]) == ""
+
+
+def test_evaluate_tells_how_far_it_is(tmp_path: Path) -> None:
+    labelled = tmp_path / "labelled.jsonl"
+    labelled.write_text("\n".join(labelled_lines(30)), "utf-8")
+    in_pipe(tmp_path, "classify", str(labelled), "--dataset", "toy")
+    words = ("evaluate", "fite-mini", "--dataset", "toy", "--split", "dev")
+    answer, shown = on_terminal(tmp_path, *words)
+    assert "fite-mini on 6 examples of toy/dev" in answer
+    assert "6/6 (" in shown
