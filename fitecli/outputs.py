@@ -1,9 +1,10 @@
-"""Files that are written: whole, or not at all."""
+"""Files and folders that are written: whole, or not at all."""
 
 from __future__ import annotations
 
 import glob
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -59,7 +60,7 @@ def replacing(path: Path, left: Callable[[Path], None] | None = None) -> Iterato
     path = path.resolve()
     with writing(path):
         _remove_left(path)
-        part = path.with_name(f"{path.name}.{name_of_this()}-{os.urandom(4).hex()}{PART}")
+        part = _part_of(path)
         stream = part.open("xb")
     try:
         with closing(stream, path):
@@ -74,9 +75,35 @@ def replacing(path: Path, left: Callable[[Path], None] | None = None) -> Iterato
         raise
 
 
+@contextmanager
+def folder_beside(path: Path) -> Iterator[Path]:
+    """A new folder beside path, which is gone when the block ends, as is what killed runs left.
+
+    Whatever was made in it and is to stay takes the place of path before. Raises Unwritable.
+    """
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_left(path)
+        folder = _part_of(path)
+        folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _part_of(path: Path) -> Path:
+    """A new name beside a path that tells which process has it."""
+    return path.with_name(f"{path.name}.{name_of_this()}-{os.urandom(4).hex()}{PART}")
+
+
 def _remove_left(path: Path) -> None:
-    """Remove what processes that were killed left of a file."""
+    """Remove what processes that were killed left beside a path."""
     for part in path.parent.glob(f"{glob.escape(path.name)}.*{PART}"):
         owner = part.name.removeprefix(f"{path.name}.").removesuffix(PART)
-        if is_gone(owner.rpartition("-")[0]):
+        if not is_gone(owner.rpartition("-")[0]):
+            continue
+        if part.is_dir() and not part.is_symlink():
+            shutil.rmtree(part)
+        else:
             part.unlink(missing_ok=True)

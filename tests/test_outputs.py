@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fitecli.errors import Unwritable
-from fitecli.outputs import replacing, writing
+from fitecli.outputs import folder_beside, replacing, writing
 from fitecli.processes import name_of_this
 from tests.conftest import ROOT
 
@@ -64,12 +64,29 @@ def test_what_killed_runs_left_is_removed_and_nothing_else(tmp_path: Path) -> No
     )
     subprocess.run([sys.executable, "-c", code, str(path)], cwd=ROOT, check=False)
     (killed,) = names(tmp_path)
+    (tmp_path / killed.replace("-", "-1", 1)).mkdir()  # of another that is gone
     kept = {"out.part", "out.mine.part", f"out.{name_of_this()}-1.part", f"o{killed}"}
     for name in kept:
         (tmp_path / name).touch()
     with replacing(path):
         assert killed not in names(tmp_path)
     assert names(tmp_path) == {"out", *kept}
+
+
+def test_a_folder_beside_is_gone_at_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "out"
+    with folder_beside(path) as folder:
+        (folder / "whole").mkdir()
+        (folder / "whole" / "file").touch()
+        (folder / "whole").rename(path)
+        (folder / "rest").touch()
+    assert names(tmp_path / "new") == {"out"}
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(Unwritable, match="file/out cannot be written"),
+        folder_beside(tmp_path / "file" / "out"),
+    ):
+        pass
 
 
 def fill(path: Path, *, flush: bool) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from fitecli.cli.console import tell
-from fitecli.outputs import replacing, writing
+from fitecli.outputs import folder_beside, replacing, writing
 
 FLUSH = 32  # lines
 
@@ -57,8 +57,6 @@ def replacing_folder(output: Path, ours: str) -> Iterator[Path]:
     Raises UsageProblem where there is one already that is not empty, and whose README.md does not
     hold ours.
     """
-    import tempfile
-
     from fitecli.errors import UsageProblem
 
     output = output.resolve()
@@ -69,13 +67,11 @@ def replacing_folder(output: Path, ours: str) -> Iterator[Path]:
         replaceable = card.is_file() and ours in card.read_text("utf-8", "replace")
         if output.exists() and any(output.iterdir()) and not replaceable:
             raise UsageProblem(f"{output} holds other files; it is left alone. Choose another.")
-        output.parent.mkdir(parents=True, exist_ok=True)
-        holder = tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-")
-    with holder as name, writing(output):
-        folder = Path(name) / "new"
+    with folder_beside(output) as place, writing(output):
+        folder = place / "new"
         folder.mkdir()
         yield folder
-        old = Path(name) / "old"
+        old = place / "old"
         if output.exists():
             output.rename(old)
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from fitecli.export.card import model_card
 from fitecli.export.temperature import FEWEST, build_in, calibrate
 from fitecli.export.tracing import optimise, quiet, trace
 from fitecli.metrics import expected_calibration_error, summary
+from fitecli.outputs import folder_beside
 from fitecli.records import LABELS, Example, Prediction
 
 PRECISIONS = ("fp32", "fp16", "int8")
@@ -72,9 +72,9 @@ def export(
     _check(output, examples, precision)
     from fitecli.fusion.checkpoint import CheckpointPredictor, load
 
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as name:
-        folder = Path(name) / "export"
+    output = output.resolve()
+    with folder_beside(output) as place:
+        folder = place / "export"
         folder.mkdir()
         reference = CheckpointPredictor(checkpoint, threads=threads, device="cpu")
         tell(f"Tracing the network, optimising it for {precision} …")
