@@ -13,6 +13,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.engine import URL
 
 from fitecli.errors import NotAStore, StoreError, StoreOutdated, StoreTooNew
+from fitecli.outputs import folder_beside
 from fitecli.settings import resource
 from fitecli.store.database import (
     BACKUP,
@@ -92,9 +93,15 @@ def upgrade(place: str | Path, config: Config | None = None) -> tuple[str, str, 
 
 
 def backup(path: Path, revision: str) -> Path:
-    """Copy a SQLite store, with what its write-ahead log holds, to a file beside it."""
+    """Copy a SQLite store, with what its write-ahead log holds, to a file beside it.
+
+    The copy gets its name when it is whole. Raises Unwritable where there is no room.
+    """
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     target = path.with_name(f"{path.name}{BACKUP}{revision}-{stamp}")
-    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(target)) as copy:
-        source.backup(copy)
+    with folder_beside(path) as place:
+        whole = place / target.name
+        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(whole)) as copy:
+            source.backup(copy)
+        whole.replace(target)
     return target
