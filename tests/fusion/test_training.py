@@ -156,13 +156,15 @@ def test_a_finished_run_is_returned_as_it_is(
 def test_the_seed_settles_the_weights(
     tiny_preset: Path, tiny_encoder: Path, tmp_path: Path
 ) -> None:
-    losses = []
+    losses, weights = [], []
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         run(tiny_preset, tiny_encoder, tmp_path / name, seed, preset={"epochs": 1})
         losses.append(json.loads((tmp_path / name / "training.json").read_text())["epochs"][0])
+        weights.append((tmp_path / name / "model.safetensors").read_bytes())
     keys = ("train_loss", "dev_loss")
     assert [losses[0][k] for k in keys] == [losses[1][k] for k in keys]
     assert losses[0]["dev_loss"] != losses[2]["dev_loss"]
+    assert weights[0] == weights[1] != weights[2]
 
 
 def test_nothing_to_train_on_is_told(tiny_preset: Path, tiny_encoder: Path, tmp_path: Path) -> None:

@@ -453,17 +453,6 @@ def test_named_features_are_made_or_refused(trained: World) -> None:
         list(job(trained, features="foreign").file(io.BytesIO(line), dataset="n"))
 
 
-def test_the_same_file_gives_the_same_answers(trained: World) -> None:
-    source = "\n".join(labelled_lines(9)).encode()
-    answers = [
-        list(job(trained, threads=threads).file(io.BytesIO(source), dataset="same"))
-        for threads in (1, 2)
-    ]
-    assert [[a["sentiment"] for a in line["aspects"]] for line in answers[0]] == [
-        [a["sentiment"] for a in line["aspects"]] for line in answers[1]
-    ]
-
-
 def test_without_dev_split_some_tweets_are_held_out(world: World) -> None:
     lines = (json.dumps(json.loads(line) | {"split": None}) for line in labelled_lines(90))
     world.ingest("\n".join(lines))
