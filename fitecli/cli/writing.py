@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from typing import BinaryIO
 from fitecli.cli.console import tell
 
 FLUSH = 32  # lines
+CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|\xc2[\x80-\x9f]")  # in UTF-8
 
 
 def write(lines: Iterator[dict[str, object]], output: Path | None) -> int:
@@ -27,7 +29,8 @@ def write_parts(lines: Iterator[bytes], output: Path | None) -> int:
     Until then they are in FILE.part, which an interruption leaves behind.
     """
     if output is None:
-        return _write_to(sys.stdout.buffer, lines, "The output")
+        shown = map(_visible, lines) if sys.stdout.isatty() else lines
+        return _write_to(sys.stdout.buffer, shown, "The output")
     first = next(lines, None)  # what cannot begin touches no file
     with replacing(output, "The lines so far are in {part}.") as stream:
         return _write_to(stream, chain([] if first is None else [first], lines), str(output))
@@ -117,6 +120,11 @@ def replacing_folder(output: Path, ours: str) -> Iterator[Path]:
 def part_of(output: Path) -> Path:
     """Where the lines of a file are until all are there."""
     return output.with_name(f"{output.name}.part")
+
+
+def _visible(line: bytes) -> bytes:
+    """A line whose control characters are written out, as JSON has them: it means the same there."""
+    return CONTROL.sub(lambda found: b"\\u%04x" % ord(found[0].decode()), line)
 
 
 def _write_to(stream: BinaryIO, lines: Iterator[bytes], name: str) -> int:

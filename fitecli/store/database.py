@@ -42,7 +42,9 @@ def store_url(place: str | Path) -> URL:
     Raises UsageProblem for a broken URL, another database, and one that lives in memory only.
     """
     text = str(place)
-    scheme = text.partition("://")[0]  # what follows can hold a password
+    scheme = text.partition(":")[0]  # what follows can hold a password
+    if scheme.startswith("postgres") and "://" not in text and "@" in text:
+        raise UsageProblem(f"{scheme!r}… is no URL of a database: it begins with {scheme}://.")
     try:
         url = make_url(text) if "://" in text else URL.create("sqlite", database=text)
         if url.drivername == "postgres":
@@ -74,7 +76,12 @@ def make_engine(url: URL, *, migrating: bool = False, read_only: bool = False) -
         address = read_only_address(Path(url.database or ""))
         more["creator"] = lambda: sqlite3.connect(address, uri=True, check_same_thread=False)
     try:
-        engine = create_engine(url, poolclass=NullPool if migrating else None, **more)
+        engine = create_engine(
+            url,
+            poolclass=NullPool if migrating else None,
+            hide_parameters=True,  # or tracebacks would hold what tweets say
+            **more,
+        )
     except ModuleNotFoundError as exc:
         raise MissingPackage(
             f"{shown(url)}: PostgreSQL needs a driver: pip install 'fitecli[postgres]'."
