@@ -122,7 +122,6 @@ def test_bare_weights_are_refused(models: Path, tmp_path: Path) -> None:
     ("text", "vision"),
     [
         ({"hf_tokenizer_name": "x", "tokenizer_kwargs": {"trust_remote_code": True}}, {}),
-        ({"hf_tokenizer_name": "x"}, {}),
         ({"hf_model_name": "somebody/model"}, {}),
         ({}, {"timm_model_name": "hf-hub:somebody/model"}),
     ],
@@ -146,7 +145,7 @@ def test_code_that_a_clip_names_is_never_run(
         "from transformers import BertTokenizer\nclass Evil(BertTokenizer): pass\n"
     )
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n" * 9))  # transformers would ask
-    with pytest.raises(MissingWeights):
+    with pytest.raises(MissingWeights, match="code of others could run"):
         ClipEncoder(str(folder))
     assert not (tmp_path / "ran").exists()
 

@@ -145,7 +145,7 @@ def test_a_query_without_an_end_is_interrupted(hostile: Shell) -> None:
 
 def test_a_mistyped_address_shows_no_password(tmp_path: Path) -> None:
     shell = Shell(tmp_path)
-    for words, code in ((("store", "info"), 2), (("doctor",), 0), (("sql", "select 1"), 2)):
+    for words, code in ((("store", "info"), 2), (("doctor",), 1), (("sql", "select 1"), 2)):
         shell.db = Path("postgresql:/me:secret@localhost/db")
         done = shell(*words, code=code)
         assert "secret" not in done.stdout + done.stderr

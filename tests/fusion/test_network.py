@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
@@ -200,19 +199,14 @@ def test_a_broken_checkpoint_is_told(model: FiteModel, tmp_path: Path) -> None:
         load(tmp_path)
 
 
-def evil_code(folder: Path, ran: Path) -> None:
-    """Code that writes a file, as a model of the hub brings some."""
-    (folder / "evil.py").write_text(
-        f"open({str(ran)!r}, 'w')\nfrom transformers import BertConfig, BertModel\n"
-        "class Config(BertConfig): pass\nclass Model(BertModel): pass\n"
-    )
-
-
 def test_code_of_a_language_model_is_never_run_nor_offered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_encoder(tmp_path)
-    evil_code(tmp_path, tmp_path / "ran")
+    (tmp_path / "evil.py").write_text(
+        f"open({str(tmp_path / 'ran')!r}, 'w')\nfrom transformers import BertConfig, BertModel\n"
+        "class Config(BertConfig): pass\nclass Model(BertModel): pass\n"
+    )
     config = json.loads((tmp_path / "config.json").read_text())
     config |= {
         "model_type": "evil",
@@ -223,21 +217,6 @@ def test_code_of_a_language_model_is_never_run_nor_offered(
     with pytest.raises(ValueError, match="custom code"):
         FiteModel.from_encoders(str(tmp_path))
     assert not (tmp_path / "ran").exists()
-
-
-def test_code_that_a_checkpoint_names_is_never_run_nor_offered(
-    model: FiteModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    checkpoint = tmp_path / "checkpoint"
-    model.save_pretrained(checkpoint)
-    evil_code(checkpoint, tmp_path / "ran")
-    config = json.loads((checkpoint / "config.json").read_text())
-    config["face_encoder"]["auto_map"] = {"AutoModel": f"{checkpoint}--evil.Model"}
-    (checkpoint / "config.json").write_text(json.dumps(config))
-    monkeypatch.setattr("sys.stdin", io.StringIO("y\n" * 9))
-    load(checkpoint)
-    assert not (tmp_path / "ran").exists()
-    assert sys.stdin.read() == "y\n" * 9  # nobody was asked
 
 
 def test_a_language_model_s_pickle_is_never_read(tiny_encoder: Path, tmp_path: Path) -> None:
