@@ -31,7 +31,8 @@ from fitecli.cli.options import (
     ray_cluster,
     tweet_source,
 )  # fmt: skip
-from fitecli.cli.writing import part_of, write, write_answers
+from fitecli.cli.writing import write, write_answers
+from fitecli.outgoing import part_of
 
 if TYPE_CHECKING:
     from fitecli.pipeline.classify import ClassifyJob, ClassifyOptions

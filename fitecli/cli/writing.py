@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from fitecli.cli.console import tell
+from fitecli.outgoing import open_part, part_of
 
 FLUSH = 32  # lines
 CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|\xc2[\x80-\x9f]")  # in UTF-8
@@ -61,14 +62,14 @@ def replacing(output: Path, left: str | None = None) -> Iterator[BinaryIO]:
     """
     if output.is_relative_to("/dev") or (output.exists() and not output.is_file()):
         with _writing(output):
-            stream = output.open("wb")
+            stream: BinaryIO = output.open("wb")
         with stream:
             yield stream
         return
     output = output.resolve()  # the file behind a link
     part = part_of(output)
     with _writing(output):
-        stream = part.open("wb")
+        stream = open_part(output)
     try:
         with stream:
             yield stream
@@ -115,11 +116,6 @@ def replacing_folder(output: Path, ours: str) -> Iterator[Path]:
             if old.exists():
                 old.rename(output)
             raise
-
-
-def part_of(output: Path) -> Path:
-    """Where the lines of a file are until all are there."""
-    return output.with_name(f"{output.name}.part")
 
 
 def _visible(line: bytes) -> bytes:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fitecli.errors import MissingPackage, Unwritable, UsageProblem
+from fitecli.outgoing import open_part, part_of
 from fitecli.reports.figures import Chart, Panel, Series
 
 SUFFIXES = (".png", ".svg")
@@ -31,17 +32,17 @@ def draw(chart: Chart, path: Path) -> Path:
         raise MissingPackage(NEEDED.format("matplotlib")) from exc
     kind = path.suffix.lower().removeprefix(".")
     fixed: dict[str, Any] = {"Date": None} if kind == "svg" else {"Software": None}
-    with rc_context({"svg.hashsalt": "fite"}):  # the same chart is the same file
+    with rc_context({"svg.hashsalt": "fite", "text.parse_math": False}):  # same chart, same file
         width, height = SIZE
         figure = Figure(figsize=(width * len(chart.panels), height), layout="constrained")
         figure.suptitle(chart.title)
         for place, panel in enumerate(chart.panels, 1):
             _panel(figure.add_subplot(1, len(chart.panels), place), panel)
-        part = path.with_name(f"{path.name}.part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            figure.savefig(part, format=kind, dpi=DPI, metadata=fixed)
-            part.replace(path)
+            with open_part(path) as file:
+                figure.savefig(file, format=kind, dpi=DPI, metadata=fixed)
+            part_of(path).replace(path)
         except OSError as exc:
             raise Unwritable(f"{path} cannot be written: {exc.strerror or exc}.") from exc
     return path

@@ -15,6 +15,7 @@ from typing import Any
 
 from fitecli import __version__
 from fitecli.errors import Unwritable
+from fitecli.outgoing import open_part, part_of
 from fitecli.records import LABELS
 from fitecli.reports import cards
 from fitecli.reports.cases import Cases
@@ -52,12 +53,12 @@ def write_report(
     path: Path, store: Store, subject: Subject, summary: Mapping[str, Any], cases: Sequence[Cases]
 ) -> None:
     """Write the page; what it replaces is as it was until the page is whole. Raises Unwritable."""
-    part = path.with_name(f"{path.name}.part")
+    part = part_of(path)
     try:
         try:
-            with part.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+            with open_part(path) as file:
                 for piece in page(store, subject, summary, cases):
-                    file.write(piece)
+                    file.write(piece.encode("utf-8", "backslashreplace"))
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -210,6 +211,8 @@ def revision_of(engine: Engine) -> str | None:
 
 def check(engine: Engine, *, create: bool) -> None:
     """Bring an empty database to the head revision, refuse every other but the head itself."""
+    if create and engine.dialect.name == "sqlite":
+        own_file(Path(engine.url.database or ""))
     with translated(engine.url):
         revision = revision_of(engine)
     if revision != SCHEMA:
@@ -221,6 +224,15 @@ def check(engine: Engine, *, create: bool) -> None:
             raise NotAStore(f"{shown(engine.url)} is empty; `fite ingest FILE` makes a store.")
         migrate(engine.url)
     _use_wal(engine)
+
+
+def own_file(path: Path, mode: int = 0o600) -> None:
+    """Make a file, if there is none, that only its owner can read: tweets may be private.
+
+    SQLite gives what it puts beside it the same rights. What cannot be made is told when it is opened.
+    """
+    with suppress(OSError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode))
 
 
 def _use_wal(engine: Engine) -> None:

@@ -14,7 +14,15 @@ from sqlalchemy.engine import URL
 
 from fitecli.errors import NotAStore, StoreError, StoreOutdated, StoreTooNew
 from fitecli.settings import resource
-from fitecli.store.database import BACKUP, make_engine, revision_of, shown, store_url, translated
+from fitecli.store.database import (
+    BACKUP,
+    make_engine,
+    own_file,
+    revision_of,
+    shown,
+    store_url,
+    translated,
+)
 
 
 def migrations() -> Config:
@@ -27,8 +35,7 @@ def migrations() -> Config:
 def head(config: Config | None = None) -> str:
     """The revision that this version of fite writes."""
     revision = ScriptDirectory.from_config(config or migrations()).get_current_head()
-    assert revision is not None
-    return revision
+    return str(revision)
 
 
 def refusal(url: URL, revision: str) -> StoreError:
@@ -87,6 +94,7 @@ def backup(path: Path, revision: str) -> Path:
     """Copy a SQLite store, with what its write-ahead log holds, to a file beside it."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     target = path.with_name(f"{path.name}{BACKUP}{revision}-{stamp}")
+    own_file(target, path.stat().st_mode & 0o777)
     with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(target)) as copy:
         source.backup(copy)
     return target
