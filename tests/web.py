@@ -10,7 +10,8 @@ from threading import Thread
 
 class Web:
     """Files by path. ranges: whether it heeds Range. breaks: bytes after which the next answer
-    stops, once. lengths: whether it tells how long a file is. version: the ETag of all files. asked: every request as (method, path, Range)."""
+    stops, once. lengths: whether it tells how long a file is. version: the ETag of all files.
+    asked: every request as (method, path, Range)."""
 
     def __init__(self, files: dict[str, bytes], *, ranges: bool = True) -> None:
         self.files = files
