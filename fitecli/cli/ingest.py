@@ -70,7 +70,7 @@ def ingest(
             say(f"{counts(report.told())} (added now) in {store.place}")
     if report.rejected:
         raise Incomplete(
-            f"{counted(report.rejected, 'record')} rejected; see why by "
+            f"{counted(report.rejected, 'record')} rejected; see why by "  # noqa: S608 - a message
             '`fite sql "select source, line, reason from reject"`.'
         )
 
