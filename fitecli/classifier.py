@@ -57,7 +57,7 @@ class ExportedConfig:
         path = folder / CONFIG
         try:
             values: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as exc:
+        except (OSError, ValueError, RecursionError) as exc:
             raise NotAModel(
                 f"{folder} is no exported model ({CONFIG}: {exc}). "
                 f"Make one with `fite export CHECKPOINT --output {folder}`."

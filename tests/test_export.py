@@ -409,9 +409,10 @@ def test_a_folder_that_is_no_model_is_told(tmp_path: Path) -> None:
         open_predictor(tmp_path / "none")
     with pytest.raises(NotAModel, match="fite train"):
         open_predictor(tmp_path)
-    (tmp_path / "config.json").write_text("{")
-    with pytest.raises(NotAModel, match="fite export"):
-        ExportedConfig.read(tmp_path)
+    for broken in ("{", "[" * 100_000):
+        (tmp_path / "config.json").write_text(broken)
+        with pytest.raises(NotAModel, match="fite export"):
+            ExportedConfig.read(tmp_path)
 
 
 def test_examples_are_values() -> None:

@@ -40,8 +40,8 @@ def read(lines: Lines, name: str) -> Iterator[Tweet | Reject]:
     content = b"\n".join(line for _, line in lines)
     try:
         tasks = json.loads(content)  # which lets half an emoji pass, as a browser may select it
-    except ValueError as exc:
-        raise UnreadableSource(f"{name} is no JSON: {exc}.") from exc
+    except (ValueError, RecursionError) as exc:
+        raise UnreadableSource(f"{name} is no JSON that can be read: {exc}.") from exc
     tasks = [tasks] if isinstance(tasks, dict) else tasks
     if not isinstance(tasks, list) or not all(
         isinstance(task, dict) and "data" in task and "annotations" in task for task in tasks

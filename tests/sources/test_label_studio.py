@@ -216,3 +216,14 @@ def test_half_an_emoji_spoils_its_own_task_only() -> None:
     first, second = read(half, good)
     assert isinstance(first, Reject)
     assert isinstance(second, CorrectedTweet)
+
+
+def test_nesting_without_an_end_is_told() -> None:
+    deep = (
+        b'[{"annotations": [{"completed_by": 1}], "data": '
+        + b"[" * 100_000
+        + b"]" * 100_000
+        + b"}]"
+    )
+    with pytest.raises(UnreadableSource, match="no JSON that can be read"):
+        list(sources.label_studio.read(iter([(1, deep)]), "deep.json"))
