@@ -14,6 +14,10 @@ check:
 test *words:
     pytest -n 2 --dist loadfile --cov --cov-report=term {{words}}
 
+# compare what is installed with the known advisories; asks a server, so it is no part of `just`
+audit *words:
+    pip-audit --skip-editable {{words}}
+
 # write the generated parts of the documentation
 docs:
     python tools/reference.py

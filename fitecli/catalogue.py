@@ -40,6 +40,7 @@ class Weights:
     revision: str | None = None
     address: str | None = None
     package: str | None = None
+    pickle: bool = False
     patterns: tuple[str, ...] = PATTERNS
     files: tuple[WeightsFile, ...] = ()
 

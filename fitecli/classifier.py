@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from fitecli.errors import NotAModel, UsageProblem
+from fitecli.errors import NotAModel
 from fitecli.inputs import (
     EncodedExample,
     InputBuilder,
@@ -23,10 +23,11 @@ from fitecli.inputs import (
     load_tokeniser,
 )
 from fitecli.records import LABELS, Example, Prediction
+from fitecli.sessions import CPU, open_session
 
 FORMAT = "fite-onnx/1"
-CPU = "CPUExecutionProvider"
 MODEL = "model.onnx"
+TOKENISER_FILES = ("tokenizer.json", "vocab.txt", "bpe.codes", "tokenizer_config.json")
 CONFIG = "config.json"
 TOKENS_PER_BATCH = 256  # padded tokens of one run: keeps intermediate arrays in the cache
 GPU_TOKENS_PER_BATCH = 1024
@@ -43,7 +44,12 @@ class ExportedConfig:
     preset: str | None
     features: str | None
     temperature: float  # already inside the network; 1 where it was not calibrated
-    sha256: str
+    files: Mapping[str, str]  # name -> sha256 of all that is read
+
+    @property
+    def sha256(self) -> str:
+        """sha256 (hex) of the weights."""
+        return self.files[MODEL]
 
     @classmethod
     def read(cls, folder: Path) -> ExportedConfig:
@@ -51,7 +57,7 @@ class ExportedConfig:
         path = folder / CONFIG
         try:
             values: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as exc:
+        except (OSError, ValueError, RecursionError) as exc:
             raise NotAModel(
                 f"{folder} is no exported model ({CONFIG}: {exc}). "
                 f"Make one with `fite export CHECKPOINT --output {folder}`."
@@ -70,10 +76,19 @@ class ExportedConfig:
                 preset=values.get("preset"),
                 features=values.get("features"),
                 temperature=float(values.get("temperature", 1.0)),
-                sha256=values["files"][MODEL],
+                files=_plain_names(values["files"]),
             )
         except (KeyError, TypeError, ValueError) as exc:
             raise NotAModel(f"{path} is incomplete: {exc}.") from exc
+
+
+def _plain_names(files: Mapping[str, str]) -> dict[str, str]:
+    """The files of a folder and their sha256; raises ValueError where one is elsewhere, or no model."""
+    if MODEL not in files or any(name not in (MODEL, *TOKENISER_FILES) for name in files):
+        raise ValueError(
+            f"files must tell the sha256 of {MODEL} and of the tokeniser, and no others"
+        )
+    return dict(files)
 
 
 def is_exported(folder: Path) -> bool:
@@ -100,16 +115,25 @@ class Classifier:
         """
         self.folder = folder
         self.config = ExportedConfig.read(folder)
-        if verify and sha256_of(folder / MODEL) != self.config.sha256:
-            raise NotAModel(f"{folder / MODEL} was changed after its export; export it again.")
+        if verify:
+            self._verify()
         self.builder = InputBuilder(load_tokeniser(folder), self.config.input, self.config.segments)
         self._threads, self._device = threads or available_cores(), device
         if device == "cuda":  # one that was named is asked for at once
             _ = self._session
 
+    def _verify(self) -> None:
+        """Raise NotAModel where a file that is read is not the exported one."""
+        there = [name for name in TOKENISER_FILES if (self.folder / name).exists()]
+        for name in dict.fromkeys((*self.config.files, *there)):
+            if sha256_of(self.folder / name) != self.config.files.get(name):
+                raise NotAModel(
+                    f"{self.folder / name} was changed after its export; export it again."
+                )
+
     @cached_property
     def _session(self) -> Any:
-        return _session(self.folder / MODEL, self._device)
+        return open_session(self.folder / MODEL, self._device)
 
     @property
     def name(self) -> str:
@@ -210,27 +234,3 @@ def available_cores() -> int:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not known outside of Linux
         return os.cpu_count() or 1
-
-
-def _session(path: Path, device: str) -> Any:
-    import onnxruntime
-    from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    providers = [CPU]
-    if device in {"cuda", "auto"} and "CUDAExecutionProvider" in (
-        onnxruntime.get_available_providers()
-    ):
-        providers.insert(0, "CUDAExecutionProvider")
-    try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=providers)
-    except (Fail, InvalidGraph, InvalidProtobuf) as exc:
-        raise NotAModel(f"{path} cannot be loaded by ONNX Runtime: {exc}") from exc
-    if device == "cuda" and "CUDAExecutionProvider" not in session.get_providers():
-        raise UsageProblem(
-            "There is no CUDA device that ONNX Runtime can use; `fite doctor` tells more."
-        )
-    return session

@@ -9,13 +9,14 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
-from urllib.request import Request, urlopen
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from fitecli.errors import DownloadFailed
 
 SUMS = "SHA256SUMS"  # of a folder's files, in the format of `sha256sum`
 CHUNK = 1 << 20  # bytes
 TIMEOUT = 60  # seconds without a byte
+LIMIT = 4 << 30  # bytes of a file of which nothing is known
 UNSATISFIABLE = 416
 Progress = Callable[[int, int], None]  # bytes here, bytes in all (0 where that is not known)
 
@@ -25,24 +26,26 @@ def fetch(
     path: Path,
     sha256: str | None = None,
     *,
+    most: int = LIMIT,
     progress: Progress = lambda here, total: None,
 ) -> str:
     """Fetch a file and return its sha256; what an earlier try brought is not fetched again.
 
     It grows as `path.part` and gets its name when it is whole and has the sha256, if one is told.
-    Raises DownloadFailed; after a break the part is kept, after a wrong sha256 nothing is.
+    most: bytes that it may have. Raises DownloadFailed; after a break the part is kept, after a wrong
+    sha256 or too many bytes nothing is.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     try:
         try:
-            _grow(address, part, progress, pinned=sha256 is not None)
+            _grow(address, part, most, progress, pinned=sha256 is not None)
         except HTTPError as error:
             if error.code != UNSATISFIABLE or not part.exists():
                 raise
             error.close()
             part.unlink()  # it is longer than the file, or just as long
-            _grow(address, part, progress, pinned=sha256 is not None)
+            _grow(address, part, most, progress, pinned=sha256 is not None)
     except (OSError, HTTPException) as exc:
         raise DownloadFailed(f"{address} cannot be fetched ({exc}).") from exc
     _version(part).unlink()
@@ -54,7 +57,7 @@ def fetch(
     return found
 
 
-def _grow(address: str, part: Path, progress: Progress, *, pinned: bool) -> None:
+def _grow(address: str, part: Path, most: int, progress: Progress, *, pinned: bool) -> None:
     """Append to a part what it lacks; a server that sends the whole file again starts it anew.
 
     Where no sha256 is pinned, a part only grows while the server has the same version (ETag).
@@ -65,8 +68,8 @@ def _grow(address: str, part: Path, progress: Progress, *, pinned: bool) -> None
     wanted = {"Range": f"bytes={have}-"} if have else {}
     if have and known:
         wanted["If-Range"] = known
-    request = Request(address, headers=wanted)  # noqa: S310
-    with urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310 - addresses of our own
+    request = Request(address, headers=wanted)  # noqa: S310 - our own addresses, all https
+    with build_opener(Redirects).open(request, timeout=TIMEOUT) as response:
         if not _goes_on(response, have):
             have = 0
             part.write_bytes(b"")  # before its version is another
@@ -74,12 +77,30 @@ def _grow(address: str, part: Path, progress: Progress, *, pinned: bool) -> None
         rest = response.headers.get("Content-Length")
         total = have + int(rest) if rest else 0
         with part.open("ab") as file:
-            while chunk := response.read(CHUNK):
+            while max(have, total) <= most and (chunk := response.read(CHUNK)):
                 file.write(chunk)
                 have += len(chunk)
                 progress(have, total)
+    if max(have, total) > most:
+        part.unlink()
+        _version(part).unlink()
+        raise DownloadFailed(
+            f"{address} is larger than it may be ({most:,} bytes); nothing is kept."
+        )
     if have < total:
         raise ConnectionError(f"it broke off after {have:,} of {total:,} bytes")
+
+
+class Redirects(HTTPRedirectHandler):
+    """Follows redirects, but never from https to what others can read and change on the way."""
+
+    def redirect_request(
+        self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> Request | None:
+        """See HTTPRedirectHandler."""
+        if req.type == "https" and not newurl.lower().startswith("https:"):
+            raise HTTPError(req.full_url, code, f"it leads to {newurl}, without TLS", headers, fp)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def _version(part: Path) -> Path:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fitecli.catalogue import HUB, Weights
-from fitecli.downloads import record, recorded, sha256_of
+from fitecli.downloads import SUMS, record, recorded, sha256_of
 from fitecli.errors import MissingWeights, UploadFailed
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ def fetch(
 
     Only files of the repository's first level, by the weights' patterns. Each is compared with the
     sha256 (git LFS) or the git blob that the hub declares, and with what is pinned; all are
-    recorded. A model that the hub has as a pickle only is rewritten as safetensors. Raises
-    MissingWeights.
+    recorded. Weights that the hub has as a pickle only are rewritten as safetensors, if the
+    catalogue says so of them, else refused. Raises MissingWeights.
     """
     repository = weights.repository or weights.name
     from huggingface_hub import HfApi, RepoFile, snapshot_download
@@ -35,8 +36,10 @@ def fetch(
     try:
         commit = weights.revision or HfApi().model_info(repository).sha
         tree = HfApi().list_repo_tree(repository, revision=commit)
-        declared = {item.path: item for item in tree if isinstance(item, RepoFile)}
+        declared = {item.path: item for item in tree if isinstance(item, RepoFile) and _plain(item)}
         wanted = _wanted(declared, weights.patterns, folder)
+        if PICKLE in wanted and not weights.pickle:
+            raise ValueError(f"it has its weights as {PICKLE} only, which can hold code")
         lacking = [name for name in wanted if not _right(folder / name, declared[name])]
         for name in lacking:
             (folder / name).unlink(missing_ok=True)
@@ -85,6 +88,11 @@ def push(
             "HF_TOKEN, or from `hf auth login`."
         ) from exc
     return str(made)
+
+
+def _plain(declared: RepoFile) -> bool:
+    """Whether a name stays in the folder, and is no name of ours."""
+    return not re.search(r"[/\\:]", declared.path) and declared.path not in (".", "..", SUMS)
 
 
 def _wanted(declared: Mapping[str, RepoFile], patterns: Sequence[str], folder: Path) -> list[str]:

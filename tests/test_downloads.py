@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import subprocess
 from collections.abc import Iterator
+from email.message import Message
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request
 
 import pytest
 
-from fitecli.downloads import SUMS, fetch, record, recorded, sha256_of
+from fitecli.downloads import SUMS, Redirects, fetch, record, recorded, sha256_of
 from fitecli.errors import DownloadFailed
 from fitecli.weights import folder_sha256
 from tests.web import Web, serve
@@ -83,6 +86,27 @@ def test_a_wrong_checksum_leaves_nothing(web: Web, tmp_path: Path) -> None:
     with pytest.raises(DownloadFailed, match=f"not the pinned file.*{DIGEST}"):
         fetch(f"{web.address}/file", tmp_path / "file", "0" * 64)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_file_larger_than_it_may_be_is_not_kept(web: Web, tmp_path: Path, told: bool) -> None:
+    web.lengths = told
+    web.files["/file"] = CONTENT + b"x"
+    with pytest.raises(DownloadFailed, match=r"larger than it may be \(2,304,000 bytes\)"):
+        fetch(f"{web.address}/file", tmp_path / "file", most=len(CONTENT))
+    assert list(tmp_path.iterdir()) == []
+    web.files["/file"] = CONTENT
+    assert fetch(f"{web.address}/file", tmp_path / "file", most=len(CONTENT)) == DIGEST
+
+
+def test_a_redirect_never_leaves_tls() -> None:
+    asked = Request("https://a.example/file")
+    for there in ("http://b.example/", "ftp://b.example/", "HTTP://a.example/file"):
+        with pytest.raises(HTTPError, match="without TLS"):
+            Redirects().redirect_request(asked, None, 302, "Found", Message(), there)
+    followed = Redirects().redirect_request(asked, None, 302, "", Message(), "https://b.example/")
+    assert followed is not None
+    assert followed.full_url == "https://b.example/"
 
 
 def test_no_file_and_no_server_are_told(tmp_path: Path) -> None:

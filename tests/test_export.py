@@ -25,6 +25,7 @@ from fitecli.fusion.checkpoint import CheckpointPredictor
 from fitecli.fusion.training import build, input_builder
 from fitecli.inputs import InputFormat
 from fitecli.records import Example, Prediction
+from fitecli.sessions import open_session
 from fitecli.settings import resource
 from tests.conftest import make_encoder
 
@@ -369,12 +370,51 @@ def test_a_changed_model_is_refused(exported: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "content"),
+    [("tokenizer.json", b"{}"), ("tokenizer_config.json", b"{}"), ("bpe.codes", b"a b")],
+)
+def test_a_changed_or_added_tokeniser_is_refused(
+    name: str, content: bytes, exported: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(exported, tmp_path / "m")
+    (tmp_path / "m" / name).write_bytes(content)
+    with pytest.raises(NotAModel, match=f"{name} was changed after its export"):
+        Classifier(tmp_path / "m")
+
+
+@pytest.mark.parametrize("place", ["weights", "../weights", "/weights", "link"])
+def test_weights_in_another_file_are_never_read(place: str, tmp_path: Path) -> None:
+    from onnx import TensorProto, helper
+
+    (tmp_path / "weights").write_bytes(bytes(16))
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "weights").write_bytes(bytes(16))
+    (folder / "link").symlink_to(tmp_path / "weights")
+    place = place.replace("/weights", f"{tmp_path}/weights") if place[0] == "/" else place
+    tensor = TensorProto(name="w", data_type=1, dims=[4], data_location=TensorProto.EXTERNAL)
+    for key, value in (("location", place), ("offset", "0"), ("length", "16")):
+        entry = tensor.external_data.add()
+        entry.key, entry.value = key, value
+    answer = helper.make_tensor_value_info("y", 1, [4])
+    graph = helper.make_graph(
+        [helper.make_node("Identity", ["w"], ["y"])], "g", [], [answer], [tensor]
+    )
+    path = folder / "model.onnx"
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    path.write_bytes(made.SerializeToString())
+    with pytest.raises(NotAModel, match="weights in another file"):
+        open_session(path, "cpu")
+
+
+@pytest.mark.parametrize(
     ("change", "expected"),
     [
         ({"format": "other"}, "not of the format"),
         ({"input": {"scene": "x", "extra": "y"}}, "incomplete"),
         ({"input": {"branches": []}}, "incomplete"),
         ({"files": {}}, "incomplete"),
+        ({"files": {"model.onnx": "0", "../../secret": "0"}}, "no others"),
     ],
 )
 def test_a_wrong_config_is_told(
@@ -391,9 +431,10 @@ def test_a_folder_that_is_no_model_is_told(tmp_path: Path) -> None:
         open_predictor(tmp_path / "none")
     with pytest.raises(NotAModel, match="fite train"):
         open_predictor(tmp_path)
-    (tmp_path / "config.json").write_text("{")
-    with pytest.raises(NotAModel, match="fite export"):
-        ExportedConfig.read(tmp_path)
+    for broken in ("{", "[" * 100_000):
+        (tmp_path / "config.json").write_text(broken)
+        with pytest.raises(NotAModel, match="fite export"):
+            ExportedConfig.read(tmp_path)
 
 
 def test_examples_are_values() -> None:

@@ -151,7 +151,9 @@ def test_a_pickle_becomes_safetensors_once(hub: Hub, tmp_path: Path) -> None:
     pickle = io.BytesIO()
     torch.save({"embeddings.weight": shared, "head.weight": shared, "turned": shared.T}, pickle)
     hub.offer({"config.json": b"{}", "pytorch_model.bin": pickle.getvalue()})
-    done = fetch(hub, tmp_path)
+    assert fetch(hub, tmp_path).returncode == 1  # but for the few that the catalogue names
+    assert list(tmp_path.iterdir()) == []
+    done = fetch(hub, tmp_path, pickle=True)
     assert done.returncode == 0, done.stderr
     assert "rewritten as model.safetensors" in done.stdout
     found = load_file(tmp_path / "model.safetensors")
@@ -160,7 +162,7 @@ def test_a_pickle_becomes_safetensors_once(hub: Hub, tmp_path: Path) -> None:
     assert not (tmp_path / "pytorch_model.bin").exists()
     assert sorted(recorded(tmp_path)) == ["config.json", "model.safetensors"]
     hub.fetched()
-    assert fetch(hub, tmp_path).returncode == 0
+    assert fetch(hub, tmp_path, pickle=True).returncode == 0
     assert hub.fetched() == []
 
 
@@ -170,7 +172,7 @@ def test_a_pickle_that_would_run_something_is_refused(hub: Hub, tmp_path: Path) 
     pickle = io.BytesIO()
     torch.save({"weight": Path("/")}, pickle)  # any class will do
     hub.offer({"config.json": b"{}", "pytorch_model.bin": pickle.getvalue()})
-    done = fetch(hub, tmp_path)
+    done = fetch(hub, tmp_path, pickle=True)
     assert done.returncode == 1
     assert "pytorch_model.bin cannot be rewritten" in done.stdout
     assert not (tmp_path / "model.safetensors").exists()
@@ -183,3 +185,16 @@ def test_without_a_hub_the_message_tells_what_to_do_by_hand(tmp_path: Path) -> N
     assert done.returncode == 1, done.stderr
     for part in ("org/model cannot be fetched", "By hand: put *.json", str(tmp_path)):
         assert part in done.stdout
+
+
+def test_names_stay_in_the_folder(hub: Hub, tmp_path: Path) -> None:
+    beside = tmp_path / "beside.json"
+    beside.write_text("mine")
+    names = ("../beside.json", "/beside.json", "..\\beside.json", "sub/beside.json", SUMS)
+    hub.offer(MODEL | dict.fromkeys(names, b"theirs"))
+    done = fetch(hub, tmp_path / "model", patterns=("*",))
+    assert done.returncode == 0, done.stderr
+    assert beside.read_text() == "mine"
+    here = {path.name for path in (tmp_path / "model").iterdir() if path.is_file()}
+    assert here == {*MODEL, SUMS}
+    assert "theirs" not in (tmp_path / "model" / SUMS).read_text()

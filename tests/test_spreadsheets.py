@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import pytest
 
-from fitecli.spreadsheets import Cells
+from fitecli.spreadsheets import Cells, harmless
 
 
 @pytest.mark.parametrize(
-    "cell", ["=1+1", "+cmd", "-cmd|' /C calc'!A0", "@SUM(A1)", "\t=1", "\r=1", "@NavyHistory", "-"]
+    "cell",
+    [
+        "=1+1",
+        "+cmd",
+        "-cmd|' /C calc'!A0",
+        "@SUM(A1)",
+        "\t=1",
+        "\r=1",
+        "@NavyHistory",
+        "-",
+        "\n=1",
+        "\uff1d1+1",
+    ],
 )
 def test_what_would_be_run_gets_an_apostrophe(cell: str) -> None:
     cells = Cells()
@@ -26,3 +38,9 @@ def test_numbers_and_plain_texts_stay_as_they_are() -> None:
     assert cells.told() is None
     cells.row(["=a", "=b"])
     assert str(cells.told()).startswith("2 cells begin like a formula")
+
+
+def test_rows_of_another_writer_are_made_harmless() -> None:
+    rows = b'a,"=b, ""c"""\r\n-1,"two\nlines"\r\n'
+    assert harmless(rows) == b'a,"\'=b, ""c"""\r\n-1,"two\nlines"\r\n'
+    assert harmless(b"") == b""

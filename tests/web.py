@@ -10,13 +10,15 @@ from threading import Thread
 
 class Web:
     """Files by path. ranges: whether it heeds Range. breaks: bytes after which the next answer
-    stops, once. version: the ETag of all files. asked: every request as (method, path, Range)."""
+    stops, once. lengths: whether it tells how long a file is. version: the ETag of all files.
+    asked: every request as (method, path, Range)."""
 
     def __init__(self, files: dict[str, bytes], *, ranges: bool = True) -> None:
         self.files = files
         self.ranges = ranges
         self.version: str | None = None
         self.breaks: int | None = None
+        self.lengths = True
         self.asked: list[tuple[str, str, str | None]] = []
         self.address = ""
 
@@ -39,7 +41,8 @@ class Web:
         if start:
             end, size = len(content) - 1, len(content)
             handler.send_header("Content-Range", f"bytes {start}-{end}/{size}")
-        handler.send_header("Content-Length", str(len(content) - start))
+        if self.lengths:
+            handler.send_header("Content-Length", str(len(content) - start))
         for name, value in self.headers(path).items():
             handler.send_header(name, value)
         handler.end_headers()

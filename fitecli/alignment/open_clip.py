@@ -7,6 +7,7 @@ would load it with default preprocessing in silence.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +30,8 @@ CLIP = get("ViT-B-16")
 MODEL = CLIP.name
 CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+PICKLES = {".bin", ".pth"}
+TOKENISER_SETTINGS = {"clean", "strip_sep_token", "language"}  # that a model may choose
 PICTURES_PER_BATCH = 32
 TEXTS_PER_BATCH = 256
 
@@ -87,6 +90,24 @@ def locate(models: Path | None, name: str = MODEL, *, offline: bool) -> Path:
     return folder
 
 
+def _trusted(folder: Path) -> dict[str, Any]:
+    """How the tokeniser of a model is opened so that it runs no code of the model's own.
+
+    Raises ValueError where open_clip would take a pickle, or ask the hub for another model, whose
+    code it might run.
+    """
+    config = json.loads((folder / CONFIG).read_text("utf-8"))["model_cfg"]
+    text, vision = config["text_cfg"], config["vision_cfg"]
+    asked = {*(text.get("tokenizer_kwargs") or {})} - TOKENISER_SETTINGS
+    if asked or text.get("hf_model_name") or ":" in str(vision.get("timm_model_name")):
+        raise ValueError("it wants settings or models by which code of others could run")
+    if not (folder / WEIGHTS).is_file() and any(
+        path.suffix in PICKLES for path in folder.iterdir()
+    ):
+        raise ValueError(f"beside .bin or .pth, its weights must be called {WEIGHTS}")
+    return {"trust_remote_code": False} if text.get("hf_tokenizer_name") else {}
+
+
 class ClipEncoder:
     """Encodes pictures and texts in batches; scale is the learned temperature of the softmax."""
 
@@ -108,8 +129,9 @@ class ClipEncoder:
 
         folder = locate(models, name, offline=offline)
         try:
+            trusted = _trusted(folder)
             model, preprocess = open_clip.create_model_from_pretrained(f"local-dir:{folder}")
-            self._tokenise = open_clip.get_tokenizer(f"local-dir:{folder}")
+            self._tokenise = open_clip.get_tokenizer(f"local-dir:{folder}", **trusted)
         except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as exc:
             raise MissingWeights(
                 f"{folder} is no open_clip model that can be loaded ({exc}). It needs {CONFIG} "

@@ -113,7 +113,7 @@ class Pages:
             "title": tweet,
             "database": NAME,
             "card": card(chain, source),
-            "style": Markup(STYLE),  # noqa: S704 (our own file)
+            "style": Markup(STYLE),  # noqa: S704 - our own file
             "guesses": GUESSES,
             "blur": self._blur,
             "readings": [

@@ -30,7 +30,7 @@ SETTINGS = {
     "default_cache_ttl": 0,  # the store may be written meanwhile
     "truncate_cells_html": 500,
 }
-LARGEST = 16_000_000  # bytes of a value, so that no query can take all memory by one
+LARGEST = 131_072  # bytes of a value, four of the longest tweet: a thousand rows fit into memory
 SMALL = 100_000  # tweets up to which views are sorted within the time limit
 KEPT = tuple(
     f"datasette.{name}"

@@ -17,6 +17,7 @@ from fitecli.weights import folder_sha256, model_folder, torch_device
 VERSION = "1"
 MAX_NEW_TOKENS = 30
 BATCH = 8
+OWN_FILES: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 
 
 def locate(name: str, models: Path | None, *, offline: bool) -> Path:
@@ -89,10 +90,10 @@ class TransformersCaptioner:
         from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer
 
         try:
-            self._pictures = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
-            self._tokens = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            self._pictures = AutoImageProcessor.from_pretrained(folder, **OWN_FILES)
+            self._tokens = AutoTokenizer.from_pretrained(folder, **OWN_FILES)
             model = AutoModelForImageTextToText.from_pretrained(
-                folder, local_files_only=True, use_safetensors=True, dtype=self._dtype
+                folder, use_safetensors=True, dtype=self._dtype, **OWN_FILES
             )
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as exc:
             raise MissingWeights(

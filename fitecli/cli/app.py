@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from fitecli import __version__
-from fitecli.cli.console import as_typed
+from fitecli.cli.console import as_typed, tell
 from fitecli.errors import FiteError
 from fitecli.settings import Settings
 
@@ -40,10 +40,10 @@ class Boundary(TyperGroup):
             sys.stdout.flush()
             return result
         except FiteError as error:
-            typer.echo(f"fite: {as_typed(ctx, str(error))}", err=True)
+            tell(f"fite: {as_typed(ctx, str(error))}")
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt:
-            typer.echo("fite: interrupted; finished batches are kept.", err=True)
+            tell("fite: interrupted; finished batches are kept.")
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:
             _discard_output()
@@ -52,7 +52,7 @@ class Boundary(TyperGroup):
             if error.errno != errno.ENOSPC:
                 raise
             _discard_output()
-            typer.echo(f"fite: the output cannot be written: {error.strerror}.", err=True)
+            tell(f"fite: the output cannot be written: {error.strerror}.")
             raise typer.Exit(1) from error
 
     def list_commands(self, ctx: Any) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from fitecli.cli.console import tell
+from fitecli.cli.console import say, tell
 
 
 def browse(
@@ -22,7 +22,7 @@ def browse(
     from fitecli.browsing import browse as serve
 
     def ready(address: str) -> None:
-        typer.echo(address)
+        say(address)
         tell("Ctrl-C ends it.")
         if open:
             import webbrowser

@@ -21,11 +21,26 @@ if TYPE_CHECKING:
     from fitecli.store import Store
 
 WIDTH = 200  # of tables where there is no terminal
+CONTROL = "[\x00-\x08\x0b-\x1f\x7f-\x9f]"  # all but tab and line feed
+COLOURS = r"\x1b\[[\d;]*m"  # how a terminal is told of them
+
+
+def visible(text: str, *, but: str = "(?!)") -> str:
+    """A text whose control characters are written out: a terminal would obey those of a tweet.
+
+    but: a pattern of what stays as it is.
+    """
+    return re.sub(f"({but})|({CONTROL})", lambda found: found[1] or f"\\x{ord(found[2]):02x}", text)
+
+
+def say(message: str) -> None:
+    """Print a line of the answer for people."""
+    typer.echo(visible(message))
 
 
 def tell(message: str) -> None:
     """Say something that is not the answer."""
-    typer.echo(message, err=True)
+    typer.echo(visible(message), err=True)
 
 
 def as_typed(ctx: typer.Context, message: str) -> str:
@@ -38,7 +53,12 @@ def as_typed(ctx: typer.Context, message: str) -> str:
 
 def print_json(value: Any) -> None:
     """Print one JSON document."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    typer.echo(in_json(json.dumps(value, indent=2, ensure_ascii=False)))
+
+
+def in_json(document: str) -> str:
+    """A JSON document whose strings have no control character as it is; it means the same."""
+    return re.sub("[\x7f-\x9f]", lambda found: f"\\u{ord(found[0]):04x}", document)
 
 
 def print_table(title: str | None, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -50,7 +70,7 @@ def print_table(title: str | None, columns: Sequence[str], rows: Sequence[Sequen
 
     console = Console(width=shutil.get_terminal_size((WIDTH, 50)).columns)
     table = Table(
-        title=None if title is None else Text(title),
+        title=None if title is None else Text(visible(title)),
         box=box.SIMPLE_HEAD,
         title_justify="left",
         show_edge=False,
@@ -58,10 +78,10 @@ def print_table(title: str | None, columns: Sequence[str], rows: Sequence[Sequen
     numeric = [all(isinstance(row[i], int | float) for row in rows) for i in range(len(columns))]
     for column, number in zip(columns, numeric, strict=True):
         table.add_column(
-            Text(column), justify="right" if number and rows else "left", overflow="fold"
+            Text(visible(column)), justify="right" if number and rows else "left", overflow="fold"
         )
     for row in rows:
-        table.add_row(*(Text(shown(value)) for value in row))
+        table.add_row(*(Text(visible(shown(value))) for value in row))
     console.print(table)
 
 
@@ -123,12 +143,15 @@ class Bars:
         """Tell how far a stage is; without a total the bar only pulses."""
         if self._progress is None:
             return
+        from rich.markup import escape
+
         began = self._began.setdefault(name, time.monotonic())
         count = f"{finished:,}" if total is None else f"{finished:,}/{total:,}"
         if finished and (seconds := time.monotonic() - began) > 0:
             count += f" ({finished / seconds:,.1f}/s)"
         if name not in self._tasks:
-            self._tasks[name] = self._progress.add_task(name, total=total, count="", note="")
+            told = escape(visible(name))
+            self._tasks[name] = self._progress.add_task(told, total=total, count="", note="")
         self._progress.update(
             self._tasks[name], completed=finished, total=total, count=count, note=note
         )

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fitecli.cli.console import Bars, counts, opened, print_json, print_table, tell
+from fitecli.cli.console import Bars, counts, opened, print_json, print_table, say, tell
 from fitecli.cli.options import Features, Raw, Split
 
 group = typer.Typer(
@@ -41,7 +41,7 @@ def add(
     if as_json:
         print_json(values | {"missing": list(report.missing)})
     else:
-        typer.echo(f"{name}: {counts(values)} (added now; faces and captions count pictures)")
+        say(f"{name}: {counts(values)} (added now; faces and captions count pictures)")
 
 
 @group.command("list")

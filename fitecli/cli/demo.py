@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from fitecli.cli.console import Bars, counts, print_json, print_table, tell
+from fitecli.cli.console import Bars, counts, print_json, print_table, say, tell
 from fitecli.cli.options import Json, Threads, cores
 
 
@@ -44,13 +44,13 @@ def demo(
         for row in report.rows
     ]
     print_table(None, columns, rows)
-    typer.echo(
+    say(
         "\nWhose face is whose is a guess here (aligner: prominence); gate is the weight of the "
         f"face\nsentence against the scene. Done in {time.monotonic() - began:.0f} s. Try:\n"
     )
     for query in QUERIES:
-        typer.echo(f'  fite --db {report.store} sql "{query}"')
-    typer.echo(f"  fite --db {report.store} show demo-3")
+        say(f'  fite --db {report.store} sql "{query}"')
+    say(f"  fite --db {report.store} show demo-3")
 
 
 def add_to(app: typer.Typer) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fitecli.cli.console import Bars, opened, print_json, print_table, tell
+from fitecli.cli.console import Bars, opened, print_json, print_table, say, tell
 from fitecli.cli.options import Device, Features, Json, Threads, names_of
 
 
@@ -43,8 +43,8 @@ def evaluate(
 def _print(report: dict[str, Any]) -> None:
     where = f"{report['dataset']}/{report['split'] or 'all'}, features {report['features']}"
     without = f", without {' and '.join(report['withheld'])}" if report["withheld"] else ""
-    typer.echo(f"{report['model']} on {report['n']} examples of {where}{without}")
-    typer.echo(
+    say(f"{report['model']} on {report['n']} examples of {where}{without}")
+    say(
         f"accuracy {report['accuracy']:.4f}   macro-F1 {report['macro_f1']:.4f}   "
         f"ECE {report['ece']:.4f}{_before(report)}   {report['pairs_per_second']:.0f} pairs/s\n"
     )
@@ -67,18 +67,18 @@ def _print(report: dict[str, Any]) -> None:
         title = f"\nMean weight of the face sentence in the gate: {gate['mean']:.4f}"
         print_table(title, ("", "", "weight"), weights)
     if swap := report["emotion_swap"]:
-        typer.echo(
+        say(
             f"\nThe expression of the aspect's face, happy against angry, moves the scores the right "
             f"way in {swap['right_way']:.1%} of {swap['n']} examples (seen in {swap['seen']:.1%})"
         )
     if whole := report.get("whole"):
-        typer.echo(
+        say(
             f"\nwith the whole input: accuracy {whole['accuracy']:.4f}, macro-F1 "
             f"{whole['macro_f1']:.4f}; without, {whole['labels_changed']:.1%} get another label "
             f"(probabilities move by {whole['moved']:.4f})"
         )
     if other := report.get("against"):
-        typer.echo(
+        say(
             f"\nagainst {other['model']}: accuracy {other['accuracy']:.4f}, macro-F1 "
             f"{other['macro_f1']:.4f}; only the first is right {other['only_first_right']} times, "
             f"only the second {other['only_second_right']} (p = {other['p_value']:.3f})"

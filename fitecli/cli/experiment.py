@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fitecli.cli.console import Bars, opened, print_json, print_table, tell, write_page
+from fitecli.cli.console import Bars, opened, print_json, print_table, say, tell, write_page
 from fitecli.cli.options import (
     Device,
     DryRun,
@@ -115,11 +115,11 @@ def _print(report: dict[str, Any]) -> None:
     from fitecli.reports import experiments as report_page
 
     for result in report["results"]:
-        typer.echo(f"{report['title']} — {report_page.heading(result)}")
+        say(f"{report['title']} — {report_page.heading(result)}")
         print_table(None, report_page.COLUMNS, report_page.cells(result))
         if parts := report_page.part_cells(result):
             print_table("\nBy the number of faces", report_page.PARTS, parts)
-        typer.echo("")
+        say("")
     for note in report["notes"]:
         tell(note)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from fitecli.cli.console import opened, print_json, tell
+from fitecli.cli.console import opened, print_json, say, tell
 from fitecli.cli.options import Features, Json, Threads, names_of
 
 
@@ -40,7 +40,7 @@ def export(
     if as_json:
         print_json({"output": str(output), "precision": precision, **asdict(parity)})
         return
-    typer.echo(
+    say(
         f"{output} ({precision}): labels differ on {parity.labels_differ:.2%} of {parity.n} "
         f"examples, a probability by at most {parity.max_probability_difference:.1e}"
     )

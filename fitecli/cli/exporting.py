@@ -54,8 +54,7 @@ def write_as(
         told = counted(_csv(store, part, output, raw), "aspect")
     elif format == "parquet":
         told = counted(_parquet(store, part, output), "aspect")
-    else:
-        assert output is not None
+    elif output is not None:
         told = _folder(store, part, format, output, with_pictures)
     if output is not None:
         tell(f"{told} in {output}")

@@ -122,7 +122,7 @@ def extract(
             tell(f"{report.name}: {reason}")
     if failed := failures(reports):
         raise Incomplete(
-            f"{counted(failed, 'record')} failed; all reasons: `fite sql "
+            f"{counted(failed, 'record')} failed; all reasons: `fite sql "  # noqa: S608 - a message
             "\"select error, count(*) from analysis where status = 'failed' group by error\"`. "
             "Once mended: `fite extract --retry-failed`."
         )

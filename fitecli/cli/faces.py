@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fitecli.cli.console import counted, print_json, print_table, tell
+from fitecli.cli.console import counted, print_json, print_table, say, tell
 from fitecli.cli.options import (
     ALL_ATTRIBUTES,
     Attributes,
@@ -113,7 +113,7 @@ def _print(seen: Look) -> None:
             similar.append(("nobody", *(seen.nobody.get(aspect) for aspect in seen.aspects)))
         print_table("\nSimilarities", ("face", *seen.aspects), similar)
     if seen.description:
-        typer.echo(f"\nThe face encoder reads: {seen.description}")
+        say(f"\nThe face encoder reads: {seen.description}")
 
 
 def add_to(app: typer.Typer) -> None:

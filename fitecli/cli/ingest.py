@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fitecli.cli.console import Bars, counted, counts, opened, print_json, tell
+from fitecli.cli.console import Bars, counted, counts, opened, print_json, say, tell
 from fitecli.cli.options import tweet_source
 
 
@@ -67,10 +67,10 @@ def ingest(
         if as_json:
             print_json(report.told())
         else:
-            typer.echo(f"{counts(report.told())} (added now) in {store.place}")
+            say(f"{counts(report.told())} (added now) in {store.place}")
     if report.rejected:
         raise Incomplete(
-            f"{counted(report.rejected, 'record')} rejected; see why by "
+            f"{counted(report.rejected, 'record')} rejected; see why by "  # noqa: S608 - a message
             '`fite sql "select source, line, reason from reject"`.'
         )
 

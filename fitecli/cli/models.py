@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from fitecli.cli.console import Bars, print_json, print_table, tell
+from fitecli.cli.console import Bars, print_json, print_table, say, tell
 from fitecli.cli.options import DryRun, Json
 
 group = typer.Typer(
@@ -80,7 +80,7 @@ def push(
     if dry_run:
         print_table(f"Would send to {repository}", ("file", "MB"), upload.listing())
     else:
-        typer.echo(publishing.publish(upload, private=private))
+        say(publishing.publish(upload, private=private))
 
 
 @group.command()

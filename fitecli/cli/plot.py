@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fitecli.cli.console import opened, print_json, print_table, tell
+from fitecli.cli.console import COLOURS, opened, print_json, print_table, tell, visible
 from fitecli.cli.options import Dataset, Device, Features, Json, Split, Threads
 
 if TYPE_CHECKING:
@@ -144,7 +144,8 @@ def _show(name: str, chart: Chart, output: Path | None, terminal: bool, as_json:
 
     if terminal:
         width = shutil.get_terminal_size((100, 24)).columns
-        typer.echo(drawn_in_terminal(chart, width, colours=sys.stdout.isatty()))
+        drawn = drawn_in_terminal(chart, width, colours=sys.stdout.isatty())
+        typer.echo(visible(drawn, but=COLOURS))
     if as_json:
         print_json(chart.plain())
     if output is not None or not (terminal or as_json):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from fitecli.cli.console import counted, opened, print_json, print_table, tell, write_page
+from fitecli.cli.console import counted, opened, print_json, print_table, say, tell, write_page
 from fitecli.cli.options import Device, Features, Json, Page, Threads
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def page(
     if as_json:
         print_json(about | summary | {"written": str(output)})
     else:
-        typer.echo(f"Written: {output} ({counted(summary['n'], 'mention')} by {first.name}).")
+        say(f"Written: {output} ({counted(summary['n'], 'mention')} by {first.name}).")
 
 
 def _spare_inputs(output: Path, file: str | None, db: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fitecli.cli.console import as_typed, opened, print_json, print_table, tell
+from fitecli.cli.console import as_typed, opened, print_json, print_table, say, tell
 from fitecli.cli.options import Features, Json
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def _plain(chain: TweetChain, features: str | None) -> dict[str, Any]:
 def _print(chain: TweetChain, features: str) -> None:
     tweet = chain.tweet
     place = tweet["dataset"] + (f"/{tweet['split']}" if tweet["split"] else "")
-    typer.echo(f"{tweet['source_id']} ({place}), features {features}\n\n{tweet['text']}\n")
+    say(f"{tweet['source_id']} ({place}), features {features}\n\n{tweet['text']}\n")
     if chain.images:
         columns = ("name", "pixels", "caption", "failure")
         print_table("Pictures", columns, [_picture(image) for image in chain.images])
@@ -54,13 +54,13 @@ def _print(chain: TweetChain, features: str) -> None:
         print_table(f"\nFaces (aligner: {chain.faces[0]['aligner']})", FACES, rows)
     if len(chain.similarities) > 1:
         print_table("\nSimilarities", ("aspect", "face", "similarity", "share"), _shares(chain))
-    typer.echo(f"\nThe face encoder reads: {chain.description or '(nothing)'}\n")
+    say(f"\nThe face encoder reads: {chain.description or '(nothing)'}\n")
     if chain.predictions:
         read = [[prediction[name] for name in PREDICTIONS] for prediction in chain.predictions]
         print_table("Predictions (label is the gold one)", PREDICTIONS, read)
     else:
         aspects = ", ".join(aspect["text"] for aspect in chain.aspects) or "none"
-        typer.echo(f"Aspects: {aspects}.")
+        say(f"Aspects: {aspects}.")
 
 
 FACES = (

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from fitecli.cli.console import print_table, tell
+from fitecli.cli.console import in_json, print_table, tell, visible
 from fitecli.cli.options import Raw
 
 
@@ -31,15 +31,26 @@ def sql(
         import orjson
 
         values = [dict(zip(columns, map(_plain, row), strict=True)) for row in rows]
-        typer.echo(orjson.dumps(values, option=orjson.OPT_INDENT_2).decode())
+        typer.echo(in_json(orjson.dumps(values, option=orjson.OPT_INDENT_2).decode()))
     elif format == "csv":
-        cells, writer = Cells(raw=raw), csv.writer(sys.stdout)
+        cells, writer = (
+            Cells(raw=raw),
+            csv.writer(_Terminal() if sys.stdout.isatty() else sys.stdout),
+        )
         writer.writerow(cells.row(columns))
         writer.writerows(cells.row(map(_plain, row)) for row in rows)
         if told := cells.told():
             tell(told)
     else:
         print_table(None, columns, [[_plain(value) for value in row] for row in rows])
+
+
+class _Terminal:
+    """stdout where people look at it: it obeys nothing that a cell holds."""
+
+    def write(self, row: str) -> int:
+        """Write a row."""
+        return sys.stdout.write(visible(row, but="\r\n"))
 
 
 def _plain(value: object) -> object:

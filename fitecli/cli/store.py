@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fitecli.cli.console import opened, print_json, print_table
+from fitecli.cli.console import opened, print_json, print_table, say
 from fitecli.cli.options import DryRun, Json, names_of
 
 group = typer.Typer(
@@ -24,11 +24,11 @@ def info(ctx: typer.Context, as_json: Json = False) -> None:
         print_json(asdict(found))
         return
     size = f", {found.bytes / 1e6:.1f} MB"
-    typer.echo(f"{found.place} (schema {found.schema}{size})\n")
+    say(f"{found.place} (schema {found.schema}{size})\n")
     print_table(None, ("table", "rows"), [row for row in found.rows.items() if row[1]])
     print_table("\nDatasets", ("dataset", "tweets"), list(found.datasets.items()))
-    typer.echo(f"\nFeature sets: {', '.join(found.feature_sets) or 'none'}")
-    typer.echo(f"Workers: {', '.join(found.workers) or 'none'}")
+    say(f"\nFeature sets: {', '.join(found.feature_sets) or 'none'}")
+    say(f"Workers: {', '.join(found.workers) or 'none'}")
 
 
 @group.command()
@@ -42,10 +42,10 @@ def upgrade(ctx: typer.Context, as_json: Json = False) -> None:
     if as_json:
         print_json({"from": before, "to": after, "backup": str(backup) if backup else None})
     elif before == after:
-        typer.echo(f"{place} is up to date (schema {after}).")
+        say(f"{place} is up to date (schema {after}).")
     else:
         saved = f"; the backup is {backup}" if backup else ""
-        typer.echo(f"{place}: schema {before} -> {after}{saved}")
+        say(f"{place}: schema {before} -> {after}{saved}")
 
 
 @group.command()
@@ -70,12 +70,12 @@ def prune(
     if as_json:
         print_json({"kept": kept, "removed": removed, "erased": erased})
     else:
-        typer.echo(f"Kept: {', '.join(kept)}.")
+        say(f"Kept: {', '.join(kept)}.")
         title = "Would be removed" if dry_run else "Removed"
         if removed:
             print_table(title, ("table", "rows"), list(removed.items()))
         else:
-            typer.echo("There is nothing to remove.")
+            say("There is nothing to remove.")
     if not erased:
         raise Incomplete(forgetting.STILL_THERE)
 
@@ -88,7 +88,7 @@ def erase(ctx: typer.Context) -> None:
     with opened(ctx.obj, create=False) as store:
         if not store.erase():
             raise StoreBusy("Another process has the store open; close it, then try again.")
-    typer.echo("Done.")
+    say("Done.")
 
 
 def add_to(app: typer.Typer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from fitecli.cli.console import tell
 from fitecli.outputs import folder_beside, replacing, writing
 
 FLUSH = 32  # lines
+CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|\xc2[\x80-\x9f]")  # in UTF-8
 
 
 def write(lines: Iterator[dict[str, object]], output: Path | None) -> int:
@@ -28,7 +30,8 @@ def write_parts(lines: Iterator[bytes], output: Path | None) -> int:
     An interruption leaves those that were written, and tells where.
     """
     if output is None:
-        return _write_to(sys.stdout.buffer, lines, "The output")
+        shown = map(_visible, lines) if sys.stdout.isatty() else lines
+        return _write_to(sys.stdout.buffer, shown, "The output")
     first = next(lines, None)  # what cannot begin touches no file
     with replacing(output, lambda part: tell(f"The lines so far are in {part}.")) as stream:
         return _write_to(stream, chain([] if first is None else [first], lines), str(output))
@@ -80,6 +83,11 @@ def replacing_folder(output: Path, ours: str) -> Iterator[Path]:
             if old.exists():
                 old.rename(output)
             raise
+
+
+def _visible(line: bytes) -> bytes:
+    """A line whose control characters are written out, as JSON has them: it means the same there."""
+    return CONTROL.sub(lambda found: b"\\u%04x" % ord(found[0].decode()), line)
 
 
 def _write_to(stream: BinaryIO, lines: Iterator[bytes], name: str) -> int:

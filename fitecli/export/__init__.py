@@ -11,7 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from fitecli.classifier import CONFIG, FORMAT, MODEL, Classifier, ExportedConfig, sha256_of
+from fitecli.classifier import (
+    CONFIG,
+    FORMAT,
+    MODEL,
+    TOKENISER_FILES,
+    Classifier,
+    ExportedConfig,
+    sha256_of,
+)
 from fitecli.errors import NoExamples, NotAModel, ParityFailure, UsageProblem
 from fitecli.export.card import model_card
 from fitecli.export.temperature import FEWEST, build_in, calibrate
@@ -23,7 +31,6 @@ from fitecli.records import LABELS, Example, Prediction
 PRECISIONS = ("fp32", "fp16", "int8")
 MAX_LABEL_DIFFERENCE = 0.005  # share of the examples whose label may differ
 MAX_FP32_DIFFERENCE = 1e-4  # of a probability, in fp32
-TOKENISER_FILES = ("tokenizer.json", "vocab.txt", "bpe.codes", "tokenizer_config.json")
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from fitecli.calibration import fit_temperature, rescale
+from fitecli.errors import NotAModel
 from fitecli.metrics import expected_calibration_error
 from fitecli.records import LABELS, Example, Prediction
 
@@ -51,7 +52,8 @@ def build_in(path: Path, temperature: float) -> None:
     softmax, kind = makers["probabilities"], "float32"
     if softmax.op_type == "Cast":  # the network is in half precision
         softmax, kind = makers[softmax.input[0]], "float16"
-    assert softmax.op_type == "Softmax"
+    if softmax.op_type != "Softmax":
+        raise NotAModel(f"The network ends in {softmax.op_type}, not in Softmax.")
     name = "inverse_temperature"
     constant = numpy_helper.from_array(np.array(1 / temperature, dtype=kind), name)
     model.graph.initializer.append(constant)

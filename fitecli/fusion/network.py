@@ -171,7 +171,10 @@ def make_gate(name: str, hidden: int) -> nn.Module:
 def _encoder(config: dict[str, Any], attention: str | None) -> PreTrainedModel:
     settings = dict(config)
     rebuilt = AutoConfig.for_model(settings.pop("model_type"), **settings)
-    return cast(PreTrainedModel, AutoModel.from_config(rebuilt, attn_implementation=attention))
+    return cast(
+        PreTrainedModel,
+        AutoModel.from_config(rebuilt, attn_implementation=attention, trust_remote_code=False),
+    )
 
 
 def positions_of(encoder: dict[str, Any]) -> int:
@@ -245,13 +248,16 @@ class FiteModel(PreTrainedModel):
         """Build a model on pretrained language models, each a folder or a hub name.
 
         The gate and the classifier start from the seed. settings go to FiteConfig; input.max_tokens
-        is lowered to what the encoders have positions for. Raises OSError (from transformers)
-        where a language model cannot be loaded; training translates it.
+        is lowered to what the encoders have positions for. Raises OSError or ValueError (from
+        transformers) where a language model cannot be loaded, or only by code or a pickle of its
+        own; training translates it.
         """
         read = InputFormat.of(settings.get("input") or {}).branches
         folders = {"face": face, "scene": scene or face}
         pretrained = {
-            branch: AutoModel.from_pretrained(folders[branch], dtype=torch.float32)
+            branch: AutoModel.from_pretrained(
+                folders[branch], dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+            )
             for branch in read
         }
         torch.manual_seed(seed)

@@ -198,12 +198,13 @@ def _models(settings: Settings) -> list[Finding]:
 
 def _store(settings: Settings) -> list[Finding]:
     from fitecli.store import open_store
-    from fitecli.store.database import SCHEMA
+    from fitecli.store.database import SCHEMA, store_url
 
     path = Path(settings.db)
-    if "://" not in settings.db and not path.exists():
-        return [Finding("store", "note", f"{path} does not exist yet", "fite ingest FILE")]
     try:
+        file = store_url(settings.db).get_backend_name() == "sqlite"
+        if file and "://" not in settings.db and not path.exists():
+            return [Finding("store", "note", f"{path} does not exist yet", "fite ingest FILE")]
         with open_store(settings.db, create=False) as store:
             return [Finding("store", "ok", f"{store.place}, schema {SCHEMA}")]
     except FiteError as error:

@@ -243,7 +243,7 @@ class ClassifyJob:
         return extractor
 
     def _predict_with(self, features: FeatureSetRow, ids: Sequence[int]) -> dict[int, _Answer]:
-        assert self._model_id is not None
+        assert self._model_id is not None  # noqa: S101 - for mypy: settled before the first tweet
         scope = Scope(tweet_ids=tuple(ids))
         rules = rules_of(features).changed(self.predictor.input.descriptions)
         features = derive_features(self.store, features, rules, [scope], lambda message: None)

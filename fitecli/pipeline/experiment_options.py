@@ -77,7 +77,7 @@ def training_of(
     dataset: str,
 ) -> TrainOptions:
     """The training behind a row, without its teachers."""
-    assert system.variant is not None
+    assert system.variant is not None  # noqa: S101 - for mypy: only such rows are trained
     base = options.training.folder or Path("runs") / "experiments"
     variant = system.variant
     if not system.own_fidelity:

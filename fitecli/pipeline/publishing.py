@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fitecli import hub
-from fitecli.classifier import is_exported
+from fitecli.classifier import TOKENISER_FILES, is_exported
 from fitecli.errors import NotAModel, UsageProblem
-from fitecli.export import TOKENISER_FILES
 from fitecli.export.card import checkpoint_card, hub_card
 from fitecli.pipeline.models import locate_model
 from fitecli.settings import Settings

@@ -123,7 +123,8 @@ def _bring(weights: Weights, file: WeightsFile, path: Path, progress: Progress) 
         progress(f"{file.name}, MB", round(here / MEGABYTE), round(total / MEGABYTE))
 
     try:
-        return downloads.fetch(address, path, file.sha256, progress=bar)
+        most = round(2 * MEGABYTE * weights.megabytes) if weights.megabytes else downloads.LIMIT
+        return downloads.fetch(address, path, file.sha256, most=most, progress=bar)
     except DownloadFailed as exc:
         raise MissingWeights(
             f"{exc} `{weights.pull}` goes on where it stopped. By hand: bring {address} to {path}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -99,10 +100,13 @@ def _features(with_pictures: bool) -> Any:
 
 
 def _picture(image: TweetImage) -> dict[str, Any]:
-    """A picture's bytes, as they are; null where the file is gone."""
+    """A picture's bytes, as they are; null where the file is gone, or another one is in its place:
+    what goes out is what was given in, whatever a path leads to now."""
     try:
-        content = Path(image.path or "").read_bytes()
+        content: bytes | None = Path(image.path or "").read_bytes()
     except OSError:
+        content = None
+    if content is not None and hashlib.sha256(content).hexdigest() != image.sha256:
         content = None
     return {"bytes": content, "path": image.name}
 

@@ -114,7 +114,7 @@ class DescriptionsStage(TweetStage):
 
     @property
     def _features(self) -> FeatureSetRow:
-        assert self.features is not None
+        assert self.features is not None  # noqa: S101 - for mypy: given before it is run
         return self.features
 
     def count(self) -> int:

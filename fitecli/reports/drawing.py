@@ -32,7 +32,7 @@ def draw(chart: Chart, path: Path) -> Path:
         raise MissingPackage(NEEDED.format("matplotlib")) from exc
     kind = path.suffix.lower().removeprefix(".")
     fixed: dict[str, Any] = {"Date": None} if kind == "svg" else {"Software": None}
-    with rc_context({"svg.hashsalt": "fite"}):  # the same chart is the same file
+    with rc_context({"svg.hashsalt": "fite", "text.parse_math": False}):  # same chart, same file
         width, height = SIZE
         figure = Figure(figsize=(width * len(chart.panels), height), layout="constrained")
         figure.suptitle(chart.title)

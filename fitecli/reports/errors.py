@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
+from html import escape
 from typing import Any
 
 from fitecli.evaluation import Case
@@ -82,12 +84,18 @@ def _kind(meaning: str, cases: Sequence[Case], examples: int) -> dict[str, Any]:
     }
 
 
+def plain(text: str) -> str:
+    """A text as Markdown that shows just it: no HTML, no picture or link of its own, one line."""
+    return escape(re.sub(r"([\\`*_\[\]!|~$#])", r"\\\1", " ".join(text.split())), quote=False)
+
+
 def page(report: Mapping[str, Any]) -> str:
     """The report as a page in Markdown."""
+    where = f"{report['dataset']}/{report['split'] or 'all'}"
     lines = [
-        f"# Errors of {report['model']}",
+        f"# Errors of {plain(report['model'])}",
         "",
-        f"{report['dataset']}/{report['split'] or 'all'}, features {report['features']}: "
+        f"{plain(where)}, features {plain(report['features'])}: "
         f"{report['wrong']} of {report['n']} examples are wrong.",
         "",
         "| kind | meaning | examples | wrong | error rate |",
@@ -99,9 +107,9 @@ def page(report: Mapping[str, Any]) -> str:
     for name, kind in report["kinds"].items():
         lines += ["", f"## {name.capitalize()}", ""] if kind["examples"] else []
         for item in kind["examples"]:
-            face = f" Face: {item['face'].strip()}" if item["face"] else ""
+            face = f" Face: {plain(item['face'])}" if item["face"] else ""
             lines.append(
-                f"- {item['text']} — **{item['label']}**, read as {item['prediction']} "
+                f"- {plain(item['text'])} — **{item['label']}**, read as {item['prediction']} "
                 f"({item['score']:.2f}).{face}"
             )
     return "\n".join(lines) + "\n"

@@ -77,7 +77,7 @@ def page(
         "version": __version__,
         "blur": subject.blur,
         "style": Markup(style),  # noqa: S704 - the package's own
-        "script": Markup(script),  # noqa: S704
+        "script": Markup(script),  # noqa: S704 - the package's own
         "policy": policy(style, script),
         "labels": LABELS,
         "signs": cards.SIGNS,

@@ -14,7 +14,10 @@ _SPELLINGS = {"-1": "negative", "0": "neutral", "1": "positive"}
 
 
 class InvalidRecord(ValueError):
-    """A record breaks a rule; the message names the field and becomes the reject's reason."""
+    """A record breaks a rule; the message names the field and becomes the reject's reason.
+
+    It quotes nothing of what the tweet says: it is told on stderr, and outlives the tweet.
+    """
 
 
 def text_of(value: Any, field: str, *, empty: bool = False) -> str:
@@ -52,7 +55,7 @@ def label_of(value: Any, field: str = "label") -> str | None:
     word = str(value).strip().lower() if not isinstance(value, bool) else ""
     word = _SPELLINGS.get(word, word)
     if word not in LABELS:
-        raise InvalidRecord(f"{field} must be positive, neutral or negative, not {value!r}")
+        raise InvalidRecord(f"{field} must be positive, neutral or negative")
     return word
 
 
@@ -85,7 +88,7 @@ def aspects_of(value: Any, text: str) -> tuple[Aspect, ...]:
         for aspect in _aspect(item, text, f"aspects[{number}]"):
             known = found.get(aspect.key)
             if known is not None and aspect.label and known.label not in (None, aspect.label):
-                raise InvalidRecord(f"aspects[{number}] gives {aspect.text!r} a second label")
+                raise InvalidRecord(f"aspects[{number}] gives an aspect a second label")
             if known is None or aspect.label:
                 found[aspect.key] = aspect
     return tuple(found.values())
@@ -105,8 +108,8 @@ def _aspect(item: Any, text: str, field: str) -> list[Aspect]:
     start, end = _offset(start, f"{field}.start"), _offset(end, f"{field}.end")
     if not 0 <= start < end <= len(text) or text[start:end] != name:
         raise InvalidRecord(
-            f"{field}: the text has {text[max(start, 0) : max(end, 0)]!r} at {start}:{end}, "
-            f"not {name!r} (offsets are code points, end exclusive)"
+            f"{field}: the text has other words at {start}:{end} "
+            "(offsets are code points, end exclusive)"
         )
     return [replace(Aspect(name, start, end, label), **_beside(item, field))]
 

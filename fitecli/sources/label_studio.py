@@ -40,8 +40,8 @@ def read(lines: Lines, name: str) -> Iterator[Tweet | Reject]:
     content = b"\n".join(line for _, line in lines)
     try:
         tasks = json.loads(content)  # which lets half an emoji pass, as a browser may select it
-    except ValueError as exc:
-        raise UnreadableSource(f"{name} is no JSON: {exc}.") from exc
+    except (ValueError, RecursionError) as exc:
+        raise UnreadableSource(f"{name} is no JSON that can be read: {exc}.") from exc
     tasks = [tasks] if isinstance(tasks, dict) else tasks
     if not isinstance(tasks, list) or not all(
         isinstance(task, dict) and "data" in task and "annotations" in task for task in tasks
@@ -158,7 +158,7 @@ def _regions(annotation: Mapping[str, Any], text: str) -> Places:
     for region, span in spans.items():
         label = labels.get(region)
         if found.get(span) not in (None, label) and label is not None:
-            raise InvalidRecord(f"{text[slice(*span)]!r} at {span[0]}:{span[1]} has two labels")
+            raise InvalidRecord(f"the region {span[0]}:{span[1]} has two labels")
         found[span] = label or found.get(span)
     return found
 
@@ -179,9 +179,7 @@ def span_of(value: Mapping[str, Any], text: str) -> tuple[int, int]:
             continue
         if not isinstance(own, str) or _squeeze(own) == _squeeze(text[first:last]):
             return _trimmed(text, first, last)
-    raise InvalidRecord(
-        f"the text has {text[max(start, 0) : max(end, 0)]!r} at {start}:{end}, not {own!r}"
-    )
+    raise InvalidRecord(f"the text has other words at {start}:{end} than the region")
 
 
 def _from_utf16(text: str, place: int) -> int | None:

@@ -159,7 +159,7 @@ def download(name: str, folder: Path, tell: Callable[[str], None]) -> Path:
             continue
         tell(f"Fetching {entry['path']} …")
         try:
-            fetch(ADDRESS.format(**entry), path, entry["sha256"])
+            fetch(ADDRESS.format(**entry), path, entry["sha256"], most=entry["bytes"])
         except DownloadFailed as exc:
             raise UnreadableSource(
                 f"{exc} Bring the two repositories TomBERT and FITE into a folder and run "

@@ -60,7 +60,7 @@ def _row(
         return Reject(line, f"the row has {len(words)} columns, not {COLUMNS}")
     label = labels.get(words[1].strip())
     if label is None:
-        return Reject(line, f"label must be one of {', '.join(labels)}, not {words[1]!r}")
+        return Reject(line, f"label must be one of {', '.join(labels)}")
     return record, [words[3], words[4], label, words[2], str(line)]
 
 

@@ -18,9 +18,9 @@ from fitecli.sources.checks import MAX_IMAGES, InvalidRecord, id_of, optional_te
 from fitecli.sources.jsonl import record_of
 
 _ENTITIES = (
-    ("annotations", "normalized_text", 1),
-    ("mentions", "username", 0),
-    ("hashtags", "tag", 0),
+    ("annotations", 1),
+    ("mentions", 0),
+    ("hashtags", 0),
 )
 
 
@@ -92,16 +92,14 @@ def _tweet(item: Any, includes: dict[str, Any], number: int) -> Tweet:
 def _aspects(entities: Any, text: str) -> list[Aspect]:
     found: dict[tuple[int, int], Aspect] = {}
     entities = entities if isinstance(entities, dict) else {}
-    for kind, name, inclusive in _ENTITIES:
+    for kind, inclusive in _ENTITIES:
         for entity in _objects(entities.get(kind)):
             start, end = entity.get("start"), entity.get("end")
             if not isinstance(start, int) or not isinstance(end, int):
                 raise InvalidRecord(f"entities.{kind} has no numbers as start and end")
             end += inclusive
             if not 0 <= start < end <= len(text):
-                raise InvalidRecord(
-                    f"entities.{kind}: {entity.get(name)!r} at {start}:{end} is not in the text"
-                )
+                raise InvalidRecord(f"entities.{kind}: {start}:{end} is not in the text")
             if not any(start < other[1] and other[0] < end for other in found):
                 found[start, end] = Aspect(text[start:end], start, end)
     return [found[span] for span in sorted(found)]

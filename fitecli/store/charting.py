@@ -133,7 +133,7 @@ class Charting(StoreConnection):
             if missing or not found:
                 what = f"There is no run {missing[0]}" if missing else "Nothing was trained yet"
                 raise NoExamples(
-                    f'{what}: `fite sql "select id, preset, seed, status from run"` lists all, '
+                    f'{what}: `fite sql "select id, preset, seed, status from run"` lists all, '  # noqa: S608 - a message
                     "`fite train` makes some."
                 )
             numbers = [row["id"] for row in found]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -49,7 +50,9 @@ def store_url(place: str | Path) -> URL:
     Raises UsageProblem for a broken URL, another database, and one that lives in memory only.
     """
     text = str(place)
-    scheme = text.partition("://")[0]  # what follows can hold a password
+    scheme = text.partition(":")[0]  # what follows can hold a password
+    if scheme.startswith("postgres") and "://" not in text and "@" in text:
+        raise UsageProblem(f"{scheme!r}… is no URL of a database: it begins with {scheme}://.")
     try:
         url = make_url(text) if "://" in text else URL.create("sqlite", database=text)
         if url.drivername == "postgres":
@@ -81,7 +84,12 @@ def make_engine(url: URL, *, migrating: bool = False, read_only: bool = False) -
         address = read_only_address(Path(url.database or ""))
         more["creator"] = lambda: sqlite3.connect(address, uri=True, check_same_thread=False)
     try:
-        engine = create_engine(url, poolclass=NullPool if migrating else None, **more)
+        engine = create_engine(
+            url,
+            poolclass=NullPool if migrating else None,
+            hide_parameters=True,  # or tracebacks would hold what tweets say
+            **more,
+        )
     except ModuleNotFoundError as exc:
         raise MissingPackage(
             f"{shown(url)}: PostgreSQL needs a driver: pip install 'fitecli[postgres]'."
@@ -210,6 +218,8 @@ def revision_of(engine: Engine) -> str | None:
 
 def check(engine: Engine, *, create: bool) -> None:
     """Bring an empty database to the head revision, refuse every other but the head itself."""
+    if create and engine.dialect.name == "sqlite":
+        own_file(Path(engine.url.database or ""))
     with translated(engine.url):
         revision = revision_of(engine)
     if revision != SCHEMA:
@@ -221,6 +231,15 @@ def check(engine: Engine, *, create: bool) -> None:
             raise NotAStore(f"{shown(engine.url)} is empty; `fite ingest FILE` makes a store.")
         migrate(engine.url)
     _use_wal(engine)
+
+
+def own_file(path: Path, mode: int = 0o600) -> None:
+    """Make a file, if there is none, that only its owner can read: tweets may be private.
+
+    SQLite gives what it puts beside it the same rights. What cannot be made is told when it is opened.
+    """
+    with suppress(OSError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode))
 
 
 def _use_wal(engine: Engine) -> None:

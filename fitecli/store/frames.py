@@ -20,7 +20,8 @@ def frame(place: str, source: str, library: str) -> Any:
     if library not in LIBRARIES:
         raise UsageProblem(f"There is no library {library!r}; choose {' or '.join(LIBRARIES)}.")
     named = re.fullmatch(r"\w+", source)
-    columns, rows = run_query(place, f'SELECT * FROM "{source}"' if named else source)
+    query = f'SELECT * FROM "{source}"' if named else source  # noqa: S608 - one name, of \w alone
+    columns, rows = run_query(place, query)
     try:
         return _pandas(columns, list(rows)) if library == "pandas" else _polars(columns, list(rows))
     except ModuleNotFoundError as exc:

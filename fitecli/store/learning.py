@@ -83,7 +83,7 @@ class Learning(StoreConnection):
         with self._writing() as connection:
             result = connection.execute(table.insert().values(**row))
             key = result.inserted_primary_key
-            assert key is not None
+            assert key is not None  # noqa: S101 - for mypy: a row was inserted
             return int(key[0])
 
     def find_run(

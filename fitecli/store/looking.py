@@ -89,7 +89,7 @@ class Looking(Reading):
             found = connection.execute(query.order_by(tweet.c.id.desc())).mappings().first()
         if found is None:
             raise NoExamples(
-                f'There is no tweet {source_id!r} in the store; `fite sql "select tweet, text '
+                f'There is no tweet {source_id!r} in the store; `fite sql "select tweet, text '  # noqa: S608 - a message
                 'from tweet_aspects limit 10"` shows some.'
             )
         return dict(found)

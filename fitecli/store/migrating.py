@@ -19,6 +19,7 @@ from fitecli.store.database import (
     BACKUP,
     absent,
     make_engine,
+    own_file,
     revision_of,
     shown,
     store_url,
@@ -36,8 +37,7 @@ def migrations() -> Config:
 def head(config: Config | None = None) -> str:
     """The revision that this version of fite writes."""
     revision = ScriptDirectory.from_config(config or migrations()).get_current_head()
-    assert revision is not None
-    return revision
+    return str(revision)
 
 
 def refusal(url: URL, revision: str) -> StoreError:
@@ -101,6 +101,7 @@ def backup(path: Path, revision: str) -> Path:
     target = path.with_name(f"{path.name}{BACKUP}{revision}-{stamp}")
     with folder_beside(path) as place:
         whole = place / target.name
+        own_file(whole, path.stat().st_mode & 0o777)
         with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(whole)) as copy:
             source.backup(copy)
         whole.replace(target)

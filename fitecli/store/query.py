@@ -21,6 +21,8 @@ _READING_PRAGMAS = {
     "database_list", "schema_version",
 }  # fmt: skip
 
+BREATH = 1_000_000  # steps of SQLite, some ten milliseconds, until Python may hear an interruption
+
 Rows = Iterator[Sequence[Any]]
 
 
@@ -41,11 +43,12 @@ def run_query(place: str | Path, sql: str) -> tuple[list[str], Rows]:
 def _sqlite(path: Path, sql: str) -> tuple[list[str], Rows]:
     refused: list[str] = []
     connection = reading_connection(path, refused)
+    connection.set_progress_handler(lambda: 0, BREATH)
     try:
         cursor = connection.execute(sql)
     except (sqlite3.Error, sqlite3.Warning) as exc:
         connection.close()
-        raise _refusal(exc, refused) from exc
+        raise _ended(exc, refused) from exc
     columns = [column[0] for column in cursor.description or ()]
     return columns, _rows(connection, cursor, refused)
 
@@ -87,7 +90,14 @@ def _rows(connection: sqlite3.Connection, cursor: sqlite3.Cursor, refused: list[
         try:
             yield from cursor
         except sqlite3.Error as exc:
-            raise _refusal(exc, refused) from exc
+            raise _ended(exc, refused) from exc
+
+
+def _ended(exc: Exception, refused: Sequence[str]) -> QueryRefused | KeyboardInterrupt:
+    """Why a query ended: Ctrl-C is heard between two of SQLite's steps, and lost in its callback."""
+    if getattr(exc, "sqlite_errorname", "") == "SQLITE_INTERRUPT":
+        return KeyboardInterrupt()
+    return _refusal(exc, refused)
 
 
 def _authorise(action: Sequence[Any], refused: MutableSequence[str]) -> int:

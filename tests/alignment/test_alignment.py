@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from pathlib import Path
@@ -115,6 +116,47 @@ def test_bare_weights_are_refused(models: Path, tmp_path: Path) -> None:
     shutil.copy(bare, tmp_path / "other.safetensors")
     with pytest.raises(MissingWeights, match="as one"):  # which one would it be?
         open_aligner("clip", Loading(offline=True), model=str(bare))
+
+
+@pytest.mark.parametrize(
+    ("text", "vision"),
+    [
+        ({"hf_tokenizer_name": "x", "tokenizer_kwargs": {"trust_remote_code": True}}, {}),
+        ({"hf_model_name": "somebody/model"}, {}),
+        ({}, {"timm_model_name": "hf-hub:somebody/model"}),
+    ],
+)
+def test_code_that_a_clip_names_is_never_run(
+    text: dict[str, object], vision: dict[str, object], models: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    folder = tmp_path / "clip"
+    shutil.copytree(models / MODEL, folder)
+    values = json.loads((folder / CONFIG).read_text())
+    values["model_cfg"]["text_cfg"] |= text
+    values["model_cfg"]["vision_cfg"] |= vision
+    (folder / CONFIG).write_text(json.dumps(values))
+    (folder / "config.json").write_text('{"model_type": "bert"}')
+    (folder / "tokenizer_config.json").write_text(
+        '{"tokenizer_class": "Evil", "auto_map": {"AutoTokenizer": ["evil.Evil", null]}}'
+    )
+    (folder / "evil.py").write_text(
+        f"open({str(tmp_path / 'ran')!r}, 'w')\n"
+        "from transformers import BertTokenizer\nclass Evil(BertTokenizer): pass\n"
+    )
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n" * 9))  # transformers would ask
+    with pytest.raises(MissingWeights, match="code of others could run"):
+        ClipEncoder(str(folder))
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_clip_s_pickle_is_never_read(models: Path, tmp_path: Path) -> None:
+    (tmp_path / CONFIG).write_bytes((models / MODEL / CONFIG).read_bytes())
+    shutil.copy(models / MODEL / WEIGHTS, tmp_path / "model.safetensors")
+    ClipEncoder(str(tmp_path))
+    (tmp_path / "open_clip_pytorch_model.bin").write_bytes(b"")  # which open_clip prefers to it
+    with pytest.raises(MissingWeights, match="must be called"):
+        ClipEncoder(str(tmp_path))
 
 
 def test_each_mode_is_a_worker_and_all_share_the_embeddings(models: Path) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
+from urllib.parse import urlencode
 
 import pytest
 
@@ -91,3 +94,25 @@ def test_what_tweets_hold_is_text_everywhere(hostile: Asking) -> None:
         assert "<i>" not in page, path
         assert "<b>" not in page, path
     assert "&lt;script&gt;alert(1)" in hostile(f"/{NAME}/predictions").text
+
+
+@pytest.mark.parametrize("how", [".csv?", ".csv?_dl=1&", ".csv?_stream=on&"])
+def test_csv_of_a_page_runs_nothing_in_a_spreadsheet(how: str, site: Asking) -> None:
+    answer = site(f"/{NAME}{how}sql=select+'=1%2B1'+as+a,+'@b, \"c\"'+as+b,+-1+as+c")
+    assert answer.status_code == 200
+    assert list(csv.reader(io.StringIO(answer.text))) == [
+        ["a", "b", "c"], ["'=1+1", "'@b, \"c\"", "-1"],
+    ]  # fmt: skip
+    site(f"/{NAME}/tweet.csv?_size=max")  # and what is there comes
+
+
+def test_a_query_takes_neither_all_memory_nor_all_time(site: Asking) -> None:
+    many = "with recursive t(n) as (select 1 union all select n + 1 from t)"
+    for sql in ("select zeroblob(200000)", "select hex(zeroblob(100000))"):
+        answer = site(f"/{NAME}.json?{urlencode({'sql': sql})}").json()
+        assert (answer["error"], answer.get("rows")) == ("string or blob too big", [])
+    answer = site(f"/{NAME}.json?{urlencode({'sql': f'{many} select n from t'})}")
+    assert len(answer.json()["rows"]) == 1000
+    answer = site(f"/{NAME}.json?{urlencode({'sql': f'{many} select count(*) from t'})}")
+    assert answer.status_code == 400
+    assert "took too long" in answer.text

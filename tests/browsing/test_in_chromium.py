@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
+from fitecli.store import VIEWS
 from tests.conftest import ROOT
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -83,3 +86,47 @@ def test_a_tweet_runs_no_script(page, hostile_store: Path) -> None:
         )
         assert blocked is None
     assert page.heard.dialogs == []
+
+
+HANDLER = "\"'><svg onload=alert(1)><img src=x onerror=alert(2)><a href=javascript:alert(3)>{{7*7}}"
+EVERY_TEXT = {
+    "tweet": ("author", "text", "split", "created_at"), "aspect": ("text", "source_text"),
+    "image": ("name",), "worker": ("name",), "analysis": ("error",), "model": ("name",),
+    "face": ("emotion", "gender"), "feature_set": ("name",), "description": ("text",),
+    "face_sentence": ("text",),
+}  # fmt: skip
+
+
+def test_no_text_of_a_store_becomes_a_part_of_a_page(
+    page, hostile_store: Path, tmp_path: Path
+) -> None:
+    db = tmp_path / "fite.db"
+    shutil.copyfile(hostile_store, db)
+    with closing(sqlite3.connect(db)) as store, store:
+        for table, columns in EVERY_TEXT.items():
+            for column in columns:
+                store.execute(f"UPDATE {table} SET {column} = {column} || ?", (HANDLER,))
+        store.execute(
+            "INSERT INTO reject (dataset, source, line, reason, created_at) VALUES (?, ?, 1, ?, '')",
+            (HANDLER, HANDLER, HANDLER),
+        )
+    paths = [
+        *EVERY_TEXT,
+        *VIEWS,
+        "reject",
+        "tweet/1",
+        "model/1",
+        "worker/1",
+        "?sql=select+*+from+reject",
+    ]
+    with browsing(db) as (address, _):
+        for path in paths:
+            page.goto(f"{address}fite{'' if path[0] == '?' else '/'}{path}")
+            assert "svg onload" in page.locator("body").inner_text(), path
+        page.goto(f"{address}fite/predictions")
+        page.locator("td.col-tweet a").first.click()
+        assert "svg onload" in page.locator("section.content").inner_text()
+        page.wait_for_timeout(300)
+        assert page.locator("svg[onload], img[onerror], a[href^=javascript]").count() == 0
+    assert page.heard.dialogs == []
+    assert not [said for said in page.heard.said if "Content Security" in said]

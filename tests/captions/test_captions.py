@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import shutil
 from pathlib import Path
 
@@ -136,6 +138,23 @@ def test_weights_that_can_run_code_are_refused(blip: Path, tmp_path: Path) -> No
         with pytest.raises(MissingWeights, match=r"pytorch_model\.bin.*safetensors") as caught:
             open_captioner(name, Loading(models=tmp_path, offline=True))
         assert str(folder) in str(caught.value)
+
+
+def test_code_of_a_captioner_is_never_run_nor_offered(
+    blip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(blip, folder)
+    values = json.loads((folder / "config.json").read_text())
+    named = {"AutoConfig": "evil.Evil", "AutoModelForImageTextToText": "evil.Evil"}
+    (folder / "config.json").write_text(
+        json.dumps(values | {"model_type": "evil", "auto_map": named})
+    )
+    (folder / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Evil: pass\n")
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n" * 9))  # transformers would ask
+    with pytest.raises(MissingWeights):
+        TransformersCaptioner(str(folder), offline=True)
+    assert not (tmp_path / "ran").exists()
 
 
 def test_precision_is_half_on_a_gpu_and_told() -> None:

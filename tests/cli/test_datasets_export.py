@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -213,6 +214,24 @@ def test_the_pictures_go_along_where_asked(filled: Shell, tmp_path: Path) -> Non
         assert len(row["pictures"]) == len(row["images"])
         assert row["pictures"][0].size[0] > 100
     assert {len(row["pictures"]) for row in found["train"] if not row["images"]} <= {0}
+
+
+def test_only_what_was_given_in_goes_out(tmp_path: Path) -> None:
+    pytest.importorskip("datasets")
+    shell = Shell(tmp_path)
+    pictures = tmp_path / "pictures"
+    shutil.copytree(DEMO / "pictures", pictures)
+    shell("ingest", str(DEMO / "tweets.jsonl"), "--images", str(pictures), "--dataset", "demo")
+    (tmp_path / "secret").write_bytes(b"not a picture")
+    for path in pictures.iterdir():
+        path.unlink()
+        path.symlink_to(tmp_path / "secret")
+    shell("datasets", "export", "demo", "--format", "hf", "--output", str(tmp_path / "out"),
+          "--with-pictures")  # fmt: skip
+    (data,) = (tmp_path / "out" / "data").iterdir()
+    table = parquet.read_table(data).to_pylist()
+    assert any(row["pictures"] for row in table)
+    assert all(item["bytes"] is None for row in table for item in row["pictures"])
 
 
 def test_a_folder_of_others_is_left_alone(filled: Shell, tmp_path: Path) -> None:

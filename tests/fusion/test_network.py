@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import json
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModel
 
 from fitecli.errors import NotAModel, ShapeMismatch, UsageProblem
@@ -193,3 +197,31 @@ def test_a_broken_checkpoint_is_told(model: FiteModel, tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"not safetensors")
     with pytest.raises(NotAModel, match="cannot be loaded"):
         load(tmp_path)
+
+
+def test_code_of_a_language_model_is_never_run_nor_offered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_encoder(tmp_path)
+    (tmp_path / "evil.py").write_text(
+        f"open({str(tmp_path / 'ran')!r}, 'w')\nfrom transformers import BertConfig, BertModel\n"
+        "class Config(BertConfig): pass\nclass Model(BertModel): pass\n"
+    )
+    config = json.loads((tmp_path / "config.json").read_text())
+    config |= {
+        "model_type": "evil",
+        "auto_map": {"AutoConfig": "evil.Config", "AutoModel": "evil.Model"},
+    }
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n" * 9))  # transformers would ask
+    with pytest.raises(ValueError, match="custom code"):
+        FiteModel.from_encoders(str(tmp_path))
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_language_model_s_pickle_is_never_read(tiny_encoder: Path, tmp_path: Path) -> None:
+    shutil.copy(tiny_encoder / "config.json", tmp_path)
+    shutil.copy(tiny_encoder / "model.safetensors", tmp_path / "other.safetensors")
+    torch.save(load_file(tiny_encoder / "model.safetensors"), tmp_path / "pytorch_model.bin")
+    with pytest.raises(OSError, match="safetensors"):
+        FiteModel.from_encoders(str(tmp_path))

@@ -11,8 +11,10 @@ import pytest
 
 from fitecli.errors import UnreadableSource
 from fitecli.pipeline.ingest import IngestReport, dataset_of, ingest
-from fitecli.store import Store, run_query
+from fitecli.records import Worker
+from fitecli.store import Scope, Store, run_query
 from tests.conftest import DEMO
+from tests.web import Web, serve
 
 
 def lines(*records: object) -> io.BytesIO:
@@ -106,6 +108,37 @@ def test_pipes_and_links_in_circles_stop_nothing(store: Store, tmp_path: Path) -
     report = ingest(store, source, dataset="d", images=tmp_path)
     assert (report.tweets, report.rejected) == (3, 0) or (report.tweets, report.rejected) == (2, 1)
     assert ask(store, "select count(*) from image where sha256 is not null") == [(0,)]
+
+
+def test_a_picture_is_never_fetched(store: Store, tmp_path: Path) -> None:
+    """Addresses are names of files that are not there, on whatever machine they point to."""
+    with serve(Web({"/a.jpg": b"x"})) as web:
+        host = web.address.removeprefix("http:")
+        names = (
+            f"{web.address}/a.jpg",
+            f"{host}/a.jpg",
+            f"http:\\\\{host[2:]}\\a.jpg",
+            f"file:{host}",
+        )
+        records = [{"id": name, "text": "t", "images": [name]} for name in names]
+        ingest(store, lines(*records), dataset="d", images=tmp_path)
+        worker = store.register_worker(Worker("faces", "f", "1"))
+        pending = store.claim_images(worker, Scope(), limit=9, owner="me")
+        assert web.asked == []
+    assert ask(store, "select count(*) from tweet_image where path is not null") == [(0,)]
+    assert all(image.path is None for image in pending)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["file:///etc/hostname", "C:\\Windows\\win.ini", "..\\..\\secret", "//host/share/a", "~/a"],
+)
+def test_other_systems_names_lead_nowhere(name: str, store: Store, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"x")
+    (tmp_path / "inner").mkdir()
+    record = {"text": "t", "images": [name]}
+    ingest(store, lines(record), dataset="d", images=tmp_path / "inner")
+    assert ask(store, "select count(*) from tweet_image where path is not null") == [(0,)]
 
 
 def test_a_missing_folder_is_told(store: Store, tmp_path: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import pytest
 
 from fitecli.evaluation import Case
@@ -61,6 +64,21 @@ def test_the_page_shows_counts_and_examples() -> None:
         "| no useful face | no face with an emotion was given to the aspect | 3 | 2 | 66.7% |"
         in text
     )
-    assert "- [Ann] is here — **positive**, read as neutral (0.95). Face: Ann with a happy" in text
+    assert (
+        "- \\[Ann\\] is here — **positive**, read as neutral (0.95). Face: Ann with a happy" in text
+    )
     empty = page(about | sort_errors([]))
     assert "| other | none of these | 0 | 0 |  |" in empty
+
+
+def test_the_page_shows_a_tweet_as_text() -> None:
+    evil = "<script>a()</script> ![x](http://a.example/x.png)\n\n# `b` | c $T$ <!-- &lt;"
+    wrong = replace(CASES[0].example, text=evil, face="<img src=x onerror=a()>")
+    about = {"model": "<b>", "dataset": "<i>", "split": "|", "features": "[x](y)"}
+    text = page(about | sort_errors([replace(CASES[0], example=wrong)]))
+    assert "<" not in text
+    assert not re.search(r"(?<!\\)[\[!`$]", text)
+    assert (
+        "&lt;script&gt;a()&lt;/script&gt; \\!\\[x\\](http://a.example/x.png) \\# \\`b\\` \\| c"
+        in text
+    )

@@ -341,3 +341,31 @@ def test_a_store_that_is_only_read_cannot_be_written(tmp_path: Path) -> None:
                 reader.add_tweets("d", [Tweet("two", "2")])
             store.add_tweets("d", [Tweet("two", "2")])
             assert reader.find_tweet("2")["text"] == "two"
+
+
+def test_only_the_owner_can_read_a_new_store(tmp_path: Path) -> None:
+    path = tmp_path / "fite.db"
+    before = os.umask(0o022)
+    try:
+        with open_store(path) as store:
+            store.add_tweets("d", tweets(0, 3))
+            beside = {item.name: item.stat().st_mode & 0o777 for item in tmp_path.iterdir()}
+        assert beside == {"fite.db": 0o600, "fite.db-wal": 0o600, "fite.db-shm": 0o600}
+        copy = migrating.backup(path, "0001")
+        assert copy.stat().st_mode & 0o777 == 0o600
+        path.chmod(0o640)  # a group's store stays one
+        with open_store(path) as store:
+            store.add_tweets("d", tweets(3, 6))
+        assert path.stat().st_mode & 0o777 == 0o640
+    finally:
+        os.umask(before)
+
+
+def test_a_traceback_holds_no_parameters(tmp_path: Path) -> None:
+    from sqlalchemy import text
+    from sqlalchemy.exc import DBAPIError
+
+    with open_store(tmp_path / "fite.db") as store, store.engine.connect() as connection:
+        with pytest.raises(DBAPIError) as caught:
+            connection.execute(text("select nothing where 1 = :said"), {"said": "Xenomorph"})
+    assert "Xenomorph" not in str(caught.value)

@@ -129,7 +129,7 @@ def _recipe(path: Path) -> dict[str, Any]:
     """The recipe that a model's config.json tells."""
     try:
         values = json.loads(path.read_text("utf-8")).get("recipe")
-    except (OSError, ValueError, AttributeError) as exc:
+    except (OSError, ValueError, RecursionError, AttributeError) as exc:
         raise UsageProblem(f"{path} cannot be read: {exc}") from exc
     if not values:
         raise UsageProblem(f"{path} tells no recipe; name a preset instead.")

@@ -1,0 +1,51 @@
+"""An ONNX file becomes a session of ONNX Runtime, if it is whole."""
+
+from __future__ import annotations
+
+from mmap import ACCESS_READ, mmap
+from pathlib import Path
+from typing import Any
+
+from fitecli.errors import NotAModel, UsageProblem
+
+CPU = "CPUExecutionProvider"
+OUTSIDE = b"location"  # the key by which ONNX names a file that holds weights
+
+
+def open_session(path: Path, device: str) -> Any:
+    """A session for a network, one thread a run. device: "cpu", "cuda" or "auto".
+
+    Raises NotAModel where it cannot be loaded, UsageProblem for a GPU that is named and not got.
+    """
+    import onnxruntime
+    from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    _check_whole(path)
+    providers = [CPU]
+    if device in {"cuda", "auto"} and "CUDAExecutionProvider" in (
+        onnxruntime.get_available_providers()
+    ):
+        providers.insert(0, "CUDAExecutionProvider")
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=providers)
+    except (Fail, InvalidGraph, InvalidProtobuf) as exc:
+        raise NotAModel(f"{path} cannot be loaded by ONNX Runtime: {exc}") from exc
+    if device == "cuda" and "CUDAExecutionProvider" not in session.get_providers():
+        raise UsageProblem(
+            "There is no CUDA device that ONNX Runtime can use; `fite doctor` tells more."
+        )
+    return session
+
+
+def _check_whole(path: Path) -> None:
+    """Raise NotAModel where weights lie outside of the file: no sha256 covers them, and ONNX Runtime
+    (until 1.23 at least) reads them from wherever the file says."""
+    if path.stat().st_size == 0:  # nothing can be mapped
+        raise NotAModel(f"{path} is empty.")
+    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+        if content.find(OUTSIDE) >= 0:
+            raise NotAModel(f"{path} has weights in another file, which fite does not read.")
