@@ -8,8 +8,11 @@ is imported before it is used. CONTRIBUTING.md shows one of each.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import wraps
+from pathlib import Path
+from traceback import extract_tb
 from typing import TYPE_CHECKING, Any
 
 from fitecli.errors import BrokenPlugIn, FiteError, UsageProblem
@@ -114,14 +117,16 @@ class Room:
     def open(self, plugin: PlugIn, *words: Any) -> Any:
         """Make a plug-in's class; its worker then carries the name and the distribution's version.
 
-        words: what the constructor takes. Errors of our own tree pass; any other one is a
-        BrokenPlugIn.
+        words: what the constructor takes. Errors of our own tree pass; any other one, now or when it
+        works, is a BrokenPlugIn.
         """
         kind = self.load(plugin)
         try:
             made = kind(*words)
             if self.kind is not None:
                 made.worker = self._signed(plugin, getattr(made, "worker", None))
+                for name in self.methods:
+                    setattr(made, name, _answered_for(plugin, getattr(made, name)))
         except FiteError:
             raise
         except Exception as exc:
@@ -134,6 +139,24 @@ class Room:
             raise plugin.broken(f"has no `worker` of the kind {self.kind!r}: see {self.interface}")
         settings = {**worker.settings, SETTING: plugin.distribution}
         return replace(worker, name=plugin.name, settings=settings)
+
+
+def _answered_for(plugin: PlugIn, method: Callable[..., Any]) -> Callable[..., Any]:
+    """A method of a plug-in whose errors name it, and the line of its code that raised them."""
+
+    @wraps(method)
+    def call(*words: Any, **more: Any) -> Any:
+        try:
+            found = method(*words, **more)
+            return list(found) if isinstance(found, Iterator) else found
+        except FiteError:
+            raise
+        except Exception as exc:
+            place = extract_tb(exc.__traceback__)[-1]
+            where = f"{Path(place.filename).name}, line {place.lineno}"
+            raise plugin.broken(f"failed in {method.__name__} ({where}): {told(exc)}") from exc
+
+    return call
 
 
 def ambiguous(found: Sequence[PlugIn]) -> BrokenPlugIn:

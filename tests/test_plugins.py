@@ -186,6 +186,22 @@ BROKEN = {
         "    def find(self, picture): return []\n"
         "    def read(self, found): return []\n"
     ),
+    "failed in find (fite_example.py, line 5): ZeroDivisionError": (
+        "from fitecli.faces import FaceAnalyser\n"
+        "from fitecli.records import Worker\n"
+        "class Portrait(FaceAnalyser):\n"
+        "    def __init__(self, loading): self.worker = Worker('faces', 'x', '1')\n"
+        "    def find(self, picture): return 1 / 0\n"
+        "    def read(self, found): return []\n"
+    ),
+    "failed in read (fite_example.py, line 6): ValueError: too many": (
+        "from fitecli.faces import FaceAnalyser\n"
+        "from fitecli.records import Worker\n"
+        "class Portrait(FaceAnalyser):\n"
+        "    def __init__(self, loading): self.worker = Worker('faces', 'x', '1')\n"
+        "    def find(self, picture): return [1]\n"
+        "    def read(self, found): raise ValueError('too many')\n"
+    ),
     "read 0 faces of 1": (
         "from fitecli.faces import FaceAnalyser\n"
         "from fitecli.records import Worker\n"
