@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import sys
@@ -17,6 +16,7 @@ from typer.core import TyperGroup
 
 from fitecli import __version__
 from fitecli.cli.console import as_typed
+from fitecli.disk import NEXT, refusal
 from fitecli.errors import FiteError
 from fitecli.settings import Settings
 
@@ -49,10 +49,11 @@ class Boundary(TyperGroup):
             _discard_output()
             raise typer.Exit(BROKEN_PIPE) from None
         except OSError as error:
-            if error.errno != errno.ENOSPC:
+            if (reason := refusal(error)) is None:
                 raise
             _discard_output()
-            typer.echo(f"fite: the output cannot be written: {error.strerror}.", err=True)
+            told = "the output cannot be written" if error.filename is None else error.filename
+            typer.echo(f"fite: {told}: {reason}. {NEXT}", err=True)
             raise typer.Exit(1) from error
 
     def list_commands(self, ctx: Any) -> list[str]:

@@ -75,8 +75,10 @@ def shown(value: Any) -> str:
 def write_page(path: Path | None, text: Callable[[], str]) -> None:
     """Write a page where one is asked for, and say so; its folder is made."""
     if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text(), "utf-8")
+        from fitecli.disk import replacing
+
+        with replacing(path) as part:
+            part.write_text(text(), "utf-8")
         tell(f"Written: {path}")
 
 

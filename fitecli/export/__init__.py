@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from fitecli.classifier import CONFIG, FORMAT, MODEL, Classifier, ExportedConfig, sha256_of
+from fitecli.disk import writing
 from fitecli.errors import NoExamples, NotAModel, ParityFailure, UsageProblem
 from fitecli.export.card import model_card
 from fitecli.export.temperature import FEWEST, build_in, calibrate
@@ -67,13 +67,12 @@ def export(
     the run. measure: labelled examples by name, on which the finished model is measured for its
     card. seeds: what is known of the recipe's other seeds, for the card. The folder is written
     aside and renamed at the end, so a half-written one is never seen. Raises UsageProblem for an
-    unknown precision, NotAModel, NoExamples, ParityFailure.
+    unknown precision, NotAModel, NoExamples, ParityFailure, Unwritable.
     """
     _check(output, examples, precision)
     from fitecli.fusion.checkpoint import CheckpointPredictor, load
 
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as name:
+    with writing(output), _aside(output) as name:
         folder = Path(name) / "export"
         folder.mkdir()
         reference = CheckpointPredictor(checkpoint, threads=threads, device="cpu")
@@ -104,6 +103,12 @@ def export(
         (folder / "README.md").write_text(model_card(values, report), "utf-8")
         _move(folder, output)
     return parity
+
+
+def _aside(output: Path) -> tempfile.TemporaryDirectory[str]:
+    """A folder beside the one to write; it is removed with what is left in it."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    return tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-")
 
 
 def _check(output: Path, examples: Sequence[Example], precision: str) -> None:
@@ -194,7 +199,10 @@ def _move(folder: Path, output: Path) -> None:
     if output.exists():
         old = folder.with_name("old")
         output.rename(old)
-        folder.rename(output)
-        shutil.rmtree(old)
+        try:
+            folder.rename(output)
+        except OSError:
+            old.rename(output)
+            raise
     else:
         folder.rename(output)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from fitecli.errors import MissingPackage, Unwritable, UsageProblem
+from fitecli.disk import replacing
+from fitecli.errors import MissingPackage, UsageProblem
 from fitecli.reports.figures import Chart, Panel, Series
 
 SUFFIXES = (".png", ".svg")
@@ -37,13 +38,8 @@ def draw(chart: Chart, path: Path) -> Path:
         figure.suptitle(chart.title)
         for place, panel in enumerate(chart.panels, 1):
             _panel(figure.add_subplot(1, len(chart.panels), place), panel)
-        part = path.with_name(f"{path.name}.part")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as part:
             figure.savefig(part, format=kind, dpi=DPI, metadata=fixed)
-            part.replace(path)
-        except OSError as exc:
-            raise Unwritable(f"{path} cannot be written: {exc.strerror or exc}.") from exc
     return path
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fitecli import __version__
-from fitecli.errors import Unwritable
+from fitecli.disk import replacing
 from fitecli.records import LABELS
 from fitecli.reports import cards
 from fitecli.reports.cases import Cases
@@ -52,19 +52,10 @@ def write_report(
     path: Path, store: Store, subject: Subject, summary: Mapping[str, Any], cases: Sequence[Cases]
 ) -> None:
     """Write the page; what it replaces is as it was until the page is whole. Raises Unwritable."""
-    part = path.with_name(f"{path.name}.part")
-    try:
-        try:
-            with part.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
-                for piece in page(store, subject, summary, cases):
-                    file.write(piece)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as exc:
-        raise Unwritable(
-            f"{path} cannot be written: {exc.strerror or exc}. Choose another file with --output."
-        ) from exc
+    with replacing(path, "Choose another file with --output.", make_folder=False) as part:
+        with part.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+            for piece in page(store, subject, summary, cases):
+                file.write(piece)
 
 
 def page(

@@ -6,7 +6,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from fitecli.errors import NotAStore
 from fitecli.store.charting import Charting, FaceCounts, TrainingCurve
 from fitecli.store.correcting import Correcting
 from fitecli.store.counting import Counting
@@ -23,6 +22,7 @@ from fitecli.store.counts import (
 from fitecli.store.database import backups_of, check, make_engine, shown, store_url
 from fitecli.store.embeddings import Embeddings
 from fitecli.store.features import Features
+from fitecli.store.files import require_file
 from fitecli.store.forgetting import Forgetting
 from fitecli.store.frames import frame
 from fitecli.store.learning import Learning
@@ -110,9 +110,7 @@ def open_store(place: str | Path, *, create: bool = True, read_only: bool = Fals
     url = store_url(place)
     create = create and not read_only
     if url.get_backend_name() == "sqlite" and not create:
-        path = Path(url.database or "")
-        if not path.is_file():
-            raise NotAStore(f"There is no store {path}; `fite ingest FILE` makes one.")
+        require_file(Path(url.database or ""))
     engine = make_engine(url, read_only=read_only)
     try:
         check(engine, create=create)

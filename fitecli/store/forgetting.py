@@ -150,7 +150,8 @@ class Forgetting(StoreConnection):
                 raise StoreFull(
                     f"{shown(self.engine.url)}: the rows are removed, but the file cannot be "
                     f"rewritten ({exc}), so some of their bytes are still there. Make room for a "
-                    "second copy of it, then `fite store erase`."
+                    "second copy of it, there and where temporary files are (TMPDIR), then "
+                    "`fite store erase`."
                 ) from exc
             return False
         finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,9 +12,26 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import URL
 
-from fitecli.errors import NotAStore, StoreError, StoreOutdated, StoreTooNew
+from fitecli.errors import (
+    FiteError,
+    NotAStore,
+    StoreBusy,
+    StoreError,
+    StoreFull,
+    StoreOutdated,
+    StoreTooNew,
+)
 from fitecli.settings import resource
-from fitecli.store.database import BACKUP, make_engine, revision_of, shown, store_url, translated
+from fitecli.store.database import (
+    BACKUP,
+    BUSY,
+    make_engine,
+    revision_of,
+    shown,
+    store_url,
+    translated,
+)
+from fitecli.store.files import require_file
 
 
 def migrations() -> Config:
@@ -64,8 +81,8 @@ def upgrade(place: str | Path, config: Config | None = None) -> tuple[str, str, 
     The backup is None where nothing was to be done, or on a server that has its own.
     """
     url = store_url(place)
-    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
-        raise NotAStore(f"There is no store {shown(url)}; `fite ingest FILE` makes one.")
+    if url.get_backend_name() == "sqlite":
+        require_file(Path(url.database or ""))
     engine = make_engine(url)
     try:
         with translated(url):
@@ -79,14 +96,32 @@ def upgrade(place: str | Path, config: Config | None = None) -> tuple[str, str, 
     saved = (
         backup(Path(url.database or ""), revision) if url.get_backend_name() == "sqlite" else None
     )
-    migrate(url, config=config)
+    try:
+        migrate(url, config=config)
+    except FiteError:  # the store is as it was
+        if saved is not None:
+            saved.unlink()
+        raise
     return revision, head(config), saved
 
 
 def backup(path: Path, revision: str) -> Path:
-    """Copy a SQLite store, with what its write-ahead log holds, to a file beside it."""
+    """Copy a SQLite store, with what its write-ahead log holds, to a file beside it.
+
+    Raises StoreBusy, and StoreFull where there is no room for it, and leaves nothing of it.
+    """
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     target = path.with_name(f"{path.name}{BACKUP}{revision}-{stamp}")
-    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(target)) as copy:
-        source.backup(copy)
+    try:
+        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(target)) as copy:
+            source.backup(copy)
+    except sqlite3.Error as exc:
+        with suppress(OSError):
+            target.unlink(missing_ok=True)
+        if str(getattr(exc, "sqlite_errorname", "")).startswith(BUSY):
+            raise StoreBusy(f"Another process writes to {path}; close it, then try again.") from exc
+        raise StoreFull(
+            f"{path} cannot be copied to {target.name} beside it ({exc}); nothing was changed. Make "
+            "room for the copy, then `fite store upgrade`."
+        ) from exc
     return target
