@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -126,5 +127,6 @@ def _append(path: Path, line: bytes) -> None:
             while line:
                 line = line[file.write(line) :]
         except OSError:
-            file.truncate(end)
+            with suppress(OSError):
+                file.truncate(end)
             raise

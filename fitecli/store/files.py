@@ -22,8 +22,10 @@ def at_rest(path: Path) -> bool:
     of its log can be made beside it, and there is no log."""
     path = path.resolve()
     log, index = (path.with_name(f"{path.name}{end}") for end in LOG)
+    if os.access(path.parent, os.W_OK) or not os.access(path, os.R_OK):
+        return False
     empty = not log.exists() or log.stat().st_size == 0
-    return path.is_file() and not os.access(path.parent, os.W_OK) and empty and not index.exists()
+    return path.is_file() and empty and not index.exists()
 
 
 def require_file(path: Path) -> None:
@@ -41,7 +43,9 @@ def require_file(path: Path) -> None:
 def unopened(path: Path, reason: str) -> StoreFull:
     """Why SQLite cannot open a file, as far as one can see."""
     next = "Choose another file with --db."
-    if path.is_dir():
+    if not os.access(path.parent, os.X_OK) and os.access(path.parent, os.F_OK):
+        reason = f"there is no permission to look into {path.parent}"
+    elif path.is_dir():
         reason = "it is a folder"
     elif not path.parent.is_dir():
         reason = f"there is no folder {path.parent}"

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import URL
 
+from fitecli.disk import NEXT
 from fitecli.errors import NotAStore, QueryRefused, StoreBusy, StoreError, StoreFull
 from fitecli.store.database import BUSY, FULL, make_engine, shown, store_url
 from fitecli.store.files import read_only_address, require_file, unopened
@@ -88,7 +89,7 @@ def _unreadable(path: Path, exc: sqlite3.Error) -> StoreError:
         return unopened(path, str(exc))
     if name in ("SQLITE_ERROR", "SQLITE_NOTADB", "SQLITE_CORRUPT"):
         return NotAStore(f"{path} is no fite store ({exc}). Choose another file with --db.")
-    return StoreError(f"{path} cannot be read: {exc}.")
+    return StoreError(f"{path} cannot be read: {exc}. {NEXT}")
 
 
 def _rows(connection: sqlite3.Connection, cursor: sqlite3.Cursor, refused: list[str]) -> Rows:
