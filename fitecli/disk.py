@@ -17,7 +17,9 @@ REFUSALS = frozenset({
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO,
 })  # fmt: skip
 _RUST = re.compile(r"\bcode: (\d+)|\bos error (\d+)")  # safetensors, tokenizers
-_TORCH = re.compile(r"PytorchStreamWriter|inline_container")  # its writer does not say why
+_TORCH = re.compile(
+    r"PytorchStreamWriter|inline_container|iostream error"
+)  # its writer does not say why
 NEXT = "Check free space and permissions, then run the same command again."
 
 
