@@ -39,6 +39,6 @@ bench *words:
 bench-vision *words:
     PYTHONPATH={{justfile_directory()}} python -m benchmarks vision {{words}}
 
-# kill commands at random moments, for as many minutes as you give (--minutes)
+# kill commands, fill the disk (--only disk), crowd one store (--only crowd, lock): --minutes
 soak *words:
     PYTHONPATH={{justfile_directory()}} python -m soak {{words}}

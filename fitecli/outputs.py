@@ -1,30 +1,73 @@
-"""Files and folders that are written: whole, or not at all."""
+"""Files and folders that are written: whole, or not at all; and what a disk refuses, in one way."""
 
 from __future__ import annotations
 
+import errno
 import glob
+import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from fitecli.errors import Unwritable
+from fitecli.errors import FiteError, Unwritable
 from fitecli.processes import is_gone, name_of_this
 
 PART = ".part"
 
 
+REFUSALS = frozenset({
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO,
+})  # fmt: skip
+_RUST = re.compile(r"\bcode: (\d+)|\bos error (\d+)")  # safetensors, tokenizers
+_TORCH = re.compile(
+    r"PytorchStreamWriter|inline_container|iostream error"
+)  # its writer does not say why
+NEXT = "Check free space and permissions, then run the same command again."
+
+
+def refusal(exc: BaseException) -> str | None:
+    """What the disk said, where an exception is about that; None for any other."""
+    if isinstance(exc, FiteError):
+        return None
+    if isinstance(exc, OSError) and exc.errno is not None:
+        return exc.strerror or str(exc) if exc.errno in REFUSALS else None
+    told = str(exc)
+    if (found := _RUST.search(told)) and int(found[1] or found[2]) in REFUSALS:
+        return os.strerror(int(found[1] or found[2]))
+    return "the disk is full or fails" if _TORCH.search(told) else None
+
+
 @contextmanager
-def writing(name: Path | str) -> Iterator[None]:
-    """Whatever cannot be written in the block is Unwritable; a reader that went away is not."""
+def writing(place: Path | str, next: str = NEXT, *, any_error: bool = False) -> Iterator[None]:
+    """Raise Unwritable where the disk refuses what the block writes; next: what to do then.
+
+    any_error: take every OSError for that, but a reader's that went away; for blocks that only write.
+    """
     try:
         yield
     except BrokenPipeError:
         raise
-    except OSError as exc:
-        raise Unwritable(f"{name} cannot be written: {exc.strerror or exc}.") from exc
+    except Exception as exc:
+        reason = refusal(exc)
+        if (
+            reason is None
+            and isinstance(exc, OSError)
+            and (any_error or _is_about(exc, str(place)))
+        ):
+            reason = exc.strerror or str(exc)
+        if reason is None:
+            raise
+        raise Unwritable(f"{place} cannot be written: {reason}. {next}") from exc
+
+
+def _is_about(exc: OSError, place: str) -> bool:
+    """Whether it names the place itself, what is in it, or a folder above."""
+    name = str(exc.filename)
+    return name.startswith(place) or place.startswith(name)
 
 
 @contextmanager
@@ -39,7 +82,7 @@ def closing(stream: BinaryIO, name: Path | str) -> Iterator[None]:
         with suppress(OSError):  # it tries to write once more
             stream.close()
         raise
-    with writing(name):
+    with writing(name, any_error=True):
         stream.close()
 
 
@@ -52,20 +95,20 @@ def replacing(path: Path, left: Callable[[Path], None] | None = None) -> Iterato
     followed; a device or a pipe is written as it is. Raises Unwritable, but for what the block does.
     """
     if path.is_relative_to("/dev") or (path.exists() and not path.is_file()):
-        with writing(path):
+        with writing(path, any_error=True):
             stream = path.open("wb")
         with closing(stream, path):
             yield stream
         return
     path = path.resolve()
-    with writing(path):
+    with writing(path, any_error=True):
         _remove_left(path)
         part = _part_of(path)
         stream = part.open("xb")
     try:
         with closing(stream, path):
             yield stream
-        with writing(path):
+        with writing(path, any_error=True):
             part.replace(path)
     except BaseException:
         if left is None:
@@ -81,7 +124,7 @@ def folder_beside(path: Path) -> Iterator[Path]:
 
     Whatever was made in it and is to stay takes the place of path before. Raises Unwritable.
     """
-    with writing(path):
+    with writing(path, any_error=True):
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_left(path)
         folder = _part_of(path)
@@ -90,6 +133,14 @@ def folder_beside(path: Path) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file, which is there whole or as it was; its folder is made. Raises Unwritable."""
+    with writing(path, any_error=True):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as stream, writing(path):
+        stream.write(json.dumps(value, indent=2).encode() + b"\n")
 
 
 def _part_of(path: Path) -> Path:

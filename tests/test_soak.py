@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from fitecli.store import open_store
+from soak.crowd import finished, gather, meet_lock, start
+from soak.disk import mountable, survive_full, written
 from soak.killing import Trial, survive
 from soak.sameness import CONTENT, content, sound
 from soak.trials import trials
@@ -57,3 +59,30 @@ def test_every_table_that_work_fills_is_compared(tmp_path: Path) -> None:
     place.write_bytes(place.read_bytes()[:5000])
     with pytest.raises((AssertionError, sqlite3.DatabaseError)):
         sound(place)
+
+
+def test_a_crowd_on_one_store_makes_the_right_sum(tmp_path: Path) -> None:
+    outcome = gather(tmp_path, size=1, kills=1, most=3)
+    assert outcome.commands == 3
+
+
+def test_commands_wait_for_a_lock(tmp_path: Path) -> None:
+    for outcome in meet_lock(tmp_path, 2):
+        assert outcome.waited
+        assert outcome.seconds > 1.9
+
+
+def test_a_disk_that_runs_full_is_survived(tmp_path: Path) -> None:
+    if not mountable(tmp_path / "mount"):
+        pytest.skip("a disk of our own takes the right to mount")
+    trial = next(trial for trial in written(tmp_path) if trial.name == "tombert")
+    outcome = survive_full(trial, tmp_path / "disk", rounds=1, until=0, seed=0)
+    assert (outcome.rounds, outcome.failures) == (1, 1)
+    never = replace(trial, result=lambda place: object())
+    with pytest.raises(AssertionError, match="tombert, seed 0, 0 bytes"):
+        survive_full(never, tmp_path / "disk", rounds=1, until=0, seed=0)
+
+
+def test_a_command_of_a_crowd_that_fails_is_seen(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="No such file"):
+        finished(start(tmp_path / "x.db", ("ingest", "none.jsonl")))

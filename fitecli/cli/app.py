@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import sys
@@ -18,6 +17,7 @@ from typer.core import TyperGroup
 from fitecli import __version__
 from fitecli.cli.console import as_typed, tell
 from fitecli.errors import FiteError
+from fitecli.outputs import NEXT, refusal
 from fitecli.settings import Settings
 
 INTERRUPTED = 130
@@ -49,10 +49,11 @@ class Boundary(TyperGroup):
             _discard_output()
             raise typer.Exit(BROKEN_PIPE) from None
         except OSError as error:
-            if error.errno != errno.ENOSPC:
+            if (reason := refusal(error)) is None:
                 raise
             _discard_output()
-            tell(f"fite: the output cannot be written: {error.strerror}.")
+            told = "the output cannot be written" if error.filename is None else error.filename
+            tell(f"fite: {told}: {reason}. {NEXT}")
             raise typer.Exit(1) from error
 
     def list_commands(self, ctx: Any) -> list[str]:

@@ -95,8 +95,13 @@ def shown(value: Any) -> str:
 def write_page(path: Path | None, text: Callable[[], str]) -> None:
     """Write a page where one is asked for, and say so; its folder is made."""
     if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text(), "utf-8")
+        from fitecli.outputs import replacing, writing
+
+        content = text().encode()
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as stream, writing(path):
+            stream.write(content)
         tell(f"Written: {path}")
 
 

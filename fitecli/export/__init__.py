@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,7 +24,7 @@ from fitecli.export.card import model_card
 from fitecli.export.temperature import FEWEST, build_in, calibrate
 from fitecli.export.tracing import optimise, quiet, trace
 from fitecli.metrics import expected_calibration_error, summary
-from fitecli.outputs import folder_beside
+from fitecli.outputs import folder_beside, writing
 from fitecli.records import LABELS, Example, Prediction
 
 PRECISIONS = ("fp32", "fp16", "int8")
@@ -74,13 +73,13 @@ def export(
     the run. measure: labelled examples by name, on which the finished model is measured for its
     card. seeds: what is known of the recipe's other seeds, for the card. The folder is written
     aside and renamed at the end, so a half-written one is never seen. Raises UsageProblem for an
-    unknown precision, NotAModel, NoExamples, ParityFailure.
+    unknown precision, NotAModel, NoExamples, ParityFailure, Unwritable.
     """
     _check(output, examples, precision)
     from fitecli.fusion.checkpoint import CheckpointPredictor, load
 
     output = output.resolve()
-    with folder_beside(output) as place:
+    with folder_beside(output) as place, writing(output):
         folder = place / "export"
         folder.mkdir()
         reference = CheckpointPredictor(checkpoint, threads=threads, device="cpu")
@@ -201,7 +200,10 @@ def _move(folder: Path, output: Path) -> None:
     if output.exists():
         old = folder.with_name("old")
         output.rename(old)
-        folder.rename(output)
-        shutil.rmtree(old)
+        try:
+            folder.rename(output)
+        except OSError:
+            old.rename(output)
+            raise
     else:
         folder.rename(output)

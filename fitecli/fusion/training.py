@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 from transformers import EvalPrediction, Trainer, TrainerCallback, TrainingArguments, logging
-from transformers.trainer_utils import get_last_checkpoint
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from fitecli.errors import MissingWeights, NoExamples, UsageProblem
 from fitecli.fusion.batches import Collator, EncodedDataset, Withholding
@@ -24,12 +24,14 @@ from fitecli.fusion.presets import Preset
 from fitecli.fusion.trainer import FiteTrainer
 from fitecli.inputs import InputBuilder, InputFormat, load_tokeniser
 from fitecli.metrics import accuracy, macro_f1
+from fitecli.outputs import write_json
 from fitecli.records import Example
 from fitecli.weights import torch_device
 
 CHECKPOINTS = "checkpoints"  # of the epochs; removed when the run is done
 RESULT = "training.json"
 RECIPE = "recipe.json"  # in the folder of the checkpoints
+STATE = "trainer_state.json"  # of a checkpoint; the last of its files
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ class _EpochWatch(TrainerCallback):
         )
         self.results.append(result)
         if state.is_world_process_zero:
-            _write_json(Path(args.output_dir) / "epochs.json", [asdict(r) for r in self.results])
+            write_json(Path(args.output_dir) / "epochs.json", [asdict(r) for r in self.results])
             self._tell(result)
 
 
@@ -171,7 +173,7 @@ def train(
     model = build(encoders, preset, seed=seed, record=record)
     builder = input_builder(encoders[0], model.config)
     builder.tokeniser.save(_made(output))
-    _write_json(output / CHECKPOINTS / RECIPE, {"recipe": recipe})
+    write_json(output / CHECKPOINTS / RECIPE, {"recipe": recipe})
     arguments = _arguments(output / CHECKPOINTS, preset, seed, torch_device(device, threads))
     watch = _EpochWatch(_known_epochs(output / CHECKPOINTS), on_epoch)
     trainer = FiteTrainer(
@@ -237,7 +239,7 @@ def _finish(trainer: FiteTrainer, output: Path, result: TrainingResult) -> Train
     trainer.save_model(str(output))
     if trainer.is_world_process_zero():
         (output / "training_args.bin").unlink(missing_ok=True)  # a pickle: nothing reads it
-        _write_json(output / RESULT, asdict(result))
+        write_json(output / RESULT, asdict(result))
         shutil.rmtree(output / CHECKPOINTS)
     return result
 
@@ -303,13 +305,18 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def _write_json(path: Path, value: Any) -> None:
-    _made(path.parent)
-    path.write_text(json.dumps(value, indent=2) + "\n", "utf-8")
-
-
 def _last_checkpoint(folder: Path) -> str | None:
-    return get_last_checkpoint(str(folder)) if folder.is_dir() else None
+    """The last checkpoint that was written whole; one that was not is written again."""
+    found = [path for path in folder.glob(f"{PREFIX_CHECKPOINT_DIR}-*") if _is_whole(path)]
+    return str(max(found, key=lambda path: int(path.name.rpartition("-")[2]))) if found else None
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    """Whether a checkpoint was written to its end, which is the state of the Trainer."""
+    try:
+        return bool(json.loads((checkpoint / STATE).read_text("utf-8")))
+    except (OSError, ValueError):
+        return False
 
 
 def _known_epochs(folder: Path) -> list[EpochResult]:
@@ -317,7 +324,7 @@ def _known_epochs(folder: Path) -> list[EpochResult]:
     last = _last_checkpoint(folder)
     if last is None or not (folder / "epochs.json").is_file():
         return []
-    state = json.loads((Path(last) / "trainer_state.json").read_text("utf-8"))
+    state = json.loads((Path(last) / STATE).read_text("utf-8"))
     rows = json.loads((folder / "epochs.json").read_text("utf-8"))
     return [EpochResult(**row) for row in rows if row["number"] <= round(state["epoch"])]
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fitecli.outputs import writing
 from fitecli.pipeline.classify import WITHOUT_TORCH, ClassifyJob, ClassifyOptions
 from fitecli.pipeline.extract import Extractor
 from fitecli.pipeline.ingest import IngestReport, ingest
@@ -16,6 +17,7 @@ from fitecli.settings import PACKAGE, Settings
 from fitecli.store import Scope, open_store
 
 SOURCE = PACKAGE / "demo"
+PICTURES = SOURCE / "pictures"
 DATASET = "demo"
 QUERIES = (
     "select tweet, aspect, prediction, round(positive, 2) as positive, face from predictions",
@@ -48,9 +50,11 @@ def demo(
 
     No network and no torch is needed. A second run finds everything done.
     """
-    shutil.copytree(SOURCE / "pictures", output / "pictures", dirs_exist_ok=True)
     tweets = output / "tweets.jsonl"
-    shutil.copyfile(SOURCE / "tweets.jsonl", tweets)
+    with writing(output, "Choose another folder with --output."):
+        (output / "pictures").mkdir(parents=True, exist_ok=True)
+        for file in ("tweets.jsonl", *(f"pictures/{p.name}" for p in PICTURES.iterdir())):
+            shutil.copyfile(SOURCE / file, output / file)
     path = output / "fite.db"
     with open_store(path) as store:
         added = ingest(

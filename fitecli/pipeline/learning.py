@@ -11,6 +11,7 @@ from typing import Any
 
 from fitecli.errors import UsageProblem
 from fitecli.evaluation import open_predictor
+from fitecli.outputs import writing
 from fitecli.pipeline.local import Progress, unwatched
 from fitecli.pipeline.models import register
 from fitecli.pipeline.plan import Plan, TrainOptions
@@ -132,20 +133,21 @@ class _Job:
             )
 
         try:
-            result = training.train(
-                self.plan.train,
-                self.plan.dev,
-                self.encoders,
-                preset,
-                seed=seed,
-                output=output,
-                record=self.plan.record,
-                recipe=self.plan.key,
-                device=self.options.device,
-                threads=self.options.threads,
-                on_epoch=on_epoch,
-                tensorboard=self.options.tensorboard,
-            )
+            with writing(output):
+                result = training.train(
+                    self.plan.train,
+                    self.plan.dev,
+                    self.encoders,
+                    preset,
+                    seed=seed,
+                    output=output,
+                    record=self.plan.record,
+                    recipe=self.plan.key,
+                    device=self.options.device,
+                    threads=self.options.threads,
+                    on_epoch=on_epoch,
+                    tensorboard=self.options.tensorboard,
+                )
         except BaseException as exc:
             stopped = isinstance(exc, KeyboardInterrupt)
             if not self.rank:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from fitecli.errors import UsageProblem
+from fitecli.outputs import writing
 from fitecli.records import Prediction
 
 Scores = list[float]
@@ -107,10 +109,24 @@ class Recorded:
         known = self._runs.get(run.place, {}).get(run.seed)
         if self._path is None or (known and replace(run, system=known.system) == known):
             return
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(run), separators=(",", ":")) + "\n")
+        line = json.dumps(asdict(run), separators=(",", ":")) + "\n"
+        with writing(self._path):
+            _append(self._path, line.encode())
         self._keep(run)
 
     def _keep(self, run: RecordedRun) -> None:
         self._runs.setdefault(run.place, {})[run.seed] = run
+
+
+def _append(path: Path, line: bytes) -> None:
+    """Add a line to a file, or nothing of it where there is no room for all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab", buffering=0) as file:
+        end = file.tell()
+        try:
+            while line:
+                line = line[file.write(line) :]
+        except OSError:
+            with suppress(OSError):
+                file.truncate(end)
+            raise

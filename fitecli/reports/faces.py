@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fitecli.errors import UsageProblem
+from fitecli.outputs import replacing, writing
 from fitecli.pictures import Box, open_picture
 from fitecli.reports.labels import drawable, length, place_labels, shortened, way
 
@@ -46,19 +45,16 @@ def write_marked(
     """Write each picture with its marks into a folder and tell where, in order.
 
     A JPEG stays a JPEG, others become PNGs. No file of inputs is ever written over, nor what this
-    call wrote: such a name gets a number. Raises UsageProblem where the folder cannot be written.
+    call wrote: such a name gets a number. Raises Unwritable.
     """
     taken = {_identity(path) for path in inputs if path.exists()}
     for path, marks in pictures:
         image = draw(path, marks)
-        try:
+        with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
             target = _free(folder, path, taken)
-            image.save(target, quality=QUALITY)
-        except OSError as exc:
-            if exc.errno == errno.ENOSPC:
-                raise
-            raise UsageProblem(f"{folder} cannot be written: {exc.strerror or exc}.") from exc
+            with replacing(target) as stream:
+                image.save(stream, "JPEG" if target.suffix == ".jpg" else "PNG", quality=QUALITY)
         taken.add(_identity(target))
         yield target
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fitecli.errors import MissingPackage, NoExamples
+from fitecli.outputs import replacing, writing
 from fitecli.records import LABELS
 
 COLOURS = {"positive": "tab:red", "neutral": "tab:blue", "negative": "tab:green"}  # as Figure 4
@@ -35,7 +36,8 @@ def plot_embeddings(
         raise NoExamples(
             f"A plot needs at least {FEWEST} examples of two labels; there are {len(gold)}."
         )
-    folder.mkdir(parents=True, exist_ok=True)
+    with writing(folder):  # before any work
+        folder.mkdir(parents=True, exist_ok=True)
     perplexity = min(PERPLEXITY, (len(gold) - 1) / 3)
     planes: dict[int, dict[str, np.ndarray]] = {2: {}, 3: {}}
     models: dict[str, dict[str, float]] = {}
@@ -71,5 +73,6 @@ def _draw(points: Mapping[str, np.ndarray], gold: np.ndarray, path: Path, dimens
     figure.legend(
         *figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(LABELS)
     )
-    figure.savefig(path, dpi=150)
+    with replacing(path) as stream, writing(path):
+        figure.savefig(stream, format="png", dpi=150)
     return path

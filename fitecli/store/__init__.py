@@ -19,9 +19,10 @@ from fitecli.store.counts import (
     PictureFaces,
     Predicted,
 )
-from fitecli.store.database import absent, backups_of, check, make_engine, shown, store_url
+from fitecli.store.database import backups_of, check, make_engine, shown, store_url
 from fitecli.store.embeddings import Embeddings
 from fitecli.store.features import Features
+from fitecli.store.files import require_file
 from fitecli.store.forgetting import Forgetting
 from fitecli.store.frames import frame
 from fitecli.store.learning import Learning
@@ -109,9 +110,7 @@ def open_store(place: str | Path, *, create: bool = True, read_only: bool = Fals
     url = store_url(place)
     create = create and not read_only
     if url.get_backend_name() == "sqlite" and not create:
-        path = Path(url.database or "")
-        if not path.is_file():
-            raise absent(path)
+        require_file(Path(url.database or ""))
     engine = make_engine(url, read_only=read_only)
     try:
         check(engine, create=create)

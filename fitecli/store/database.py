@@ -9,7 +9,6 @@ from contextlib import closing, contextmanager, suppress
 from glob import escape
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect
 from sqlalchemy.engine import URL, make_url
@@ -24,6 +23,7 @@ from fitecli.errors import (
     StoreFull,
     UsageProblem,
 )
+from fitecli.store.files import at_rest, read_only_address, unopened
 
 SCHEMA = "0002"  # the revision that this version of fite reads and writes
 BUSY_SECONDS = 30
@@ -31,17 +31,10 @@ WRITING = 0x66697465  # a server's lock, of one database: whoever writes holds i
 SECRET = ("password", "sslpassword", "passfile")  # parts of a URL's query that are not shown
 BACKUP = ".backup-"  # between a store's name and the revision that it was of
 BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED")
-_FULL = ("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_IOERR", "SQLITE_PERM")
+FULL = ("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_IOERR", "SQLITE_PERM")
 _FOREIGN = ("SQLITE_NOTADB", "SQLITE_CORRUPT")
 _SERVER_FULL = ("53100", "42501", "25006")  # SQLSTATE: disk full, no right, read-only
 _SERVER_BUSY = ("40001", "40P01", "55P03")  # serialisation failure, deadlock, no lock
-
-
-def absent(place: str | Path) -> NotAStore:
-    """The error that there is no store, which says what makes one."""
-    return NotAStore(
-        f"There is no store {place}; `fite ingest FILE` or `fite classify FILE` makes one."
-    )
 
 
 def store_url(place: str | Path) -> URL:
@@ -67,21 +60,17 @@ def store_url(place: str | Path) -> URL:
     return url.set(drivername="postgresql+psycopg") if backend == "postgresql" else url
 
 
-def read_only_address(path: Path) -> str:
-    """The URI by which SQLite opens a file that it must not write."""
-    return f"file:{quote(str(path.resolve()))}?mode=ro"
-
-
 def make_engine(url: URL, *, migrating: bool = False, read_only: bool = False) -> Engine:
     """An engine whose transactions are real: a write lock is taken when one begins.
 
     A connection with the execution option `reading` begins without it. While migrating, foreign
     keys are off, or rebuilding a parent table would delete its children. read_only: a SQLite file
-    cannot be written through it.
+    cannot be written through it; so it is on a read-only medium.
     """
     more: dict[str, Any] = {}
-    if read_only and url.get_backend_name() == "sqlite":
-        address = read_only_address(Path(url.database or ""))
+    path = Path(url.database or "")
+    if url.get_backend_name() == "sqlite" and (read_only or at_rest(path)):
+        address = read_only_address(path)
         more["creator"] = lambda: sqlite3.connect(address, uri=True, check_same_thread=False)
     try:
         engine = create_engine(
@@ -153,12 +142,8 @@ def _translate(exc: DBAPIError, url: URL) -> Exception:
             "finished batches are kept. Wait for it, then run the same command again."
         )
     if name.startswith("SQLITE_CANTOPEN"):
-        path = Path(url.database or "")
-        reason = "it is a folder" if path.is_dir() else f"{exc.orig}"
-        if not path.parent.is_dir():
-            reason = f"there is no folder {path.parent}"
-        return StoreFull(f"{place} cannot be opened: {reason}. Choose another file with --db.")
-    if name.startswith(_FULL):
+        return unopened(Path(url.database or ""), str(exc.orig))
+    if name.startswith(FULL):
         return StoreFull(
             f"{place} cannot be written ({exc.orig}); the last batch was rolled back. Check free "
             "space and permissions, then run the same command again."

@@ -149,8 +149,9 @@ class Forgetting(StoreConnection):
             if not exc.sqlite_errorname.startswith(BUSY):
                 raise StoreFull(
                     f"{shown(self.engine.url)}: the rows are removed, but the file cannot be "
-                    f"rewritten ({exc}), so some of their bytes are still there. Make room for a "
-                    "second copy of it, then `fite store erase`."
+                    f"rewritten ({exc}), so some of their bytes are still there. Let it be "
+                    "written, with room for a second copy there and where temporary files are "
+                    "(TMPDIR), then `fite store erase`."
                 ) from exc
             return False
         finally:

@@ -12,12 +12,21 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import URL
 
-from fitecli.errors import NotAStore, StoreError, StoreOutdated, StoreTooNew
+from fitecli.errors import (
+    FiteError,
+    NotAStore,
+    StoreBusy,
+    StoreError,
+    StoreFull,
+    StoreOutdated,
+    StoreTooNew,
+    Unwritable,
+)
 from fitecli.outputs import folder_beside
 from fitecli.settings import resource
 from fitecli.store.database import (
     BACKUP,
-    absent,
+    BUSY,
     make_engine,
     own_file,
     revision_of,
@@ -25,6 +34,7 @@ from fitecli.store.database import (
     store_url,
     translated,
 )
+from fitecli.store.files import require_file
 
 
 def migrations() -> Config:
@@ -73,8 +83,8 @@ def upgrade(place: str | Path, config: Config | None = None) -> tuple[str, str, 
     The backup is None where nothing was to be done, or on a server that has its own.
     """
     url = store_url(place)
-    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
-        raise absent(shown(url))
+    if url.get_backend_name() == "sqlite":
+        require_file(Path(url.database or ""))
     engine = make_engine(url)
     try:
         with translated(url):
@@ -88,21 +98,34 @@ def upgrade(place: str | Path, config: Config | None = None) -> tuple[str, str, 
     saved = (
         backup(Path(url.database or ""), revision) if url.get_backend_name() == "sqlite" else None
     )
-    migrate(url, config=config)
+    try:
+        migrate(url, config=config)
+    except FiteError:  # the store is as it was
+        if saved is not None:
+            saved.unlink()
+        raise
     return revision, head(config), saved
 
 
 def backup(path: Path, revision: str) -> Path:
     """Copy a SQLite store, with what its write-ahead log holds, to a file beside it.
 
-    The copy gets its name when it is whole. Raises Unwritable where there is no room.
+    The copy gets its name when it is whole. Raises StoreBusy, and StoreFull where there is no room.
     """
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     target = path.with_name(f"{path.name}{BACKUP}{revision}-{stamp}")
-    with folder_beside(path) as place:
-        whole = place / target.name
-        own_file(whole, path.stat().st_mode & 0o777)
-        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(whole)) as copy:
-            source.backup(copy)
-        whole.replace(target)
+    try:
+        with folder_beside(path) as place:
+            whole = place / target.name
+            own_file(whole, path.stat().st_mode & 0o777)
+            with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(whole)) as copy:
+                source.backup(copy)
+            whole.replace(target)
+    except (sqlite3.Error, Unwritable) as exc:
+        if str(getattr(exc, "sqlite_errorname", "")).startswith(BUSY):
+            raise StoreBusy(f"Another process writes to {path}; close it, then try again.") from exc
+        raise StoreFull(
+            f"{path} cannot be copied to {target.name} beside it ({exc}); nothing was changed. Make "
+            "room for the copy, then `fite store upgrade`."
+        ) from exc
     return target

@@ -10,8 +10,10 @@ from typing import Any
 
 from sqlalchemy import URL
 
-from fitecli.errors import NotAStore, QueryRefused, StoreBusy, StoreError
-from fitecli.store.database import absent, make_engine, read_only_address, shown, store_url
+from fitecli.errors import NotAStore, QueryRefused, StoreBusy, StoreError, StoreFull
+from fitecli.outputs import NEXT
+from fitecli.store.database import BUSY, FULL, make_engine, shown, store_url
+from fitecli.store.files import read_only_address, require_file, unopened
 from fitecli.store.views import VIEWS
 
 _READS = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE}
@@ -20,6 +22,7 @@ _READING_PRAGMAS = {
     "table_info", "table_xinfo", "table_list", "index_list", "index_info", "foreign_key_list",
     "database_list", "schema_version",
 }  # fmt: skip
+LOCKED = "another process holds its lock; try again when it is done."
 
 BREATH = 1_000_000  # steps of SQLite, some ten milliseconds, until Python may hear an interruption
 
@@ -61,11 +64,16 @@ def reading_connection(
     It can be neither written through, nor can it attach, load extensions or read other files. What
     was not allowed is appended to refused. Raises NotAStore where there is no store, and StoreBusy.
     """
-    if not path.is_file():
-        raise absent(path)
-    connection = sqlite3.connect(
-        read_only_address(path), uri=True, isolation_level=None, check_same_thread=not any_thread
-    )
+    require_file(path)
+    try:
+        connection = sqlite3.connect(
+            read_only_address(path),
+            uri=True,
+            isolation_level=None,
+            check_same_thread=not any_thread,
+        )
+    except sqlite3.OperationalError as exc:
+        raise unopened(path, str(exc)) from exc
     try:
         connection.execute("SELECT version_num FROM alembic_version, feature_set LIMIT 0")
     except sqlite3.Error as exc:
@@ -78,11 +86,13 @@ def reading_connection(
 
 def _unreadable(path: Path, exc: sqlite3.Error) -> StoreError:
     name = str(getattr(exc, "sqlite_errorname", ""))
-    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return StoreBusy(f"{path}: another process holds its lock; try again when it is done.")
+    if name.startswith(BUSY):
+        return StoreBusy(f"{path}: {LOCKED}")
+    if name.startswith("SQLITE_CANTOPEN"):
+        return unopened(path, str(exc))
     if name in ("SQLITE_ERROR", "SQLITE_NOTADB", "SQLITE_CORRUPT"):
         return NotAStore(f"{path} is no fite store ({exc}). Choose another file with --db.")
-    return StoreError(f"{path} cannot be read: {exc}.")
+    return StoreError(f"{path} cannot be read: {exc}. {NEXT}")
 
 
 def _rows(connection: sqlite3.Connection, cursor: sqlite3.Cursor, refused: list[str]) -> Rows:
@@ -93,7 +103,7 @@ def _rows(connection: sqlite3.Connection, cursor: sqlite3.Cursor, refused: list[
             raise _ended(exc, refused) from exc
 
 
-def _ended(exc: Exception, refused: Sequence[str]) -> QueryRefused | KeyboardInterrupt:
+def _ended(exc: Exception, refused: Sequence[str]) -> StoreError | KeyboardInterrupt:
     """Why a query ended: Ctrl-C is heard between two of SQLite's steps, and lost in its callback."""
     if getattr(exc, "sqlite_errorname", "") == "SQLITE_INTERRUPT":
         return KeyboardInterrupt()
@@ -127,7 +137,14 @@ _NAMES = {
 }
 
 
-def _refusal(exc: Exception, refused: Sequence[str]) -> QueryRefused:
+def _refusal(exc: Exception, refused: Sequence[str]) -> StoreError:
+    name = str(getattr(exc, "sqlite_errorname", ""))
+    if name.startswith(BUSY):
+        return StoreBusy(f"The query cannot be run: {LOCKED}")
+    if name.startswith(FULL):
+        return StoreFull(
+            f"The query cannot be run: {exc}. Give the folder for temporary files (TMPDIR) room."
+        )
     if refused:
         return QueryRefused(
             f"`fite sql` only reads: {refused[0]} is not allowed. To change the store, use the "

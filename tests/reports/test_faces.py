@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fitecli.errors import UsageProblem
+from fitecli.errors import Unwritable
 from fitecli.reports.faces import LARGEST, SMALLEST, Mark, draw, write_marked
 from fitecli.reports.labels import common, drawable, length, place_labels, shortened, way
 from tests.conftest import DEMO
@@ -130,5 +130,5 @@ def test_no_input_is_written_over(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
-    with pytest.raises(UsageProblem, match="cannot be written"):
+    with pytest.raises(Unwritable, match="cannot be written"):
         list(write_marked([(JOINED, [])], file, [JOINED]))
