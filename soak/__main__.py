@@ -9,12 +9,14 @@ import argparse
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from soak.crowd import gather, meet_lock
 from soak.disk import mountable, survive_full, written
+from soak.endurance import endure
 from soak.killing import survive
-from soak.trials import trials
+from soak.trials import NAMES, trials
 
 
 def tell(line: str) -> None:
@@ -57,30 +59,52 @@ def lock(folder: Path, minutes: float, seed: int) -> None:
             tell(f"{found.command}: {how} after {found.seconds:.0f} s of a lock of {held} s")
 
 
-OTHERS = {"disk": disk, "crowd": crowd, "lock": lock}
+def work(folder: Path, minutes: float, seed: int) -> None:
+    """Classify without end; a line for each batch is in endurance.jsonl."""
+    with Path("endurance.jsonl").open("w", encoding="utf-8") as log:
+        found = endure(folder, seconds=60 * minutes, seed=seed, log=log)
+    early, late = found.megabytes
+    tell(
+        f"work: {found.tweets:,} tweets; a batch takes {found.median:.2f} s, one in a hundred more than "
+        f"{found.percentile_99:.2f} s; {early:.0f} MB early, {late:.0f} MB late, {found.handles} handles"
+    )
+
+
+def kill(name: str) -> Part:
+    """A command that is killed at random moments."""
+
+    def part(folder: Path, minutes: float, seed: int) -> None:
+        (trial,) = trials(folder, 10, [name])
+        until = time.monotonic() + 60 * minutes
+        found = survive(trial, folder / "trial", kills=trial.kills, until=until, seed=seed)
+        tell(
+            f"{name}: killed {found.kills} times in {found.rounds} rounds of {found.seconds:.1f} s; "
+            "always sound, always the same in the end"
+        )
+
+    return part
+
+
+Part = Callable[[Path, float, int], None]  # a folder of its own, minutes, the seed
+PARTS: dict[str, Part] = {
+    **{name: kill(name) for name in NAMES},
+    "disk": disk,
+    "crowd": crowd,
+    "lock": lock,
+    "work": work,
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="just soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=30, help="in all (default: 30)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", help=f"one command, or {', '.join(OTHERS)}")
+    parser.add_argument("--only", choices=PARTS, help="one part (default: all)")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        if options.only in OTHERS:
-            OTHERS[options.only](folder, options.minutes, options.seed)
-            return
-        chosen = [t for t in trials(folder, 10) if options.only in (None, t.name)]
-        for trial in chosen:
-            until = time.monotonic() + 60 * options.minutes / len(chosen)
-            outcome = survive(
-                trial, folder / "trial", kills=trial.kills, until=until, seed=options.seed
-            )
-            tell(
-                f"{outcome.name}: killed {outcome.kills} times in {outcome.rounds} rounds of "
-                f"{outcome.seconds:.1f} s; always sound, always the same in the end"
-            )
+    chosen = {options.only: PARTS[options.only]} if options.only else PARTS
+    for part in chosen.values():
+        with tempfile.TemporaryDirectory() as name:
+            part(Path(name), options.minutes / len(chosen), options.seed)
 
 
 if __name__ == "__main__":

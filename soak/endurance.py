@@ -6,10 +6,11 @@ import json
 import os
 import random
 import statistics
+import tempfile
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from io import BytesIO
 from itertools import count, islice
@@ -22,7 +23,7 @@ from fitecli import sources
 from fitecli.pipeline.classify import WINDOW, ClassifyJob, ClassifyOptions
 from fitecli.settings import Settings
 from fitecli.store import open_store
-from soak.killing import PICTURES
+from soak.trials import PICTURES
 
 WARM = 0.2  # of the batches: until then caches and memory pools fill
 GROWTH = 1.1  # of memory, from the first tenth after that to the last
@@ -67,17 +68,14 @@ def endure(folder: Path, *, seconds: float, seed: int = 0, log: TextIO | None = 
     log: gets a line of JSON for each batch.
     """
     settings = Settings(db=str(folder / "fite.db"), models=folder / "models", offline=True)
-    scratch = folder / "scratch"
-    scratch.mkdir()
-    os.environ["TMPDIR"] = os.environ["SQLITE_TMPDIR"] = str(scratch)
     samples: list[Sample] = []
     until = time.monotonic() + seconds
-    with open_store(settings.db) as store:
+    with _temporary_files_in(folder / "scratch") as scratch, open_store(settings.db) as store:
         job = ClassifyJob(store, ClassifyOptions(), settings, lambda message: None)
         records = sources.of_records(tweets(folder, random.Random(seed)))
         lines = job.records(records, dataset="d", name="soak", images=folder)
         with closing(lines):  # type: ignore[type-var]
-            while time.monotonic() < until:
+            while not samples or time.monotonic() < until:
                 began = time.monotonic()
                 found = list(islice(lines, WINDOW))
                 assert len(found) == WINDOW
@@ -85,6 +83,19 @@ def endure(folder: Path, *, seconds: float, seed: int = 0, log: TextIO | None = 
                 if log is not None:
                     log.write(json.dumps(asdict(samples[-1])) + "\n")
     return judge(samples)
+
+
+@contextmanager
+def _temporary_files_in(place: Path) -> Iterator[Path]:
+    """Have this process put its temporary files into a new folder, so that they can be counted."""
+    place.mkdir()
+    before = tempfile.gettempdir()
+    tempfile.tempdir = os.environ["SQLITE_TMPDIR"] = str(place)
+    try:
+        yield place
+    finally:
+        tempfile.tempdir = before
+        del os.environ["SQLITE_TMPDIR"]
 
 
 def tweets(folder: Path, draw: random.Random) -> Iterator[dict[str, Any]]:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fitecli.store import open_store
 from soak.crowd import finished, gather, meet_lock, start
 from soak.disk import mountable, survive_full, written
+from soak.endurance import WINDOW, Sample, endure, judge
 from soak.killing import Trial, survive
 from soak.sameness import CONTENT, content, sound
 from soak.trials import trials
@@ -86,3 +92,31 @@ def test_a_disk_that_runs_full_is_survived(tmp_path: Path) -> None:
 def test_a_command_of_a_crowd_that_fails_is_seen(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="No such file"):
         finished(start(tmp_path / "x.db", ("ingest", "none.jsonl")))
+
+
+def test_classify_is_watched(tmp_path: Path) -> None:
+    log = StringIO()
+    found = endure(tmp_path, seconds=0.1, log=log)
+    (line,) = map(json.loads, log.getvalue().splitlines())
+    assert found.tweets == WINDOW
+    assert line["seconds"] == found.median > 0
+    assert line["megabytes"] > 50
+    assert tempfile.gettempdir() != str(tmp_path / "scratch")
+
+
+STEADY = [Sample(seconds=1.0, megabytes=100.0, handles=10, files=1)] * 100
+
+
+@pytest.mark.parametrize(
+    ("change", "wrong"),
+    [
+        (lambda n: {"megabytes": 100 + n / 5}, "memory grows: 105 MB, 119 MB"),
+        (lambda n: {"handles": 10 + n // 30}, "handles are left open"),
+        (lambda n: {"files": n}, "temporary files are left"),
+        (lambda n: {"seconds": 4.0 if n > 95 else 1.0}, "a batch waits: 4.00 s, median 1.00 s"),
+    ],
+)
+def test_what_grows_or_waits_is_seen(change: Callable[[int], dict[str, Any]], wrong: str) -> None:
+    assert judge(STEADY).megabytes == (100, 100)
+    with pytest.raises(AssertionError, match=wrong):
+        judge([replace(sample, **change(number)) for number, sample in enumerate(STEADY)])
