@@ -205,15 +205,23 @@ def check(engine: Engine, *, create: bool) -> None:
     """Bring an empty database to the head revision, refuse every other but the head itself."""
     with translated(engine.url):
         revision = revision_of(engine)
-    if revision != SCHEMA:
-        from fitecli.store.migrating import migrate, refusal  # alembic is slow to import
+    if revision is None and create:
+        from fitecli.store.migrating import migrate  # alembic is slow to import
 
-        if revision is not None:
-            raise refusal(engine.url, revision)
-        if not create:
-            raise NotAStore(f"{shown(engine.url)} is empty; `fite ingest FILE` makes a store.")
         migrate(engine.url)
+    else:
+        refuse_other(engine.url, revision)
     _use_wal(engine)
+
+
+def refuse_other(url: URL, revision: str | None) -> None:
+    """Raise StoreOutdated, StoreTooNew or NotAStore where a store is not of this version's schema."""
+    if revision is None:
+        raise NotAStore(f"{shown(url)} is empty; `fite ingest FILE` makes a store.")
+    if revision != SCHEMA:
+        from fitecli.store.migrating import refusal
+
+        raise refusal(url, revision)
 
 
 def _use_wal(engine: Engine) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
@@ -12,7 +13,14 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import URL
 
-from fitecli.errors import NotAStore, StoreError, StoreOutdated, StoreTooNew
+from fitecli.errors import (
+    NotAStore,
+    StoreBusy,
+    StoreError,
+    StoreFull,
+    StoreOutdated,
+    StoreTooNew,
+)
 from fitecli.settings import resource
 from fitecli.store.database import BACKUP, make_engine, revision_of, shown, store_url, translated
 
@@ -31,11 +39,14 @@ def head(config: Config | None = None) -> str:
     return revision
 
 
+def _known(config: Config) -> set[str]:
+    return {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+
+
 def refusal(url: URL, revision: str) -> StoreError:
     """Why a store of another revision than the head is not opened, and what to do."""
     config = migrations()
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if revision in known:
+    if revision in _known(config):
         return StoreOutdated(
             f"{shown(url)} was written by an older version of fite (schema {revision}, now "
             f"{head(config)}). Upgrade it, with a backup first: `fite store upgrade`"
@@ -76,17 +87,49 @@ def upgrade(place: str | Path, config: Config | None = None) -> tuple[str, str, 
         raise NotAStore(f"{shown(url)} is empty; `fite ingest FILE` makes a store.")
     if revision == head(config):
         return revision, revision, None
+    if revision not in _known(config or migrations()):
+        raise refusal(url, revision)
     saved = (
         backup(Path(url.database or ""), revision) if url.get_backend_name() == "sqlite" else None
     )
-    migrate(url, config=config)
+    try:
+        migrate(url, config=config)
+    except StoreError:
+        if saved is not None:
+            saved.unlink()  # the store is as it was, and room may be what is lacking
+        raise
     return revision, head(config), saved
 
 
 def backup(path: Path, revision: str) -> Path:
-    """Copy a SQLite store, with what its write-ahead log holds, to a file beside it."""
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    """Copy a SQLite store, with what its write-ahead log holds, to a file beside it.
+
+    Who may not read the store may not read the copy. Raises StoreFull where it cannot be written,
+    StoreBusy where the store is no longer of that revision; then nothing is left of it.
+    """
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
     target = path.with_name(f"{path.name}{BACKUP}{revision}-{stamp}")
-    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(target)) as copy:
-        source.backup(copy)
+    try:
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, path.stat().st_mode & 0o777))
+    except OSError as exc:
+        raise _no_backup(path, target, exc) from exc
+    try:
+        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(target)) as copy:
+            source.backup(copy)
+            if copy.execute("SELECT version_num FROM alembic_version").fetchone() != (revision,):
+                raise StoreBusy(
+                    f"{path} was upgraded by another process just now; `fite store info` tells more."
+                )
+    except BaseException as exc:
+        target.unlink()
+        if isinstance(exc, sqlite3.Error):
+            raise _no_backup(path, target, exc) from exc
+        raise
     return target
+
+
+def _no_backup(path: Path, target: Path, exc: Exception) -> StoreFull:
+    return StoreFull(
+        f"{path} was not upgraded: its backup {target} cannot be written ({exc}). Make room for a "
+        "second copy of it beside it, then run `fite store upgrade` again."
+    )

@@ -176,8 +176,8 @@ def test_an_upgrade_makes_a_backup_first(tmp_path: Path) -> None:
     with open_store(path) as store:
         store.add_tweets("d", tweets(0, 2))
     assert upgrade(path) == (head(), head(), None)
-    saved = migrating.backup(path, "0001")
-    assert saved.name.startswith("fite.db.backup-0001-")
+    saved = migrating.backup(path, head())
+    assert saved.name.startswith(f"fite.db.backup-{head()}-")
     assert value(saved, "select count(*) from tweet") == 2
 
 
