@@ -152,7 +152,12 @@ CLIP_PREPROCESS: dict[str, Any] = {
 
 @pytest.fixture(scope="session")
 def small_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A models folder with a small CLIP of the real class in open_clip's own layout."""
+    """A models folder with a small CLIP."""
+    return make_clip(tmp_path_factory.mktemp("models"))
+
+
+def make_clip(models: Path) -> Path:
+    """Save a small CLIP of the real class in open_clip's own layout; returns the models folder."""
     import torch
     from open_clip import CLIP
     from safetensors.torch import save_file
@@ -164,12 +169,12 @@ def small_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = {"embed_dim": 8, "vision_cfg": vision, "text_cfg": text}
     torch.manual_seed(0)
     model = CLIP(**config)
-    folder = tmp_path_factory.mktemp("models") / MODEL
+    folder = models / MODEL
     folder.mkdir()
     save_file(model.state_dict(), str(folder / WEIGHTS))
     values = {"model_cfg": config, "preprocess_cfg": CLIP_PREPROCESS}
     (folder / CONFIG).write_text(json.dumps(values))
-    return folder.parent
+    return models
 
 
 @pytest.fixture(scope="session")

@@ -207,14 +207,12 @@ def check(engine: Engine, *, create: bool) -> None:
         own_file(Path(engine.url.database or ""))
     with translated(engine.url):
         revision = revision_of(engine)
-    if revision != SCHEMA:
-        from fitecli.store.migrating import migrate, refusal  # alembic is slow to import
+    if revision is None and create:
+        from fitecli.store.migrating import migrate  # alembic is slow to import
 
-        if revision is not None:
-            raise refusal(engine.url, revision)
-        if not create:
-            raise NotAStore(f"{shown(engine.url)} is empty; `fite ingest FILE` makes a store.")
         migrate(engine.url)
+    else:
+        refuse_other(engine.url, revision)
     _use_wal(engine)
 
 
@@ -225,6 +223,16 @@ def own_file(path: Path, mode: int = 0o600) -> None:
     """
     with suppress(OSError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode))
+
+
+def refuse_other(url: URL, revision: str | None) -> None:
+    """Raise StoreOutdated, StoreTooNew or NotAStore where a store is not of this version's schema."""
+    if revision is None:
+        raise NotAStore(f"{shown(url)} is empty; `fite ingest FILE` makes a store.")
+    if revision != SCHEMA:
+        from fitecli.store.migrating import refusal
+
+        raise refusal(url, revision)
 
 
 def _use_wal(engine: Engine) -> None:

@@ -50,11 +50,14 @@ def head(config: Config | None = None) -> str:
     return str(revision)
 
 
+def _known(config: Config) -> set[str]:
+    return {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+
+
 def refusal(url: URL, revision: str) -> StoreError:
     """Why a store of another revision than the head is not opened, and what to do."""
     config = migrations()
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if revision in known:
+    if revision in _known(config):
         return StoreOutdated(
             f"{shown(url)} was written by an older version of fite (schema {revision}, now "
             f"{head(config)}). Upgrade it, with a backup first: `fite store upgrade`"
@@ -95,14 +98,16 @@ def upgrade(place: str | Path, config: Config | None = None) -> tuple[str, str, 
         raise NotAStore(f"{shown(url)} is empty; `fite ingest FILE` makes a store.")
     if revision == head(config):
         return revision, revision, None
+    if revision not in _known(config or migrations()):
+        raise refusal(url, revision)
     saved = (
         backup(Path(url.database or ""), revision) if url.get_backend_name() == "sqlite" else None
     )
     try:
         migrate(url, config=config)
-    except FiteError:  # the store is as it was
+    except FiteError:
         if saved is not None:
-            saved.unlink()
+            saved.unlink()  # the store is as it was, and room may be what is lacking
         raise
     return revision, head(config), saved
 
@@ -110,9 +115,10 @@ def upgrade(place: str | Path, config: Config | None = None) -> tuple[str, str, 
 def backup(path: Path, revision: str) -> Path:
     """Copy a SQLite store, with what its write-ahead log holds, to a file beside it.
 
-    The copy gets its name when it is whole. Raises StoreBusy, and StoreFull where there is no room.
+    Who may not read the store may not read the copy, which gets its name when it is whole. Raises
+    StoreFull where there is no room, StoreBusy where another process has the store, or upgraded it.
     """
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
     target = path.with_name(f"{path.name}{BACKUP}{revision}-{stamp}")
     try:
         with folder_beside(path) as place:
@@ -120,12 +126,17 @@ def backup(path: Path, revision: str) -> Path:
             own_file(whole, path.stat().st_mode & 0o777)
             with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(whole)) as copy:
                 source.backup(copy)
+                found = copy.execute("SELECT version_num FROM alembic_version").fetchone()
+            if found != (revision,):
+                raise StoreBusy(
+                    f"{path} was upgraded by another process just now; `fite store info` tells more."
+                )
             whole.replace(target)
     except (sqlite3.Error, Unwritable) as exc:
         if str(getattr(exc, "sqlite_errorname", "")).startswith(BUSY):
             raise StoreBusy(f"Another process writes to {path}; close it, then try again.") from exc
         raise StoreFull(
-            f"{path} cannot be copied to {target.name} beside it ({exc}); nothing was changed. Make "
-            "room for the copy, then `fite store upgrade`."
+            f"{path} was not upgraded: its backup {target} cannot be written ({exc}). Make room for a "
+            "second copy of it beside it, then run `fite store upgrade` again."
         ) from exc
     return target

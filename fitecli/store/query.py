@@ -12,7 +12,7 @@ from sqlalchemy import URL
 
 from fitecli.errors import NotAStore, QueryRefused, StoreBusy, StoreError, StoreFull
 from fitecli.outputs import NEXT
-from fitecli.store.database import BUSY, FULL, make_engine, shown, store_url
+from fitecli.store.database import BUSY, FULL, make_engine, refuse_other, shown, store_url
 from fitecli.store.files import read_only_address, require_file, unopened
 from fitecli.store.views import VIEWS
 
@@ -26,6 +26,8 @@ LOCKED = "another process holds its lock; try again when it is done."
 
 BREATH = 1_000_000  # steps of SQLite, some ten milliseconds, until Python may hear an interruption
 
+REVISION = "SELECT version_num FROM alembic_version LEFT JOIN feature_set ON 1 = 0"
+
 Rows = Iterator[Sequence[Any]]
 
 
@@ -33,7 +35,7 @@ def run_query(place: str | Path, sql: str) -> tuple[list[str], Rows]:
     """Run one reading statement: the column names, and the rows as they come.
 
     Raises QueryRefused for anything that would write, attach, load or set, for more than one
-    statement and for wrong SQL; NotAStore where there is no store.
+    statement and for wrong SQL; NotAStore where there is no store; StoreOutdated and StoreTooNew.
     """
     if not sql.strip():
         raise QueryRefused('The query is empty. Try `fite sql "select * from tweet_aspects"`.')
@@ -62,7 +64,8 @@ def reading_connection(
     """A connection to a SQLite store on which every statement that does not read is an error.
 
     It can be neither written through, nor can it attach, load extensions or read other files. What
-    was not allowed is appended to refused. Raises NotAStore where there is no store, and StoreBusy.
+    was not allowed is appended to refused. Raises NotAStore where there is no store, StoreOutdated,
+    StoreTooNew and StoreBusy.
     """
     require_file(path)
     try:
@@ -75,10 +78,14 @@ def reading_connection(
     except sqlite3.OperationalError as exc:
         raise unopened(path, str(exc)) from exc
     try:
-        connection.execute("SELECT version_num FROM alembic_version, feature_set LIMIT 0")
+        row = connection.execute(REVISION).fetchone()
+        refuse_other(store_url(path), row and row[0])
     except sqlite3.Error as exc:
         connection.close()
         raise _unreadable(path, exc) from exc
+    except StoreError:
+        connection.close()
+        raise
     connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
     connection.set_authorizer(lambda *action: _authorise(action, refused))
     return connection
@@ -180,11 +187,12 @@ def _server_rows(connection: Any, url: URL, sql: str) -> Iterator[Any]:
 
     with closing(connection):
         try:
-            connection.execute("SELECT version_num FROM alembic_version, feature_set LIMIT 0")
+            row = connection.execute(REVISION).fetchone()
         except psycopg.errors.UndefinedTable as exc:
             raise NotAStore(f"{shown(url)} is no fite store ({exc}).") from exc
         except psycopg.Error as exc:
             raise StoreError(f"{shown(url)} cannot be read: {exc}.") from exc
+        refuse_other(url, row and row[0])
         try:
             with connection.cursor("reading") as cursor:
                 cursor.execute(sql)  # DECLARE takes one statement, and only one that reads

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import sqlalchemy as sa
-from alembic import op
+from alembic import context, op
 
 revision = "0002"
 down_revision = "0001"
@@ -20,17 +20,35 @@ BASE = "fk_feature_set_base_id_feature_set"
 
 @contextmanager
 def views_set_aside() -> Iterator[None]:
-    """SQLite rebuilds a table to change it, and refuses while a view names it."""
+    """SQLite rebuilds a table to change it, and refuses while a view or trigger names it.
+
+    Views and triggers of others come back as they were.
+    """
     connection = op.get_bind()
-    views: list[tuple[str, str]] = []
+    found: list[tuple[str, str, str]] = []
     if connection.dialect.name == "sqlite":
-        found = connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE type='view'")
-        views = [(row[0], row[1]) for row in found]
-    for name, _ in views:
-        op.execute(f"DROP VIEW {name}")
+        rows = connection.exec_driver_sql(
+            "SELECT type, name, sql FROM sqlite_master WHERE type IN ('trigger', 'view') "
+            "ORDER BY type, rowid"
+        )
+        found = [(row[0], row[1], row[2]) for row in rows]
+    for kind, name, _ in found:
+        quoted = name.replace('"', '""')
+        connection.exec_driver_sql(f'DROP {kind} "{quoted}"')
     yield
-    for _, sql in views:
-        op.execute(sql)
+    for _, _, sql in reversed(found):  # views first: a trigger may be of one
+        connection.exec_driver_sql(sql)
+
+
+def renew_views() -> None:
+    """The first stores of schema 0001 had other views of the same columns."""
+    views = context.script.get_revision("0001").module.VIEWS
+    for name, sql in views.items():
+        if op.get_bind().dialect.name == "sqlite":
+            op.execute(f"DROP VIEW {name}")
+            op.execute(sql)
+        else:  # views of others may stand upon it
+            op.execute(sql.replace("CREATE VIEW", "CREATE OR REPLACE VIEW"))
 
 
 def upgrade() -> None:
@@ -43,6 +61,7 @@ def upgrade() -> None:
             table.create_foreign_key(BASE, "feature_set", ["base_id"], ["id"], ondelete="CASCADE")
         with op.batch_alter_table("prediction") as table:
             table.alter_column("gate", existing_type=sa.Float(), nullable=True)
+    renew_views()
 
 
 def downgrade() -> None:

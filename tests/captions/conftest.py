@@ -46,6 +46,11 @@ def tokeniser() -> Any:
 @pytest.fixture(scope="session")
 def blip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """BLIP with its processor."""
+    return make_blip(tmp_path_factory.mktemp("blip"))
+
+
+def make_blip(folder: Path) -> Path:
+    """Save a small BLIP with its processor."""
     import torch
     from transformers import (
         BlipConfig,
@@ -54,7 +59,6 @@ def blip(tmp_path_factory: pytest.TempPathFactory) -> Path:
         BlipProcessor,
     )
 
-    folder = tmp_path_factory.mktemp("blip")
     BlipProcessor(BlipImageProcessor(size=SIDE), tokeniser()).save_pretrained(folder)
     more = {"bos_token_id": 5, "sep_token_id": 3, "encoder_hidden_size": 16, "projection_dim": 8}
     torch.manual_seed(1)

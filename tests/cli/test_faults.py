@@ -226,7 +226,7 @@ def test_a_recorded_run_without_room_leaves_the_file_as_it_was(tmp_path: Path) -
 def test_a_backup_without_room_leaves_nothing(tmp_path: Path) -> None:
     path = tmp_path / "fite.db"
     open_store(path).close()
-    with pytest.raises(StoreFull, match=r"cannot be copied .*`fite store upgrade`"):
+    with pytest.raises(StoreFull, match=r"backup .* cannot be written .*`fite store upgrade`"):
         with files_up_to(8192):
             backup(path, "0001")
     assert not list(tmp_path.glob("*backup*"))

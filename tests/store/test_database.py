@@ -176,8 +176,8 @@ def test_an_upgrade_makes_a_backup_first(tmp_path: Path) -> None:
     with open_store(path) as store:
         store.add_tweets("d", tweets(0, 2))
     assert upgrade(path) == (head(), head(), None)
-    saved = migrating.backup(path, "0001")
-    assert saved.name.startswith("fite.db.backup-0001-")
+    saved = migrating.backup(path, head())
+    assert saved.name.startswith(f"fite.db.backup-{head()}-")
     assert value(saved, "select count(*) from tweet") == 2
 
 
@@ -351,7 +351,7 @@ def test_only_the_owner_can_read_a_new_store(tmp_path: Path) -> None:
             store.add_tweets("d", tweets(0, 3))
             beside = {item.name: item.stat().st_mode & 0o777 for item in tmp_path.iterdir()}
         assert beside == {"fite.db": 0o600, "fite.db-wal": 0o600, "fite.db-shm": 0o600}
-        copy = migrating.backup(path, "0001")
+        copy = migrating.backup(path, SCHEMA)
         assert copy.stat().st_mode & 0o777 == 0o600
         path.chmod(0o640)  # a group's store stays one
         with open_store(path) as store:
