@@ -35,6 +35,6 @@ bench *words:
 bench-vision *words:
     PYTHONPATH={{justfile_directory()}} python -m benchmarks vision {{words}}
 
-# kill commands at random moments, for as many minutes as you give (--minutes)
+# kill commands at random moments, feed on bad lines and pictures, for as many minutes as you give (--minutes)
 soak *words:
     PYTHONPATH={{justfile_directory()}} python -m soak {{words}}

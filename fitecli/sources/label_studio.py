@@ -40,7 +40,7 @@ def read(lines: Lines, name: str) -> Iterator[Tweet | Reject]:
     content = b"\n".join(line for _, line in lines)
     try:
         tasks = json.loads(content)  # which lets half an emoji pass, as a browser may select it
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise UnreadableSource(f"{name} is no JSON: {exc}.") from exc
     tasks = [tasks] if isinstance(tasks, dict) else tasks
     if not isinstance(tasks, list) or not all(
@@ -173,11 +173,15 @@ def span_of(value: Mapping[str, Any], text: str) -> tuple[int, int]:
         raise InvalidRecord(
             "a region's start and end must be numbers (label a Text, not HyperText)"
         )
-    for first, last in ((start, end), (_from_utf16(text, start), _from_utf16(text, end))):
-        if first is None or last is None or not 0 <= first < last <= len(text):
-            continue
-        if not isinstance(own, str) or _squeeze(own) == _squeeze(text[first:last]):
-            return _trimmed(text, first, last)
+    readings = [
+        (first, last)
+        for first, last in ((start, end), (_from_utf16(text, start), _from_utf16(text, end)))
+        if first is not None and last is not None and 0 <= first < last <= len(text)
+    ]
+    for shape in (str, _squeeze):
+        for first, last in readings:
+            if not isinstance(own, str) or shape(own) == shape(text[first:last]):
+                return _trimmed(text, first, last)
     raise InvalidRecord(
         f"the text has {text[max(start, 0) : max(end, 0)]!r} at {start}:{end}, not {own!r}"
     )
