@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import sqlite3
 import subprocess
@@ -17,6 +16,7 @@ from io import BytesIO
 from pathlib import Path
 
 from soak.killing import FINISHED, ROOT
+from soak.memory import peak
 from soak.sameness import sound
 
 FILE = 10_000  # lines
@@ -188,30 +188,29 @@ def _ingest(path: Path, outcome: LinesOutcome, words: list[str]) -> None:
 
 def watched(process: subprocess.Popen[bytes], until: float) -> tuple[int, int]:
     """The exit status of a process, killed when the time is up, and the megabytes that it took."""
-    while True:
-        number, status, used = os.wait4(process.pid, os.WNOHANG)
-        if number:
-            process.returncode = os.waitstatus_to_exitcode(status)
-            return process.returncode, used.ru_maxrss // 1024
+    megabytes = 0
+    while process.poll() is None:
+        megabytes = max(megabytes, peak(process.pid))
         if time.monotonic() > until:
             process.kill()
         time.sleep(0.02)
+    return process.returncode, megabytes
 
 
 def accounted(path: Path, outcome: LinesOutcome) -> None:
     """Every line is a tweet, a double of one or a reject, and every aspect is where it is said to be."""
     sound(path.with_suffix(".db"))
     with closing(sqlite3.connect(path.with_suffix(".db"))) as connection:
-        tweets = dict(connection.execute("select line, source_id || char(10) || text from tweet"))
+        rows = connection.execute("select line, source_id, text from tweet")
+        tweets = {line: (source_id, text) for line, source_id, text in rows}
         rejects = dict(connection.execute("select line, reason from reject"))
         places = connection.execute(
-            'select t.line, t.text, a.text, a.start, a."end" from aspect a '
+            'select t.line, a.text, a.start, a."end" from aspect a '
             "join tweet t on t.id = a.tweet_id where a.start is not null"
         )
-        for line, text, aspect, start, end in places:
-            assert text[start:end] == aspect, (
-                f"{path.name}, line {line}: {aspect!r} at {start}:{end}"
-            )
+        for line, aspect, start, end in places:
+            there = tweets[line][1][start:end]
+            assert there == aspect, f"{path.name}, line {line}: {aspect!r} at {start}:{end}"
             outcome.aspects += 1
     assert all(reason.strip() for reason in rejects.values())
     assert tweets.keys().isdisjoint(rejects)
@@ -225,11 +224,11 @@ def accounted(path: Path, outcome: LinesOutcome) -> None:
     outcome.reasons.update(map(kind_of, rejects.values()))
 
 
-def _read(line: bytes) -> Iterator[str]:
+def _read(line: bytes) -> Iterator[tuple[str, str]]:
     from fitecli.sources import read
 
     for tweet in read(BytesIO(line), "jsonl"):
-        yield f"{tweet.source_id}\n{tweet.text}"  # type: ignore[union-attr]
+        yield tweet.source_id, tweet.text  # type: ignore[union-attr]
 
 
 def kind_of(reason: str) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import resource
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from soak.killing import ROOT
+from soak.memory import peak
 from soak.mutations import picture_of
 
 MOST_SECONDS = 20.0  # for one picture, its faces included
@@ -153,7 +153,7 @@ def look(words: Sequence[str]) -> None:
             "number": number,
             "kind": kind,
             "seconds": round(time.monotonic() - began, 3),
-            "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+            "megabytes": peak(),
             "reason": reason,
             "faces": faces,
         }
