@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -59,7 +60,7 @@ def store_url(place: str | Path) -> URL:
 
 def read_only_address(path: Path) -> str:
     """The URI by which SQLite opens a file that it must not write."""
-    return f"file:{quote(str(path.resolve()))}?mode=ro"
+    return f"file:{quote(os.fsencode(path.resolve()))}?mode=ro"
 
 
 def make_engine(url: URL, *, migrating: bool = False, read_only: bool = False) -> Engine:
@@ -127,6 +128,11 @@ def translated(url: URL) -> Iterator[None]:
         yield
     except DBAPIError as exc:
         raise _translate(exc, url) from exc
+    except UnicodeEncodeError as exc:  # a file or folder may be called anything, on some systems
+        raise UsageProblem(
+            f"{exc.object[:200]!r} is no UTF-8, so no store can keep it. Choose another name, or "
+            "rename the file or folder."
+        ) from exc
 
 
 def _translate(exc: DBAPIError, url: URL) -> Exception:
