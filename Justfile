@@ -39,6 +39,6 @@ bench *words:
 bench-vision *words:
     PYTHONPATH={{justfile_directory()}} python -m benchmarks vision {{words}}
 
-# kill commands, fill the disk (--only disk), crowd one store (--only crowd, lock): --minutes
+# kill commands, fill the disk, crowd a store, feed garbage, work for hours: --minutes, --only PART
 soak *words:
     PYTHONPATH={{justfile_directory()}} python -m soak {{words}}

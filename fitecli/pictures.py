@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MAX_PIXELS = 80_000_000  # of the file; Pillow warns from 89 million on, so ours comes first
 LONGEST_SIDE = 1600  # pixels that the models get to see
+STRIP = 256  # rows
 
 ORIENTATION = 0x0112  # EXIF tag
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "BMP", "TIFF", "JPEG2000", "PPM", "ICO")
@@ -114,6 +115,7 @@ def _eight_bits(grey: np.ndarray) -> np.ndarray:
     """Deeper greys as uint8: white is 65535, or for floating point 1 or 255 by what is there."""
     if grey.dtype.kind != "f":
         return (grey.clip(0, 65535) // 257).astype(np.uint8)
+    grey = np.nan_to_num(grey)  # what is no number is black
     white = 1.0 if grey.max(initial=0) <= 1 else 255.0
     return (grey.clip(0, white) * (255 / white)).astype(np.uint8)
 
@@ -128,7 +130,18 @@ def _rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
         return Image.fromarray(_eight_bits(np.asarray(image))).convert("RGB")
     if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
-        rgba = image.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, "white")
-        return Image.alpha_composite(white, rgba).convert("RGB")
+        return _on_white(image)
     return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """What is transparent becomes white; strip by strip, for whole it would be in memory five times."""
+    from PIL import Image
+
+    rgb = Image.new("RGB", image.size)
+    for top in range(0, image.height, STRIP):
+        box = (0, top, image.width, min(top + STRIP, image.height))
+        strip = image.crop(box).convert("RGBA")
+        white = Image.new("RGBA", strip.size, "white")
+        rgb.paste(Image.alpha_composite(white, strip).convert("RGB"), box)
+    return rgb

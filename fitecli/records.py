@@ -10,14 +10,10 @@ from typing import Any
 
 LABELS = ("negative", "neutral", "positive")
 ORIGINS = ("given", "found", "corrected")  # who named an aspect, or settled its label
+MAX_REASON = 400  # code points of a reject's reason
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 GENDERS = ("Woman", "Man")
-ATTRIBUTES = (
-    "age",
-    "race",
-    "gender",
-    "emotion",
-)  # of a face, in the order that sentences tell them
+ATTRIBUTES = ("age", "race", "gender", "emotion")  # of a face, in the order of sentences
 RACES = ("asian", "indian", "black", "white", "middle eastern", "latino hispanic")
 
 
@@ -88,10 +84,15 @@ class CorrectedTweet(Tweet):
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A record that cannot become a tweet; line is 1-based."""
+    """A record that cannot become a tweet; line is 1-based, a long reason loses its middle."""
 
     line: int
     reason: str
+
+    def __post_init__(self) -> None:
+        if len(self.reason) > MAX_REASON:
+            kept = f"{self.reason[: MAX_REASON // 2]} … {self.reason[-MAX_REASON // 2 :]}"
+            object.__setattr__(self, "reason", kept)
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,14 +62,13 @@ class Endurance:
     handles: int
 
 
-def endure(folder: Path, *, seconds: float, seed: int = 0, log: TextIO | None = None) -> Endurance:
-    """Classify tweets that never end for so long, and judge the samples; see `judge`.
+def endure(folder: Path, *, until: float, seed: int = 0, log: TextIO | None = None) -> Endurance:
+    """Classify tweets that never end until then, and judge the samples; see `judge`.
 
     log: gets a line of JSON for each batch.
     """
     settings = Settings(db=str(folder / "fite.db"), models=folder / "models", offline=True)
     samples: list[Sample] = []
-    until = time.monotonic() + seconds
     with _temporary_files_in(folder / "scratch") as scratch, open_store(settings.db) as store:
         job = ClassifyJob(store, ClassifyOptions(), settings, lambda message: None)
         records = sources.of_records(tweets(folder, random.Random(seed)))

@@ -9,11 +9,11 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fitecli import describe
-from fitecli.records import Alignment, Face
+from fitecli.records import ATTRIBUTES, EMOTIONS, GENDERS, RACES, Alignment, Face
 from fitecli.sources.published import load
 
 SAD = Face(age=28, gender="Man", race="white", race_score=0.9, emotion="sad", emotion_score=0.8)
@@ -298,3 +298,68 @@ def test_extras_tell_more_than_the_paper() -> None:
 
 def rules(extras: tuple[str, ...]) -> describe.Rules:
     return describe.Rules(extras=frozenset(extras))
+
+
+SHARES = st.none() | st.floats(0, 1)
+FACES = st.builds(
+    Face,
+    age=st.none() | st.integers(0, 120),
+    age_score=SHARES,
+    gender=st.none() | st.sampled_from(GENDERS),
+    gender_score=SHARES,
+    race=st.none() | st.sampled_from(RACES),
+    race_score=SHARES,
+    emotion=st.none() | st.sampled_from(EMOTIONS),
+    emotion_score=SHARES,
+    emotions=st.dictionaries(st.sampled_from(EMOTIONS), st.floats(0, 1)),
+)
+NAMES = st.text(min_size=1) | st.sampled_from(
+    [
+        "{n}", "{", "a Man. ", "with a sad expression. ", "\\g<1>", "👩‍🚀", "İ",
+        "There are 2 people in the picture. ",
+    ]
+)  # fmt: skip
+ALIGNMENTS = st.lists(
+    st.builds(Alignment, st.integers(0, 4), st.none() | st.integers(0, 4), st.floats(-1, 1)),
+    max_size=12,
+)
+RULES = st.builds(
+    describe.Rules,
+    template=st.sampled_from(sorted(describe.TEMPLATES)),
+    theta=st.floats(0, 1),
+    without=st.frozensets(st.sampled_from([*ATTRIBUTES, "alignment", "pattern"])),
+    single_face=st.booleans(),
+    extras=st.frozensets(st.sampled_from(describe.EXTRAS)),
+    assignment=st.sampled_from(describe.ASSIGNMENTS),
+)
+
+
+@given(st.lists(FACES, max_size=5), st.lists(NAMES, max_size=5), ALIGNMENTS, RULES)
+@settings(deadline=None, max_examples=300)
+def test_any_faces_and_names_become_sentences(
+    faces: list[Face], names: list[str], found: list[Alignment], rules: describe.Rules
+) -> None:
+    known = [a for a in found if a.aspect < len(names) and (a.face or 0) < len(faces)]
+    text, sentences = describe.describe(faces, names, known, rules)
+    count = "" if "pattern" in rules.without else rules.words.count.format(n=len(sentences))
+    assert text == count + "".join(item.text for item in sentences)
+    assert len(sentences) == (min(1, len(faces)) if rules.single_face else len(faces))
+    assert len({item.face for item in sentences}) == len(sentences)
+    given_to = [item.aspect for item in sentences if item.aspect is not None]
+    assert len(set(given_to)) == len(given_to)
+    for item in sentences:
+        assert item.aspect is None or item.text.startswith(names[item.aspect])
+        assert item.text.endswith(". ") or "pattern" in rules.without
+    describe.leave_out(text, ATTRIBUTES[:2])
+    describe.with_emotion(text, "happy")
+
+
+@given(st.lists(FACES, max_size=4), st.lists(NAMES, max_size=4, unique=True), ALIGNMENTS)
+@settings(deadline=None)
+def test_what_was_written_is_recognised(
+    faces: list[Face], names: list[str], found: list[Alignment]
+) -> None:
+    known = [a for a in found if a.aspect < len(names) and (a.face or 0) < len(faces)]
+    text, _ = describe.describe(faces, names, known)
+    recovered = describe.match(text, faces, names)
+    assert recovered is None or "".join(item.text for item in recovered) == text.partition(". ")[2]

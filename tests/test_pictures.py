@@ -242,3 +242,10 @@ def test_damaged_notes_are_not_talked_about(tmp_path: Path) -> None:
         open_picture(tmp_path / "a.jpg")
     with quiet_decoders():
         assert open_picture(tmp_path / "a.jpg").width == 40
+
+
+def test_pixels_that_are_no_numbers_are_black_without_a_word(tmp_path: Path) -> None:
+    values = np.full((4, 4), np.nan, np.float32)
+    values[0], values[1] = np.inf, 255
+    Image.fromarray(values).save(tmp_path / "a.tif")
+    assert open_picture(tmp_path / "a.tif").array[:, 0, 0].tolist() == [255, 255, 0, 0]

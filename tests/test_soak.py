@@ -1,9 +1,10 @@
-"""The short form of `just soak`: a few kills, and a harness that would see what it looks for."""
+"""The short form of `just soak`: a few kills, some garbage; a harness that would see what it looks for."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -14,11 +15,15 @@ from typing import Any
 
 import pytest
 
+from fitecli.pipeline.ingest import ingest
 from fitecli.store import open_store
 from soak.crowd import finished, gather, meet_lock, start
 from soak.disk import mountable, survive_full, written
 from soak.endurance import WINDOW, Sample, endure, judge
 from soak.killing import Trial, survive
+from soak.lines import LinesOutcome, accounted, survive_lines
+from soak.mutations import PREPARED
+from soak.pictures import PicturesOutcome, look_from_outside, survive_pictures
 from soak.sameness import CONTENT, content, sound
 from soak.trials import trials
 
@@ -48,6 +53,53 @@ def test_a_command_that_fails_is_seen(tmp_path: Path) -> None:
     trial = Trial("wrong", lambda _: None, lambda _: ("ingest", "nothing.jsonl"), lambda _: None)
     with pytest.raises(AssertionError):
         survive(trial, tmp_path / "trial", kills=1, until=time.monotonic() + 40)
+
+
+def test_bad_lines_become_tweets_or_rejects(tmp_path: Path) -> None:
+    outcome = survive_lines(tmp_path, count=3000, until=time.monotonic() + 40, seed=1, size=1500)
+    assert outcome.lines == outcome.tweets + outcome.rejects + outcome.doubles == 3000
+    assert outcome.aspects > 1000
+    assert {"no JSON", "not UTF-8", "NUL", "lone surrogate", "wrong kind"} <= set(outcome.reasons)
+    assert "3,000 in" in outcome.told()
+    assert outcome.megabytes > 20 or sys.platform != "linux"
+
+
+def test_a_line_that_is_lost_and_a_wrong_place_are_seen(tmp_path: Path) -> None:
+    path = tmp_path / "lines.jsonl"
+    path.write_text('{"id": "1", "text": "Ann"}\n{"id": "2", "text": "Bob", "aspects": ["Bob"]}')
+    with open_store(path.with_suffix(".db")) as store:
+        ingest(store, path, dataset="d")
+    accounted(path, LinesOutcome())
+    with sqlite3.connect(path.with_suffix(".db")) as connection:
+        connection.execute("update aspect set start = 1")
+    with pytest.raises(AssertionError, match="'Bob' at 1:3"):
+        accounted(path, LinesOutcome())
+    with sqlite3.connect(path.with_suffix(".db")) as connection:
+        connection.execute("delete from tweet where source_id = '1'")
+        connection.execute("update aspect set start = 0")
+    with pytest.raises(AssertionError, match="line 1 is lost"):
+        accounted(path, LinesOutcome())
+
+
+def test_bad_pictures_are_decoded_or_refused(tmp_path: Path) -> None:
+    first = PREPARED  # those before take most of the time, see tests/pipeline/test_bad_pictures.py
+    outcome = survive_pictures(
+        tmp_path, count=250, first=first, until=time.monotonic() + 40, seed=1
+    )
+    assert outcome.pictures == 250
+    assert outcome.decoded + sum(outcome.reasons.values()) == 250
+    assert outcome.decoded > 50 < sum(outcome.reasons.values())
+    assert outcome.searched > 10
+    assert "250 in" in outcome.told()
+
+
+def test_a_picture_that_takes_too_long_and_one_that_kills_are_seen(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", "import time; time.sleep(60)"]
+    with pytest.raises(AssertionError, match=r"picture 3, seed 0: it took longer than 0\.2 s"):
+        look_from_outside(words, range(3, 5), PicturesOutcome(), seed=0, seconds=0.2, starting=0)
+    words = [sys.executable, "-c", "import os; os.abort()"]
+    with pytest.raises(AssertionError, match="picture 3, seed 0: exit status -6"):
+        look_from_outside(words, range(3, 5), PicturesOutcome(), seed=0)
 
 
 def test_every_table_that_work_fills_is_compared(tmp_path: Path) -> None:
@@ -96,7 +148,7 @@ def test_a_command_of_a_crowd_that_fails_is_seen(tmp_path: Path) -> None:
 
 def test_classify_is_watched(tmp_path: Path) -> None:
     log = StringIO()
-    found = endure(tmp_path, seconds=0.1, log=log)
+    found = endure(tmp_path, until=0, log=log)
     (line,) = map(json.loads, log.getvalue().splitlines())
     assert found.tweets == WINDOW
     assert line["seconds"] == found.median > 0

@@ -7,6 +7,7 @@ none ("arafed", "[UNK]"). People repeat themselves, too: `without_repeats` tells
 from __future__ import annotations
 
 import re
+from bisect import bisect
 from collections.abc import Sequence
 
 RULE = "1"  # raised when what is below changes a caption; part of the worker's settings
@@ -49,8 +50,15 @@ def _ended(words: list[str], size: int) -> list[str]:
 def _circle(words: Sequence[str]) -> tuple[int, int, int] | None:
     """The first circle: where it starts and stops, and the size of its phrase."""
     bare = [_bare(word) for word in words]
+    places: dict[str, list[int]] = {}
+    for place, word in enumerate(bare):
+        places.setdefault(word, []).append(place)
     for start in range(len(words)):
-        for size in range(1, (len(words) - start) // 2 + 1):
+        again = places[bare[start]]  # a circle comes back to its first word
+        for place in again[bisect(again, start) :]:
+            size = place - start
+            if 2 * size > len(words) - start:
+                break
             stop = start + size
             while stop < len(words) and bare[stop] == bare[stop - size]:
                 stop += 1

@@ -16,6 +16,7 @@ from fitecli.records import Example
 
 Batch = Mapping[str, np.ndarray]
 BRANCHES = ("face", "scene")
+LEAST_TOKENS = 8  # of a pair: at most four are special
 FACE_MASKS = ("own", "scene")
 _SLOT = re.compile(r"\{(aspect|caption|description|separator)\}")
 
@@ -55,6 +56,8 @@ class InputFormat:
             raise ValueError(f"face_mask must be one of {', '.join(FACE_MASKS)}")
         if self.face_mask == "scene" and len(self.branches) < len(BRANCHES):
             raise ValueError("face_mask 'scene' needs both branches")
+        if self.max_tokens < LEAST_TOKENS:
+            raise ValueError(f"max_tokens must be at least {LEAST_TOKENS}")
         if self.truncation not in TRUNCATIONS:
             raise ValueError(f"truncation must be one of {', '.join(TRUNCATIONS)}")
 

@@ -15,6 +15,7 @@ from fitecli.inputs.tweet_words import normalise_tweet
 
 TokenPair = tuple[list[int], list[int]]  # token ids and segment ids, with special tokens
 TRUNCATIONS = ("second", "longest")
+MOST_READ = 4000  # characters of a text that BERTweet's rules see; its networks read 128 tokens
 SECOND_KEEPS = 4  # the second text keeps a quarter of the room before the first is cut
 
 
@@ -137,8 +138,11 @@ class BertweetTokeniser:
         return encoded
 
     def ids(self, text: str) -> list[int]:
-        """Encode one text without special tokens; the separator becomes `</s></s>`."""
-        first, *more = text.split(self.separator)
+        """Encode one text without special tokens; the separator becomes `</s></s>`.
+
+        The rules' time grows with the square of the text, so no more than MOST_READ is read.
+        """
+        first, *more = text[:MOST_READ].split(self.separator)
         encoded = self._sentence(first)
         for sentence in more:
             encoded += [self.special.end, self.special.end, *self._sentence(sentence)]

@@ -19,6 +19,7 @@ from fitecli.records import CorrectedTweet, Reject, Tweet, TweetImage
 from fitecli.store import Added, Store
 
 BATCH = 2000
+MAX_NAME = 4096  # characters; no file system has longer paths
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,8 @@ class PictureFolder:
 
         One look is enough for a plain name, as most are.
         """
+        if len(name) > MAX_NAME:
+            return None
         path = folder / name
         mode = _mode(path)
         if path.name == name != ".." and not stat.S_ISLNK(mode):

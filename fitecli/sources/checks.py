@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 from fitecli.records import LABELS, ORIGINS, Aspect, Tweet, TweetImage
 
 MAX_IMAGES = 4  # a tweet has no more
+MAX_INTEGER = 2**63 - 1  # that the store can keep
+LONG_NAME = 100  # code points from which `spans` leaves the search to a regular expression
 _SPELLINGS = {"-1": "negative", "0": "neutral", "1": "positive"}
 
 
@@ -123,6 +126,8 @@ def _beside(item: dict[str, Any], field: str) -> dict[str, Any]:
         found["origin"] = item["origin"]
     if item.get("source_line") is not None:
         found["source_line"] = _offset(item["source_line"], f"{field}.source_line")
+        if not 0 <= found["source_line"] <= MAX_INTEGER:
+            raise InvalidRecord(f"{field}.source_line must be between 0 and {MAX_INTEGER}")
     if item.get("source_text") is not None:
         found["source_text"] = text_of(item["source_text"], f"{field}.source_text")
     return found
@@ -144,6 +149,9 @@ def occurrences(name: str, text: str, label: str | None = None) -> list[Aspect]:
 
 def spans(name: str, text: str) -> Iterator[tuple[int, int]]:
     """The places of a name in a text: whole words where there are such, else anywhere."""
+    if len(name) > LONG_NAME:
+        yield from _long_spans(name, text)
+        return
     places, start = [], text.find(name)
     while start >= 0:
         places.append((start, start + len(name)))
@@ -160,6 +168,20 @@ def spans(name: str, text: str) -> Iterator[tuple[int, int]]:
         if start >= free:
             yield start, end
             free = end
+
+
+def _long_spans(name: str, text: str) -> list[tuple[int, int]]:
+    """`spans` in time that does not grow with the name, even where places overlap.
+
+    The engine looks for a pattern's literal beginning in one pass, so what stands before the name is
+    looked at after it, `.{length}` further back.
+    """
+    literal = re.escape(name)
+    before = rf"(?<!\w.{{{len(name)}}})" if name[0].isalnum() else ""
+    after = r"(?!\w)" if name[-1].isalnum() else ""
+    whole = re.compile(f"{literal}{before}{after}", re.DOTALL)
+    found = [match.span() for match in whole.finditer(text)]
+    return found or [match.span() for match in re.finditer(literal, text)]
 
 
 def _in_word(character: str) -> bool:

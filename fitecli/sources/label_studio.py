@@ -174,11 +174,15 @@ def span_of(value: Mapping[str, Any], text: str) -> tuple[int, int]:
         raise InvalidRecord(
             "a region's start and end must be numbers (label a Text, not HyperText)"
         )
-    for first, last in ((start, end), (_from_utf16(text, start), _from_utf16(text, end))):
-        if first is None or last is None or not 0 <= first < last <= len(text):
-            continue
-        if not isinstance(own, str) or _squeeze(own) == _squeeze(text[first:last]):
-            return _trimmed(text, first, last)
+    readings = [
+        (first, last)
+        for first, last in ((start, end), (_from_utf16(text, start), _from_utf16(text, end)))
+        if first is not None and last is not None and 0 <= first < last <= len(text)
+    ]
+    for shape in (str, _squeeze):
+        for first, last in readings:
+            if not isinstance(own, str) or shape(own) == shape(text[first:last]):
+                return _trimmed(text, first, last)
     raise InvalidRecord(f"the text has other words at {start}:{end} than the region")
 
 

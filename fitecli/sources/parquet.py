@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from datetime import date
 from typing import Any, BinaryIO
@@ -45,7 +46,7 @@ def read(stream: BinaryIO, name: str) -> Iterator[Tweet | Reject]:
                     yield tweet_of(_plain(row), number)
                 except InvalidRecord as exc:
                     yield Reject(number, str(exc))
-    except (ArrowException, OSError) as exc:
+    except (ArrowException, OSError, EOFError, zlib.error) as exc:
         raise UnreadableSource(f"{name} cannot be read beyond row {number}: {exc}.") from exc
     if not number:
         raise UnreadableSource(f"{name} is empty: it holds no tweets.")

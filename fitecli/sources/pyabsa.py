@@ -13,9 +13,11 @@ from fitecli.records import Aspect, Reject, Tweet
 from fitecli.sources.checks import InvalidRecord, id_of, label_of, text_of
 
 MARKS = (b"[B-ASP]", b"[ASP]")
-_TAG = re.compile(r"\[B-ASP\](.*?)\[E-ASP\]|\[ASP\](.*?)\[ASP\]")
-_LABELS = re.compile(r"\s*(?:\$LABEL\$|!sent!)(.*)$")
+_CLOSING = {"[B-ASP]": "[E-ASP]", "[ASP]": "[ASP]"}
+_OPENING = re.compile(r"\[B-ASP\]|\[ASP\]")
+_LABELS = re.compile(r"(?:\$LABEL\$|!sent!)(.*)$")
 UNKNOWN = "-100"
+OPEN = "a tag [B-ASP] … [E-ASP] is not closed"
 
 
 def read(lines: Iterator[tuple[int, bytes]], name: str) -> Iterator[Tweet | Reject]:
@@ -33,23 +35,27 @@ def read(lines: Iterator[tuple[int, bytes]], name: str) -> Iterator[Tweet | Reje
 
 def _tweet(line: str, number: int) -> Tweet:
     found = _LABELS.search(line)
-    tagged = line[: found.start()] if found else line
+    tagged = line[: found.start()].rstrip() if found else line
     words = [word.strip() for word in found[1].split(",")] if found else []
     labels = [None if word in ("", UNKNOWN) else label_of(word) for word in words]
     text = ""
     aspects: list[Aspect] = []
     end = 0
-    for match in _TAG.finditer(tagged):
-        text += tagged[end : match.start()]
-        name = match[1] if match[1] is not None else match[2]
+    while opening := _OPENING.search(tagged, end):
+        text += tagged[end : opening.start()]
+        closing = _CLOSING[opening[0]]
+        end = tagged.find(closing, opening.end())
+        if end < 0:
+            raise InvalidRecord(OPEN)
+        name = tagged[opening.end() : end]
         place = len(aspects)
         label = labels[place] if place < len(labels) else None
         aspects.append(Aspect(text_of(name, "the tag"), len(text), len(text) + len(name), label))
         text += name
-        end = match.end()
+        end += len(closing)
     text = text_of(text + tagged[end:], "text")
     if any(mark in text for mark in ("[B-ASP]", "[E-ASP]", "[ASP]")):
-        raise InvalidRecord("a tag [B-ASP] … [E-ASP] is not closed")
+        raise InvalidRecord(OPEN)
     if len(words) > len(aspects) and any(words[len(aspects) :]):
         raise InvalidRecord(f"the line has {len(aspects)} tags and {len(words)} labels")
     return Tweet(text, id_of(None, text, ()), tuple(aspects), line=number)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain, islice
 from pathlib import Path
@@ -89,10 +90,10 @@ def _read(stream: BinaryIO, format: str, name: str) -> Iterator[Tweet | Reject]:
     head = list(islice(lines, HEAD))
     if not any(line.strip() for _, line in head):
         raise UnreadableSource(f"{name} is empty: it holds no tweets.")
-    if any(b"\0" in line for _, line in head):
+    if _binary([line for _, line in head], name):
         raise UnreadableSource(f"{name} is a binary file, not a file of tweets.")
     if format == "auto":
-        format = guess([line for _, line in head], name)
+        format = guess([line for _, line in head if b"\0" not in line], name)
     if plugin := ROOM.find(format):
         yield from _read_by(plugin, chain(head, lines), name)
     else:
@@ -133,8 +134,19 @@ def _lines(stream: BinaryIO, name: str) -> Lines:
             if number == 1:
                 line = line.removeprefix(b"\xef\xbb\xbf")
             yield number, line.rstrip(b"\r\n")
-    except (OSError, EOFError) as exc:
+    except (OSError, EOFError, zlib.error) as exc:
         raise UnreadableSource(f"{name} cannot be read beyond line {number}: {exc}.") from exc
+
+
+def _binary(head: list[bytes], name: str) -> bool:
+    """Whether NUL characters are more than a damaged line of a file whose format can be told."""
+    text = [line for line in head if b"\0" not in line]
+    if len(text) == len(head):
+        return False
+    try:
+        return not any(line.strip() for line in text) or not guess(text, name)
+    except UnreadableSource:
+        return True
 
 
 def guess(head: list[bytes], name: str) -> str:

@@ -17,6 +17,7 @@ from fitecli.sources.checks import InvalidRecord, tweet_of
 COLUMNS = ("id", "text", "aspect", "aspects", "start", "end", "label", "images", "split")
 OPTIONAL = ("author", "created_at")
 SEPARATOR = ";"  # of several aspects or pictures in one cell
+MAX_DIGITS = 20  # of an offset; Python refuses numbers of thousands
 MAX_ROW_LINES = 64  # a row that is longer has a quote that never closes
 Lines = Iterator[tuple[int, bytes]]
 
@@ -133,9 +134,14 @@ def _aspects(cells: dict[str, str]) -> list[Any]:
         aspect: dict[str, Any] = {"text": cells["aspect"], "label": cells.get("label")}
         for key in ("start", "end"):
             if key in cells:
-                aspect[key] = int(cells[key]) if cells[key].strip().isdecimal() else cells[key]
+                aspect[key] = _number(cells[key])
         found.append(aspect)
     return found
+
+
+def _number(cell: str) -> int | str:
+    """An offset; what is none stays text, and so does one that no text is long enough for."""
+    return int(cell) if cell.strip().isdecimal() and len(cell) < MAX_DIGITS else cell
 
 
 def _same(held: dict[str, Any], record: dict[str, Any]) -> bool:

@@ -95,7 +95,7 @@ def _aspects(entities: Any, text: str) -> list[Aspect]:
     for kind, inclusive in _ENTITIES:
         for entity in _objects(entities.get(kind)):
             start, end = entity.get("start"), entity.get("end")
-            if not isinstance(start, int) or not isinstance(end, int):
+            if type(start) is not int or type(end) is not int:  # true is 1 to isinstance
                 raise InvalidRecord(f"entities.{kind} has no numbers as start and end")
             end += inclusive
             if not 0 <= start < end <= len(text):

@@ -131,6 +131,11 @@ def translated(url: URL) -> Iterator[None]:
         yield
     except DBAPIError as exc:
         raise _translate(exc, url) from exc
+    except UnicodeEncodeError as exc:  # a file or folder may be called anything, on some systems
+        raise UsageProblem(
+            f"{exc.object[:200]!r} is no UTF-8, so no store can keep it. Choose another name, or "
+            "rename the file or folder."
+        ) from exc
 
 
 def _translate(exc: DBAPIError, url: URL) -> Exception:

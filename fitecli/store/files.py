@@ -14,7 +14,7 @@ LOG = ("-wal", "-shm")  # after a store's name: what is written ahead, and its i
 def read_only_address(path: Path) -> str:
     """The URI by which SQLite opens a file that it must not write."""
     still = "&immutable=1" if at_rest(path) else ""
-    return f"file:{quote(str(path.resolve()))}?mode=ro{still}"
+    return f"file:{quote(os.fsencode(path.resolve()))}?mode=ro{still}"
 
 
 def at_rest(path: Path) -> bool:

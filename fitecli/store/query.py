@@ -39,10 +39,17 @@ def run_query(place: str | Path, sql: str) -> tuple[list[str], Rows]:
     """
     if not sql.strip():
         raise QueryRefused('The query is empty. Try `fite sql "select * from tweet_aspects"`.')
+    if not _storable(sql):
+        raise QueryRefused("The query is no Unicode text: it holds NUL or half a character.")
     url = store_url(place)
     if url.get_backend_name() == "sqlite":
         return _sqlite(Path(url.database or ""), sql)
     return _server(url, sql)
+
+
+def _storable(text: str) -> bool:
+    """Whether a database takes a text: no NUL, no lone surrogate."""
+    return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _sqlite(path: Path, sql: str) -> tuple[list[str], Rows]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from fitecli.inputs import mark_aspect, tokenise_like_benchmark
+from fitecli.inputs import PLACEHOLDER, mark_aspect, tokenise_like_benchmark
 from fitecli.sources.published import load
 
 
@@ -17,6 +19,7 @@ from fitecli.sources.published import load
         ("I'm here #MCM https://t.co/x1", "I ' m here # MCM"),
         ("Tom &amp; Jerry  (2015)...", "Tom & Jerry ( 2015 ) . . ."),
         ("", ""),
+        (f"a &#{'1' * 5000}; &#{'0' * 5000}65; &#65 &#1114112;", "a \ufffd A A \ufffd"),
     ],
 )
 def test_symbols_stand_alone(raw: str, expected: str) -> None:
@@ -34,3 +37,17 @@ def test_the_benchmarks_own_texts_stay_as_they_are(published: Path) -> None:
     texts = [tweet.text for tweet in load("twitter2015", published).tweets]
     same = sum(tokenise_like_benchmark(text) == " ".join(text.split()) for text in texts)
     assert same / len(texts) > 0.99
+
+
+@given(st.text(), st.data())
+@settings(deadline=None)
+def test_any_text_gets_one_placeholder_where_its_aspect_stood(
+    text: str, data: st.DataObject
+) -> None:
+    start = data.draw(st.integers(0, len(text)))
+    end = data.draw(st.integers(start, len(text)))
+    marked = mark_aspect(text, start, end)
+    assert marked.split().count(PLACEHOLDER) == 1
+    before, after = (part.strip() for part in marked.split(PLACEHOLDER))
+    assert before == tokenise_like_benchmark(text[:start])
+    assert after == tokenise_like_benchmark(text[end:])

@@ -11,6 +11,7 @@ import pytest
 
 from fitecli.errors import NotAModel
 from fitecli.inputs import BertweetTokeniser, load_tokeniser
+from fitecli.inputs.tokenisers import MOST_READ
 
 WORDS = (
     "happy Grace Hopper @RoyalFamily #MCM :-) ;) <3 don't cannot it's we'll I'm http://t.co/ab12 "
@@ -117,3 +118,10 @@ def test_a_separator_sets_sentences_apart(vocabulary: Path) -> None:
     text = f"{first}{ours.separator}{second}"
     assert ours.ids(text) == [*ours.ids(first), end, end, *ours.ids(second)]
     assert end not in ours.ids("</s>")
+
+
+def test_a_text_as_long_as_a_book_is_not_read_to_its_end(vocabulary: Path) -> None:
+    tokeniser = load_tokeniser(vocabulary)
+    assert isinstance(tokeniser, BertweetTokeniser)
+    text = "Grace a.b.c " * 2000
+    assert tokeniser.ids(text) == tokeniser.ids(text[:MOST_READ])

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fitecli.errors import NotAModel
@@ -20,6 +20,8 @@ from fitecli.inputs import (
     length_grouped,
     load_tokeniser,
 )
+from fitecli.inputs.pairs import LEAST_TOKENS
+from fitecli.inputs.tokenisers import TRUNCATIONS
 from fitecli.records import Example
 from tests.conftest import WORDS
 
@@ -156,6 +158,7 @@ def test_a_branch_alone_and_a_visual_embedding(builder: InputBuilder) -> None:
         ({"face_mask": "none"}, "face_mask must be"),
         ({"face_mask": "scene", "branches": ("face",)}, "needs both branches"),
         ({"truncation": "first"}, "truncation must be"),
+        ({"max_tokens": 3}, "max_tokens must be at least"),
     ],
 )
 def test_a_format_that_cannot_be_is_told(wrong: dict[str, Any], expected: str) -> None:
@@ -187,3 +190,50 @@ def test_groups_hold_every_index_once_within_the_budget(lengths: list[int], budg
     assert sorted(index for group in groups for index in group) == list(range(len(lengths)))
     for group in groups:
         assert len(group) == 1 or len(group) * max(lengths[i] for i in group) <= budget
+
+
+ANYTHING = st.text(max_size=40) | st.sampled_from(
+    [
+        "$T$", "[SEP]", "[PAD]" * 9, "{aspect}", "😀" * 30, "ß" * 50, "İ", "e\u0301" * 40, "\u202e",
+        "\0", "great " * 60,
+    ]
+)  # fmt: skip
+EXAMPLE = st.builds(Example, ANYTHING, ANYTHING, ANYTHING, ANYTHING)
+
+
+@given(
+    st.lists(EXAMPLE, min_size=1, max_size=5),
+    st.sampled_from(TRUNCATIONS),
+    st.booleans(),
+    st.sampled_from(["own", "scene"]),
+    st.integers(LEAST_TOKENS, 40),
+)
+@settings(
+    deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_any_texts_become_arrays_whose_masks_fit(
+    builder: InputBuilder,
+    examples: list[Example],
+    truncation: str,
+    aspect_in_text: bool,
+    mask: str,
+    most: int,
+) -> None:
+    kind = InputFormat(
+        max_tokens=most, truncation=truncation, aspect_in_text=aspect_in_text, face_mask=mask
+    )
+    chosen = replace(builder, format=kind)
+    encoded = chosen.encode(examples)
+    batch = chosen.collate(encoded)
+    for place, branch in enumerate(BRANCHES):
+        tokens, seen = batch[f"{branch}_input_ids"], batch[f"{branch}_attention_mask"]
+        assert tokens.shape == seen.shape == batch[f"{branch}_token_type_ids"].shape
+        assert 0 <= tokens.min() <= tokens.max() < builder.tokeniser.vocabulary_size
+        for row, item in enumerate(encoded):
+            pair = item.pairs[place][0]
+            assert len(pair) <= most
+            shown = encoded[row].pairs[1][0] if mask == "scene" else pair
+            assert seen[row].tolist() == [1] * len(shown) + [0] * (seen.shape[1] - len(shown))
+            kept = min(len(pair), tokens.shape[1])
+            assert tokens[row, :kept].tolist() == pair[:kept]
+            assert set(tokens[row, kept:].tolist()) <= {builder.tokeniser.pad_id}

@@ -24,8 +24,8 @@ from fitecli.pipeline.stages import FacesStage
 from fitecli.records import Face, Worker
 from fitecli.settings import Settings
 from fitecli.store import Scope, Store, open_store, run_query
+from soak.damaged import damaged, png
 from tests.conftest import DEMO
-from tests.pipeline.damaged import damaged, png
 
 FILES = 996
 NO_FILES = ("folder.jpg", "missing.jpg", "nowhere.jpg", "pipe.jpg")  # the other four of a thousand

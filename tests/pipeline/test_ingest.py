@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
 
 from fitecli.errors import UnreadableSource
-from fitecli.pipeline.ingest import IngestReport, dataset_of, ingest
-from fitecli.records import Worker
+from fitecli.pipeline.ingest import IngestReport, PictureFolder, dataset_of, ingest
+from fitecli.records import Tweet, TweetImage, Worker
 from fitecli.store import Scope, Store, run_query
 from tests.conftest import DEMO
 from tests.web import Web, serve
@@ -151,3 +152,11 @@ def test_a_missing_folder_is_told(store: Store, tmp_path: Path) -> None:
 )
 def test_a_dataset_is_named_after_its_file(name: str, expected: str) -> None:
     assert dataset_of(Path(name)) == expected
+
+
+@pytest.mark.parametrize("name", ["a/" * 200_000, "../" * 200_000, "n" * 5000, "/" * 300_000])
+def test_a_name_as_long_as_a_file_is_known_by_name_at_once(name: str, tmp_path: Path) -> None:
+    record = Tweet("a", "1", images=(TweetImage(name),))
+    began = time.process_time()
+    assert PictureFolder(tmp_path).resolve_all([record]) == [record]
+    assert time.process_time() - began < 1

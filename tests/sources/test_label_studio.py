@@ -164,6 +164,12 @@ def test_x_api_documents_are_not_taken_for_exports() -> None:
     assert not isinstance(found, CorrectedTweet)
 
 
+def test_the_reading_whose_white_space_fits_is_taken() -> None:
+    text = "aaaaaaa😀a a"
+    assert span_of({"start": 9, "end": 11, "text": "a "}, text) == (8, 9)  # UTF-16
+    assert span_of({"start": 9, "end": 11, "text": " a"}, text) == (10, 11)  # code points
+
+
 @given(st.text(st.sampled_from("aé😀👩‍ \nא"), min_size=1), st.data())
 def test_offsets_may_count_code_points_or_utf16_units(text: str, data: Any) -> None:
     start = data.draw(st.integers(0, len(text) - 1))

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import sqlite3
+import sys
 import time
 from contextlib import closing
 from pathlib import Path
@@ -27,7 +28,7 @@ from fitecli.errors import (
 )
 from fitecli.records import Aspect, Tweet
 from fitecli.settings import resource
-from fitecli.store import database, migrating, open_store
+from fitecli.store import Store, database, migrating, open_store, run_query
 from fitecli.store.database import SCHEMA, make_engine, store_url
 from fitecli.store.migrating import head, migrate, upgrade
 from fitecli.store.tables import METADATA
@@ -369,3 +370,19 @@ def test_a_traceback_holds_no_parameters(tmp_path: Path) -> None:
         with pytest.raises(DBAPIError) as caught:
             connection.execute(text("select nothing where 1 = :said"), {"said": "Xenomorph"})
     assert "Xenomorph" not in str(caught.value)
+
+
+def test_words_that_are_no_unicode_are_told(store: Store) -> None:
+    """As arguments and names of files are where they are not UTF-8."""
+    for dataset, more in (("\udcff", {}), ("d", {"source": "\udcff.jsonl"})):
+        with pytest.raises(UsageProblem, match=r"'.udcff.*' is no UTF-8, so no store can keep it"):
+            store.add_tweets(dataset, tweets(0, 1), **more)
+    assert not store.datasets()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are bytes on Linux")
+def test_a_store_whose_name_is_no_unicode_can_be_asked(tmp_path: Path) -> None:
+    path = tmp_path / "\udcfe?.db"
+    with open_store(path) as store:
+        store.add_tweets("d", tweets(0, 1))
+    assert list(run_query(path, "select count(*) from tweet")[1]) == [(1,)]

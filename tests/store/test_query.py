@@ -115,6 +115,59 @@ def test_a_missing_store_is_told(tmp_path: Path) -> None:
         run_query(tmp_path / "none.db", "select 1")
 
 
+NASTY = (
+    "\x00", "select '\ud800'", "select 1\0; delete from tweet", "select ?", "select :a, @b, $c",
+    "/**/", ";", "--", "attach ':memory:' as m", "attach 'file:other.db?mode=rwc' as o",
+    "select * from pragma_journal_mode('delete')", "select * from pragma_writable_schema(1)",
+    "with t as (select 1) delete from tweet", "replace into tweet values (1)",
+    "create virtual table v using fts5(x)",
+    "create trigger t after insert on tweet begin select 1; end", "reindex", "analyze",
+    "savepoint a", "release a", "commit", "end", "rollback", "begin exclusive",
+    "alter table tweet add x", "explain delete from tweet", "pragma main.user_version = 9",
+    "pragma wal_checkpoint(truncate)", "vacuum", "pragma schema_version = 9", "pragma optimize",
+    "pragma integrity_check", "select readfile('/etc/passwd')", "select writefile('x', 'y')",
+    "select edit('x')", "select load_extension('x', 'y')", "select fts3_tokenizer('a')",
+    "select * from csv('/etc/passwd')", "select * from fsdir('/')",
+    "insert into tweet default values returning *", "update tweet set text = 'x' returning text",
+    "select " + "(" * 3000, "select 1" + " union select 1" * 900, "select " + "9" * 9000,
+    "select cast(x'ff' as text)", "select 9e999, -9e999, 1/0", "select x'00', char(0)",
+    "values (1), (2)", "select json('{')", "select abs(-9223372036854775808)",
+    "pragma table_info(tweet); drop table tweet", "select rtreecheck('main', 'tweet')",
+    "select * from sqlite_dbpage", "select zeroblob(2000000000)", "select 'x",
+)  # fmt: skip
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file of a folder but what SQLite keeps of its locks."""
+    return {item.name: item.read_bytes() for item in folder.iterdir() if item.suffix != ".db-shm"}
+
+
+@given(
+    st.sampled_from(NASTY) | st.text(),
+    st.sampled_from(["", ";", " -- ", "select 1 "]) | st.text(max_size=9),
+)
+@settings(
+    deadline=None, max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_whatever_is_asked_nothing_is_written_or_attached(path: Path, sql: str, more: str) -> None:
+    list(run_query(path, "select 1")[1])
+    before = contents(path.parent)
+    for query in (sql, sql + more, more + sql):
+        with suppress(QueryRefused):
+            for number, _ in enumerate(run_query(path, query)[1]):
+                assert number < 1000
+    assert contents(path.parent) == before
+    assert not Path("other.db").exists()
+    databases = list(run_query(path, "pragma database_list")[1])
+    assert [row[1] for row in databases] == ["main"]
+
+
+@pytest.mark.parametrize("sql", ["select '\ud800'", "select 1\0"])
+def test_what_is_no_text_is_told(sql: str, path: Path) -> None:
+    with pytest.raises(QueryRefused, match="no Unicode text"):
+        run_query(path, sql)
+
+
 VERBS = st.sampled_from(
     "select delete update insert drop attach pragma vacuum ; tweet * from 1 , ( ) 'x' = into".split()
 )
