@@ -17,15 +17,11 @@ from fitecli.errors import FiteError, Unwritable
 from fitecli.processes import is_gone, name_of_this
 
 PART = ".part"
-
-
 REFUSALS = frozenset({
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO,
 })  # fmt: skip
 _RUST = re.compile(r"\bcode: (\d+)|\bos error (\d+)")  # safetensors, tokenizers
-_TORCH = re.compile(
-    r"PytorchStreamWriter|inline_container|iostream error"
-)  # its writer does not say why
+_TORCH = re.compile(r"PytorchStreamWriter|inline_container|iostream error")  # it does not say why
 NEXT = "Check free space and permissions, then run the same command again."
 
 
@@ -53,11 +49,7 @@ def writing(place: Path | str, next: str = NEXT, *, any_error: bool = False) -> 
         raise
     except Exception as exc:
         reason = refusal(exc)
-        if (
-            reason is None
-            and isinstance(exc, OSError)
-            and (any_error or _is_about(exc, str(place)))
-        ):
+        if isinstance(exc, OSError) and (any_error or _is_about(exc, str(place))):
             reason = exc.strerror or str(exc)
         if reason is None:
             raise

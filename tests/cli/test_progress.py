@@ -4,39 +4,31 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import subprocess
 import sys
 from pathlib import Path
 
 from fitecli.pipeline.learning import sparkline
 from tests.conftest import DEMO, ROOT, labelled_lines
+from tests.terminals import terminal
 
 TWEETS = str(DEMO / "tweets.jsonl")
 
 
 def on_terminal(folder: Path, *words: str) -> tuple[str, str]:
     """Run fite with a pseudo-terminal for stderr: what is on stdout and on the terminal."""
-    ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        _command(folder, *words), stdout=subprocess.PIPE, stderr=theirs, cwd=ROOT,
-        env=os.environ | {"TERM": "xterm", "COLUMNS": "160"},
-    ) as process:  # fmt: skip
-        os.close(theirs)
-        shown = b""
-        while True:
-            try:
-                part = os.read(ours, 65536)
-            except OSError:  # the other end is closed
-                break
-            if not part:
-                break
-            shown += part
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": "160"}
+    with (
+        terminal() as (end, shown),
+        subprocess.Popen(
+            _command(folder, *words), stdout=subprocess.PIPE, stderr=end, cwd=ROOT, env=environment
+        ) as process,
+    ):
+        told = shown().decode()
         assert process.stdout is not None
-        answer = process.stdout.read()
-    os.close(ours)
-    assert process.returncode == 0, shown
-    return answer.decode(), shown.decode()
+        answer = process.stdout.read().decode()
+    assert process.returncode == 0, told
+    return answer, told
 
 
 def in_pipe(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:

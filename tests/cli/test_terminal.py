@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import re
 import signal
 import subprocess
@@ -17,6 +16,7 @@ import pytest
 from fitecli.cli.console import COLOURS, in_json, visible
 from tests.cli.test_commands import Shell
 from tests.conftest import ROOT
+from tests.terminals import terminal
 
 EVIL = "a\x1b]0;title\x07b\x1b[2Jc\x9b2Jd\x7fe\rf[bold]"  # window title, clear screen, overwrite
 OBEYED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]|\r(?!\r?\n)")
@@ -40,22 +40,13 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Shell:
 
 def on_terminal(shell: Shell, *words: str) -> str:
     """What a command writes where stdout and stderr are one terminal that knows no colours."""
-    ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "fitecli", "--db", str(shell.db), *words]
     environment = os.environ | {"TERM": "dumb", "COLUMNS": "200"}
-    with subprocess.Popen(command, stdout=theirs, stderr=theirs, cwd=ROOT, env=environment):
-        os.close(theirs)
-        shown = b""
-        while True:
-            try:
-                part = os.read(ours, 65536)
-            except OSError:  # the other end is closed
-                break
-            if not part:
-                break
-            shown += part
-    os.close(ours)
-    return shown.decode()
+    with (
+        terminal() as (end, shown),
+        subprocess.Popen(command, stdout=end, stderr=end, cwd=ROOT, env=environment),
+    ):
+        return shown().decode()
 
 
 @pytest.mark.parametrize(
