@@ -6,6 +6,7 @@ import gzip
 import io
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
@@ -31,6 +32,7 @@ READERS: dict[str, Reader] = {
 }
 FORMATS = ("auto", *READERS, "parquet")
 ROOM = Room("format", "fitecli.sources", FORMATS, "fitecli.sources.Source", ("read",))
+LONGEST = 256 << 20  # bytes of a line, so that none takes all memory
 HEAD = 20  # lines that the format is guessed from
 _SUFFIXES = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".apc": "pyabsa"}
 
@@ -130,7 +132,12 @@ def _lines(stream: BinaryIO, name: str) -> Lines:
     """Number the lines; a byte order mark and CRLF are taken away."""
     number = 0
     try:
-        for number, line in enumerate(stream, 1):
+        for number, line in enumerate(iter(partial(stream.readline, LONGEST), b""), 1):
+            if len(line) == LONGEST:
+                raise UnreadableSource(
+                    f"{name}, line {number}: there is no end of it within {LONGEST >> 20} MB. Put each "
+                    "tweet on a line of its own, or split the file."
+                )
             if number == 1:
                 line = line.removeprefix(b"\xef\xbb\xbf")
             yield number, line.rstrip(b"\r\n")

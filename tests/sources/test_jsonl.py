@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import re
 from pathlib import Path
 
@@ -187,6 +188,16 @@ def test_a_missing_file_a_folder_and_a_broken_gz(tmp_path: Path) -> None:
     broken.write_bytes(gzip.compress(README.encode())[:-9])
     with pytest.raises(UnreadableSource, match="cannot be read"):
         list(read(broken))
+
+
+def test_a_line_without_end_does_not_take_all_memory(tmp_path: Path) -> None:
+    path = tmp_path / "endless.jsonl"
+    path.write_bytes(b'{"text": "Ann"}\n')
+    os.truncate(path, 2**38)
+    with pytest.raises(
+        UnreadableSource, match=r"endless.jsonl, line 2: .* within 256 MB. Put each"
+    ):
+        list(read(path))
 
 
 def test_an_unknown_format_is_told() -> None:
