@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -54,13 +55,10 @@ class ExportedConfig:
         except (OSError, UnicodeDecodeError, json.JSONDecodeError) as exc:
             raise NotAModel(
                 f"{folder} is no exported model ({CONFIG}: {exc}). "
-                f"Make one with `fite export CHECKPOINT --output {folder}`."
+                f"Make one with {_command(folder)}."
             ) from exc
         if values.get("format") != FORMAT or values.get("labels") != list(LABELS):
-            raise NotAModel(
-                f"{path} is not of the format {FORMAT}; export the checkpoint again with "
-                f"`fite export CHECKPOINT --output {folder}`."
-            )
+            raise NotAModel(f"{path} is not of the format {FORMAT}. {_again(folder)}")
         try:
             return cls(
                 name=values["name"],
@@ -73,7 +71,7 @@ class ExportedConfig:
                 sha256=values["files"][MODEL],
             )
         except (KeyError, TypeError, ValueError) as exc:
-            raise NotAModel(f"{path} is incomplete: {exc}.") from exc
+            raise NotAModel(f"{path} is incomplete ({exc}). {_again(folder)}") from exc
 
 
 def is_exported(folder: Path) -> bool:
@@ -101,7 +99,7 @@ class Classifier:
         self.folder = folder
         self.config = ExportedConfig.read(folder)
         if verify and sha256_of(folder / MODEL) != self.config.sha256:
-            raise NotAModel(f"{folder / MODEL} was changed after its export; export it again.")
+            raise NotAModel(f"{folder / MODEL} was changed after its export. {_again(folder)}")
         self.builder = InputBuilder(load_tokeniser(folder), self.config.input, self.config.segments)
         self._threads, self._device = threads or available_cores(), device
         if device == "cuda":  # one that was named is asked for at once
@@ -195,13 +193,23 @@ class Classifier:
         return np.asarray(probabilities, np.float32), gate
 
 
+def _command(folder: Path) -> str:
+    return f"`fite export CHECKPOINT --output {quote(str(folder))}`"
+
+
+def _again(folder: Path) -> str:
+    return f"Export the checkpoint again with {_command(folder)}, or name another model by --model."
+
+
 def sha256_of(path: Path) -> str:
     """The sha256 (hex) of a file; raises NotAModel where it cannot be read."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as exc:
-        raise NotAModel(f"{path} cannot be read: {exc.strerror or exc}.") from exc
+        raise NotAModel(
+            f"{path} cannot be read: {exc.strerror or exc}. {_again(path.parent)}"
+        ) from exc
 
 
 def available_cores() -> int:
@@ -228,7 +236,9 @@ def _session(path: Path, device: str) -> Any:
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=providers)
     except (Fail, InvalidGraph, InvalidProtobuf) as exc:
-        raise NotAModel(f"{path} cannot be loaded by ONNX Runtime: {exc}") from exc
+        raise NotAModel(
+            f"{path} cannot be loaded by ONNX Runtime ({exc}). {_again(path.parent)}"
+        ) from exc
     if device == "cuda" and "CUDAExecutionProvider" not in session.get_providers():
         raise UsageProblem(
             "There is no CUDA device that ONNX Runtime can use; `fite doctor` tells more."

@@ -23,7 +23,7 @@ def draw(chart: Chart, path: Path) -> Path:
     Raises UsageProblem for another suffix, Unwritable, and MissingPackage without matplotlib.
     """
     if path.suffix.lower() not in SUFFIXES:
-        raise UsageProblem(f"{path}: a plot is written as {' or '.join(SUFFIXES)}.")
+        raise UsageProblem(f"{path}: a plot is written as {' or '.join(SUFFIXES)}; choose one.")
     try:
         from matplotlib import rc_context
         from matplotlib.figure import Figure
@@ -43,7 +43,9 @@ def draw(chart: Chart, path: Path) -> Path:
             figure.savefig(part, format=kind, dpi=DPI, metadata=fixed)
             part.replace(path)
         except OSError as exc:
-            raise Unwritable(f"{path} cannot be written: {exc.strerror or exc}.") from exc
+            raise Unwritable(
+                f"{path} cannot be written: {exc.strerror or exc}. Choose another file."
+            ) from exc
     return path
 
 

@@ -58,7 +58,9 @@ def write_marked(
         except OSError as exc:
             if exc.errno == errno.ENOSPC:
                 raise
-            raise UsageProblem(f"{folder} cannot be written: {exc.strerror or exc}.") from exc
+            raise UsageProblem(
+                f"{folder} cannot be written: {exc.strerror or exc}. Choose another --output."
+            ) from exc
         taken.add(_identity(target))
         yield target
 

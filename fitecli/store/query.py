@@ -23,6 +23,8 @@ _READING_PRAGMAS = {
 
 REVISION = "SELECT version_num FROM alembic_version LEFT JOIN feature_set ON 1 = 0"
 
+_VIEWS = f"Views to ask: {', '.join(VIEWS)}; `fite store info` lists the tables."
+
 Rows = Iterator[Sequence[Any]]
 
 
@@ -86,7 +88,9 @@ def _unreadable(path: Path, exc: sqlite3.Error) -> StoreError:
         return StoreBusy(f"{path}: another process holds its lock; try again when it is done.")
     if name in ("SQLITE_ERROR", "SQLITE_NOTADB", "SQLITE_CORRUPT"):
         return NotAStore(f"{path} is no fite store ({exc}). Choose another file with --db.")
-    return StoreError(f"{path} cannot be read: {exc}.")
+    return StoreError(
+        f"{path} cannot be read: {exc}. Check its permissions, or choose another --db."
+    )
 
 
 def _rows(connection: sqlite3.Connection, cursor: sqlite3.Cursor, refused: list[str]) -> Rows:
@@ -133,9 +137,7 @@ def _refusal(exc: Exception, refused: Sequence[str]) -> QueryRefused:
     message = str(exc)
     if "readonly" in message:
         message = "`fite sql` only reads; the statement would have written"
-    if "no such table" in message or "no such column" in message:
-        message += f". Views to ask: {', '.join(VIEWS)}; `fite store info` lists the tables"
-    return QueryRefused(f"The query cannot be run: {message}.")
+    return QueryRefused(f"The query cannot be run: {message}. {_VIEWS}")
 
 
 def _server(url: URL, sql: str) -> tuple[list[str], Rows]:
@@ -147,7 +149,8 @@ def _server(url: URL, sql: str) -> tuple[list[str], Rows]:
         connection = psycopg.connect(*words, **options)
     except psycopg.Error as exc:
         raise StoreError(
-            f"{shown(url)} cannot be reached: {exc}. Check the address and that the server runs."
+            f"{shown(url)} cannot be reached: {exc}. Check the address and that the server runs, "
+            "then run the same command again."
         ) from exc
     connection.read_only = True
     rows = _server_rows(connection, url, sql)
@@ -162,9 +165,11 @@ def _server_rows(connection: Any, url: URL, sql: str) -> Iterator[Any]:
         try:
             row = connection.execute(REVISION).fetchone()
         except psycopg.errors.UndefinedTable as exc:
-            raise NotAStore(f"{shown(url)} is no fite store ({exc}).") from exc
+            raise NotAStore(f"{shown(url)} is no fite store ({exc}). Choose another --db.") from exc
         except psycopg.Error as exc:
-            raise StoreError(f"{shown(url)} cannot be read: {exc}.") from exc
+            raise StoreError(
+                f"{shown(url)} cannot be read: {exc}. Ask for the right to read it."
+            ) from exc
         refuse_other(url, row and row[0])
         try:
             with connection.cursor("reading") as cursor:
@@ -172,4 +177,4 @@ def _server_rows(connection: Any, url: URL, sql: str) -> Iterator[Any]:
                 yield [column.name for column in cursor.description or ()]
                 yield from cursor
         except psycopg.Error as exc:
-            raise QueryRefused(f"{shown(url)} refused the query: {exc}") from exc
+            raise QueryRefused(f"{shown(url)} refused the query: {exc}. {_VIEWS}") from exc
