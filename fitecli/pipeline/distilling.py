@@ -36,7 +36,9 @@ def taught_examples(
     store. Raises UsageProblem where there are teachers and no datasets, or the other way round.
     """
     if bool(teachers) != bool(datasets):
-        raise UsageProblem("--teachers and --taught go together: models, and what they look at.")
+        raise UsageProblem(
+            "--teachers and --taught go together: name both, models and what they look at."
+        )
     if not teachers:
         return []
 

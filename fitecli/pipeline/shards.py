@@ -43,7 +43,7 @@ class ShardsPlan:
         sources.check_format(self.format)
         if "-" in self.inputs:
             raise UsageProblem(
-                "--engine ray reads files and folders; stdin (-) is for --engine local."
+                "--engine ray reads files and folders; for stdin (-) use --engine local."
             )
         if self.options.features is not None and not self.on_server:
             raise UsageProblem(

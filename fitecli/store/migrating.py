@@ -109,23 +109,24 @@ def backup(path: Path, revision: str) -> Path:
     """
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
     target = path.with_name(f"{path.name}{BACKUP}{revision}-{stamp}")
+    part = target.with_name(f"{target.name}.part")  # what a kill leaves is not taken for a backup
     try:
-        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, path.stat().st_mode & 0o777))
+        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, path.stat().st_mode & 0o777))
     except OSError as exc:
         raise _no_backup(path, target, exc) from exc
     try:
-        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(target)) as copy:
+        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(part)) as copy:
             source.backup(copy)
             if copy.execute("SELECT version_num FROM alembic_version").fetchone() != (revision,):
                 raise StoreBusy(
                     f"{path} was upgraded by another process just now; `fite store info` tells more."
                 )
     except BaseException as exc:
-        target.unlink()
+        part.unlink()
         if isinstance(exc, sqlite3.Error):
             raise _no_backup(path, target, exc) from exc
         raise
-    return target
+    return part.rename(target)
 
 
 def _no_backup(path: Path, target: Path, exc: Exception) -> StoreFull:
