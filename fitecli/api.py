@@ -226,7 +226,7 @@ class Classifier:
         Classifier goes, or a later call finds more than a gigabyte of it.
         """
         if self._job is None:
-            raise UsageProblem("This Classifier is closed; Classifier.load opens another.")
+            raise UsageProblem("This Classifier is closed: make another by Classifier.load.")
         dataset = self._dataset
         if self._place is None:
             dataset += f"-{next(self._calls)}"  # the ids of one call are not those of another

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -60,13 +61,10 @@ class ExportedConfig:
         except (OSError, ValueError, RecursionError) as exc:
             raise NotAModel(
                 f"{folder} is no exported model ({CONFIG}: {exc}). "
-                f"Make one with `fite export CHECKPOINT --output {folder}`."
+                f"Make one with {_command(folder)}."
             ) from exc
         if values.get("format") != FORMAT or values.get("labels") != list(LABELS):
-            raise NotAModel(
-                f"{path} is not of the format {FORMAT}; export the checkpoint again with "
-                f"`fite export CHECKPOINT --output {folder}`."
-            )
+            raise NotAModel(f"{path} is not of the format {FORMAT}. {_again(folder)}")
         try:
             return cls(
                 name=values["name"],
@@ -79,7 +77,7 @@ class ExportedConfig:
                 files=_plain_names(values["files"]),
             )
         except (KeyError, TypeError, ValueError) as exc:
-            raise NotAModel(f"{path} is incomplete: {exc}.") from exc
+            raise NotAModel(f"{path} is incomplete ({exc}). {_again(folder)}") from exc
 
 
 def _plain_names(files: Mapping[str, str]) -> dict[str, str]:
@@ -128,7 +126,7 @@ class Classifier:
         for name in dict.fromkeys((*self.config.files, *there)):
             if sha256_of(self.folder / name) != self.config.files.get(name):
                 raise NotAModel(
-                    f"{self.folder / name} was changed after its export; export it again."
+                    f"{self.folder / name} was changed after its export. {_again(self.folder)}"
                 )
 
     @cached_property
@@ -219,13 +217,23 @@ class Classifier:
         return np.asarray(probabilities, np.float32), gate
 
 
+def _command(folder: Path) -> str:
+    return f"`fite export CHECKPOINT --output {quote(str(folder))}`"
+
+
+def _again(folder: Path) -> str:
+    return f"Export the checkpoint again with {_command(folder)}, or name another model by --model."
+
+
 def sha256_of(path: Path) -> str:
     """The sha256 (hex) of a file; raises NotAModel where it cannot be read."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as exc:
-        raise NotAModel(f"{path} cannot be read: {exc.strerror or exc}.") from exc
+        raise NotAModel(
+            f"{path} cannot be read: {exc.strerror or exc}. {_again(path.parent)}"
+        ) from exc
 
 
 def available_cores() -> int:

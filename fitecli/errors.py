@@ -78,7 +78,7 @@ class StoreTooNew(StoreError):
 
 
 class NotAStore(StoreError):
-    """The file exists but is no fite store."""
+    """There is no store at this place, or what is there is something else."""
 
 
 class StoreBusy(StoreError):

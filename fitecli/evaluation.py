@@ -98,7 +98,9 @@ def evaluate(
     there are none.
     """
     if not examples:
-        raise NoExamples("There are no labelled examples to evaluate on.")
+        raise NoExamples(
+            "There are no labelled examples to evaluate on; `fite stats` shows what is there."
+        )
     began = time.perf_counter()
     pairs = predictor.predict_hashed(examples)
     seconds = time.perf_counter() - began

@@ -137,6 +137,9 @@ def _rewrite(folder: Path) -> None:
         state = torch.load(folder / PICKLE, map_location="cpu", weights_only=True)
         tensors = {name: tensor.clone().contiguous() for name, tensor in state.items()}
     except (UnpicklingError, RuntimeError, AttributeError) as exc:
-        raise MissingWeights(f"{folder / PICKLE} cannot be rewritten as {SAFE} ({exc}).") from exc
+        raise MissingWeights(
+            f"{folder / PICKLE} cannot be rewritten as {SAFE} ({exc}). Name a revision or a model that has "
+            "safetensors."
+        ) from exc
     save_file(tensors, folder / SAFE, metadata={"format": "pt"})
     (folder / PICKLE).unlink()

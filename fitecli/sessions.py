@@ -9,6 +9,7 @@ from typing import Any
 from fitecli.errors import NotAModel, UsageProblem
 
 CPU = "CPUExecutionProvider"
+AGAIN = "Export the checkpoint again, or name another model by --model."
 OUTSIDE = b"location"  # the key by which ONNX names a file that holds weights
 
 
@@ -33,7 +34,7 @@ def open_session(path: Path, device: str) -> Any:
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=providers)
     except (Fail, InvalidGraph, InvalidProtobuf) as exc:
-        raise NotAModel(f"{path} cannot be loaded by ONNX Runtime: {exc}") from exc
+        raise NotAModel(f"{path} cannot be loaded by ONNX Runtime ({exc}). {AGAIN}") from exc
     if device == "cuda" and "CUDAExecutionProvider" not in session.get_providers():
         raise UsageProblem(
             "There is no CUDA device that ONNX Runtime can use; `fite doctor` tells more."
@@ -45,7 +46,9 @@ def _check_whole(path: Path) -> None:
     """Raise NotAModel where weights lie outside of the file: no sha256 covers them, and ONNX Runtime
     (until 1.23 at least) reads them from wherever the file says."""
     if path.stat().st_size == 0:  # nothing can be mapped
-        raise NotAModel(f"{path} is empty.")
+        raise NotAModel(f"{path} is empty. {AGAIN}")
     with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
         if content.find(OUTSIDE) >= 0:
-            raise NotAModel(f"{path} has weights in another file, which fite does not read.")
+            raise NotAModel(
+                f"{path} has weights in another file, which fite does not read. {AGAIN}"
+            )

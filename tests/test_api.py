@@ -112,7 +112,7 @@ def test_a_store_that_grows_is_followed_by_another(
         assert list(tmp_path.iterdir()) != [second]
         assert len(list(tmp_path.iterdir())) == 1
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(UsageProblem, match=r"closed; Classifier\.load opens another"):
+    with pytest.raises(UsageProblem, match=r"closed: make another by Classifier\.load"):
         classifier("I love NASA")
     classifier.close()
 
@@ -144,7 +144,7 @@ def test_what_is_wrong_is_told(tmp_path: Path) -> None:
         Classifier.load(threads=-1)
     with pytest.raises(UsageProblem, match="no device 'tpu'; choose auto, cpu, cuda"):
         Classifier.load(device="tpu")
-    with pytest.raises(UsageProblem, match="between 0 and 1; 5 is no limit"):
+    with pytest.raises(UsageProblem, match="between 0 and 1; 5 is no limit: choose"):
         Classifier.load(min_score=5)
     with (
         Classifier.load() as classifier,

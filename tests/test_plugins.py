@@ -7,13 +7,22 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+from fitecli.alignment import AlignedFace
 from fitecli.cli import app
+from fitecli.errors import ShapeMismatch
 from fitecli.faces import ROOM as FACES
+from fitecli.faces import FaceAnalyser
+from fitecli.pictures import Picture, open_picture
+from fitecli.pipeline.plugin_stage import aligned_by
+from fitecli.pipeline.work import CaptionsWork
+from fitecli.records import Alignment, Face, Worker
 from tests.conftest import DEMO, ROOT
 
 EXAMPLE = ROOT / "examples" / "plugin"
@@ -295,3 +304,47 @@ def test_the_guide_shows_the_classes_of_the_example() -> None:
     for block in shown:
         assert block.split("```")[0] in code
     assert guide.split("```toml\n")[1].split("```")[0] in (EXAMPLE / "pyproject.toml").read_text()
+
+
+class Forgetful(FaceAnalyser):
+    """Finds two faces and reads one."""
+
+    worker = Worker("faces", "forgetful", "1")
+
+    def find(self, picture: Picture) -> list[int]:
+        return [1, 2]
+
+    def read(self, found: Sequence[int]) -> list[Face]:
+        return [Face()] * (len(found) - 1)
+
+
+class Elsewhere:
+    """Gives a face to an aspect that there is not, or a similarity that is none."""
+
+    worker = Worker("alignment", "elsewhere", "1")
+
+    def __init__(self, *answer: Any) -> None:
+        self.answer = Alignment(*answer)
+
+    def align(self, aspects: Sequence[str], faces: Sequence[AlignedFace]) -> list[Alignment]:
+        return [self.answer]
+
+
+class Silent:
+    """Writes no sentence."""
+
+    worker = Worker("captions", "silent", "1")
+
+    def caption(self, pictures: Sequence[Picture]) -> list[str]:
+        return []
+
+
+def test_answers_that_do_not_fit_the_question_name_the_plugin() -> None:
+    with pytest.raises(ShapeMismatch, match="The analyser 'forgetful' read 1 faces of 2"):
+        Forgetful().read_pictures([[1, 2]])
+    place = DEMO / "pictures" / "grace_hopper.jpg"
+    for answer in ((1, 0, 1.0), (0, 1, 1.0), (-1, 0, 1.0), (0, 0, float("nan"))):
+        with pytest.raises(ShapeMismatch, match=r"'elsewhere' told .* of 1 aspects and 1 faces"):
+            aligned_by(Elsewhere(*answer), ["Ann"], [(Face(), place)])
+    with pytest.raises(ShapeMismatch, match="'silent' wrote 0 sentences for 1 pictures"):
+        CaptionsWork(Silent()).compute([open_picture(place)])

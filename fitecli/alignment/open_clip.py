@@ -54,7 +54,7 @@ def _folder_of(path: Path) -> Path:
     others = [other.name for other in path.parent.glob("*.safetensors") if other != path]
     if path.suffix != ".safetensors" or not (path.parent / CONFIG).is_file() or others:
         raise MissingWeights(
-            f"{path} cannot be used: weights belong into a folder of their own, as one "
+            f"{path} cannot be used: put weights into a folder of their own, as one "
             f".safetensors file beside the {CONFIG} that tells their architecture and how pictures "
             f"are prepared for them. {CLIP.source} has both for {MODEL}."
         )
@@ -135,7 +135,7 @@ class ClipEncoder:
         except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as exc:
             raise MissingWeights(
                 f"{folder} is no open_clip model that can be loaded ({exc}). It needs {CONFIG} "
-                f"and {WEIGHTS}."
+                f"and {WEIGHTS}: bring them again, or use --aligner prominence."
             ) from exc
         self._device = torch_device(device, threads)
         self._model = model.to(self._device).eval()

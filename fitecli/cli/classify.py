@@ -103,9 +103,13 @@ def classify(
         raise UsageProblem("Give a file of tweets, or --dataset NAME to classify one of the store.")
     as_parquet = _as_parquet(output_format, output)
     if inputs and split is not None:
-        raise UsageProblem("--split chooses tweets of the store; a file is classified whole.")
+        raise UsageProblem(
+            "--split chooses tweets of the store; a file is classified whole: leave it out."
+        )
     if images is not None and not images.is_dir():
-        raise UnreadableSource(f"The folder of pictures {images} does not exist.")
+        raise UnreadableSource(
+            f"The folder of pictures {images} does not exist; name another by --images."
+        )
     options = ClassifyOptions(
         model=model,
         features=features,
@@ -132,7 +136,8 @@ def classify(
             raise UsageProblem("--engine ray takes files or folders of tweets and --output FOLDER.")
         if as_parquet:
             raise UsageProblem(
-                "--engine ray writes JSON Lines into a folder; Parquet is written on one machine."
+                "--engine ray writes JSON Lines into a folder; Parquet is written on one machine: "
+                "leave out --output-format."
             )
         from fitecli.pipeline.shards import ShardsPlan
 
@@ -147,7 +152,7 @@ def classify(
     for file in inputs or []:  # before any is computed
         check_file(file)
     if (inputs or []).count("-") > 1:
-        raise UsageProblem("stdin (-) can be read once only.")
+        raise UsageProblem("stdin (-) can be read once only: give - once.")
     if dry_run:
         _tell_work(ctx.obj, options, inputs or [], dataset, split, format)
     else:
@@ -182,7 +187,9 @@ def _here(
     from fitecli.store import Scope
 
     if output and output.resolve() in {Path(file).resolve() for file in files}:
-        raise UsageProblem("--output is the file to read; it would be overwritten.")
+        raise UsageProblem(
+            f"--output {output} is the file to read; it would be overwritten. Name another."
+        )
     began = time.monotonic()
     hidden = output is None and sys.stdout.isatty()
     with opened(settings, create=bool(files)) as store, Bars(hidden=hidden) as bars:
@@ -265,7 +272,10 @@ def _on_cluster(
     )
     for source, reason in report.errors.items():
         tell(f"{source}: {reason}")
-    lost = f"{counted(len(report.errors), 'file')} could not be classified (see above)."
+    lost = (
+        f"{counted(len(report.errors), 'file')} could not be classified (see above). Once mended, the "
+        "same command does them alone."
+    )
     told = [lost] * bool(report.errors) + _failures(report.failed, report.failed_pictures)
     if told:
         raise Incomplete(" ".join(told))
@@ -308,7 +318,9 @@ def _tell_work(
 def _failures(records: int, pictures: int) -> list[str]:
     parts = []
     if records:
-        parts.append(f"{counted(records, 'record')} could not be classified (see the error lines).")
+        parts.append(
+            f"{counted(records, 'record')} could not be classified: the lines with `error` tell why."
+        )
     if pictures:
         parts.append(
             f"{counted(pictures, 'picture')} could not be read (see failed_pictures in the lines). "

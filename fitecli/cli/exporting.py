@@ -26,7 +26,9 @@ def check(format: str, output: Path | None, *, with_pictures: bool) -> None:
             f"There is no format {format!r}; choose one of {', '.join((*FILES, *FOLDERS))}."
         )
     if with_pictures and format != "hf":
-        raise UsageProblem("--with-pictures is about --format hf.")
+        raise UsageProblem(
+            "--with-pictures is about --format hf: name it, or leave the pictures out."
+        )
     if format in FOLDERS and output is None:
         raise UsageProblem(f"--format {format} writes a folder: name it by --output.")
     if format == "parquet" and output is None and sys.stdout.isatty():

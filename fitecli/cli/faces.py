@@ -71,7 +71,10 @@ def faces(
     for line in (*seen.failed.values(), *(f"Written: {path}" for path in drawn)):
         tell(line)
     if seen.failed:
-        raise Incomplete(f"{counted(len(seen.failed), 'picture')} could not be read.")
+        raise Incomplete(
+            f"{counted(len(seen.failed), 'picture')} could not be read: the lines above tell why. "
+            "Mend them, or leave them out."
+        )
 
 
 def _draw(look: Look, folder: Path, inputs: list[Path]) -> list[str]:

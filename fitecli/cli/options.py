@@ -37,7 +37,7 @@ def _engine(name: str) -> str:
 Engine = Annotated[
     str, typer.Option(help="local, or ray (many machines: docs/scale.md).", callback=_engine)
 ]
-RAY_ONLY = "--workers and --gpus-per-worker are about --engine ray."
+RAY_ONLY = "--workers and --gpus-per-worker are about --engine ray: name it, or leave them out."
 Workers = Annotated[int, typer.Option(min=0, help="Ray's workers; 0 takes all there is room for.")]
 Gpus = Annotated[
     float, typer.Option("--gpus-per-worker", min=0, help="GPUs that each of Ray's workers takes.")

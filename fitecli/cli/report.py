@@ -100,6 +100,8 @@ def _spare_inputs(output: Path, file: str | None, db: str) -> None:
 
 def _dataset(store: Store, file: str | None, dataset: str | None) -> str:
     """The dataset to report: that of a classified file, the named one, or the only one there is."""
+    from shlex import quote
+
     from fitecli.errors import NoExamples, UsageProblem
     from fitecli.pipeline.ingest import dataset_of
     from fitecli.pipeline.predictions import only_dataset
@@ -117,7 +119,7 @@ def _dataset(store: Store, file: str | None, dataset: str | None) -> str:
         )
     if name not in known:
         raise NoExamples(
-            f"{file} is not classified yet: the store has no dataset {name!r}. `fite classify {file}` "
+            f"{file} is not classified yet: the store has no dataset {name!r}. `fite classify {quote(file)}` "
             "does it."
         )
     return name

@@ -87,7 +87,9 @@ def erase(ctx: typer.Context) -> None:
 
     with opened(ctx.obj, create=False) as store:
         if not store.erase():
-            raise StoreBusy("Another process has the store open; close it, then try again.")
+            raise StoreBusy(
+                f"{store.place}: another process has it open; close that, then `fite store erase` again."
+            )
     say("Done.")
 
 

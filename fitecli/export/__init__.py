@@ -47,7 +47,7 @@ class Parity:
             raise ParityFailure(
                 f"The {precision} model gives another label on {self.labels_differ:.2%} of "
                 f"{self.n} examples; at most {MAX_LABEL_DIFFERENCE:.1%} may differ. Nothing was "
-                "written; try `--precision fp32`."
+                "written; try --precision fp32."
             )
         if precision == "fp32" and self.max_probability_difference > MAX_FP32_DIFFERENCE:
             raise ParityFailure(
@@ -118,9 +118,7 @@ def _check(output: Path, examples: Sequence[Example], precision: str) -> None:
             f"There is no precision {precision!r}; choose one of {', '.join(PRECISIONS)}."
         )
     if not examples:
-        raise NoExamples(
-            "Parity needs examples; name labelled data with `--dataset` and `--split`."
-        )
+        raise NoExamples("Parity needs examples; name labelled data by --dataset and --split.")
     if output.exists() and not _ours(output):
         raise UsageProblem(
             f"{output} exists and is no exported model; it is left alone. Choose another --output."

@@ -53,7 +53,9 @@ def build_in(path: Path, temperature: float) -> None:
     if softmax.op_type == "Cast":  # the network is in half precision
         softmax, kind = makers[softmax.input[0]], "float16"
     if softmax.op_type != "Softmax":
-        raise NotAModel(f"The network ends in {softmax.op_type}, not in Softmax.")
+        raise NotAModel(
+            f"The network ends in {softmax.op_type}, not in Softmax: name a checkpoint of fite."
+        )
     name = "inverse_temperature"
     constant = numpy_helper.from_array(np.array(1 / temperature, dtype=kind), name)
     model.graph.initializer.append(constant)

@@ -87,7 +87,9 @@ def open_analyser(
     if name not in ROOM.builtin:
         return _open_plugin(name, loading, detector, attributes)
     if name == "bundled" and detector is not None:
-        raise UsageProblem("A detector is DeepFace's: --faces bundled has its own.")
+        raise UsageProblem(
+            "A detector is DeepFace's: --faces bundled has its own. Leave out --detector."
+        )
     if not attributes or not set(attributes) <= set(ATTRIBUTES):
         raise UsageProblem(
             f"There are no attributes {', '.join(attributes)!r}; choose from {', '.join(ATTRIBUTES)}."

@@ -61,7 +61,9 @@ class BundledAnalyser(FaceAnalyser):
         self._threads = threads
         self._told = [name for name in NETWORKS if name in attributes]
         if not self._told:
-            raise UsageProblem(f"--faces bundled tells only {', '.join(NETWORKS)}.")
+            raise UsageProblem(
+                f"--faces bundled tells only {', '.join(NETWORKS)}; choose of them by --attributes."
+            )
         self._detector = Detector(threshold)
         self._folder = package_folder()
         manifest = json.loads((self._folder / "manifest.json").read_text("utf-8"))

@@ -20,6 +20,7 @@ from fitecli.weights import torch_device
 
 WEIGHTS = "model.safetensors"
 TOKENS_PER_BATCH = 4096  # padded tokens of one forward pass
+_ANOTHER = "Name another folder, or train one with `fite train`."
 
 
 def is_checkpoint(folder: Path) -> bool:
@@ -36,9 +37,11 @@ def read_config(folder: Path) -> FiteConfig:
     try:
         config: FiteConfig = FiteConfig.from_pretrained(folder)
     except (OSError, ValueError, TypeError, KeyError) as exc:
-        raise NotAModel(f"{folder} cannot be loaded as a checkpoint: {exc}") from exc
+        raise NotAModel(f"{folder} cannot be loaded as a checkpoint ({exc}). {_ANOTHER}") from exc
     if config.model_type != FiteConfig.model_type or not config.face_encoder:
-        raise NotAModel(f"{folder} is a checkpoint of another kind of model, not of fite.")
+        raise NotAModel(
+            f"{folder} is a checkpoint of another kind of model, not of fite. {_ANOTHER}"
+        )
     return config
 
 
@@ -57,7 +60,7 @@ def load(folder: Path, *, attention: str = "sdpa") -> FiteModel:
             folder, config=config, attn_implementation=attention, use_safetensors=True
         )
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as exc:
-        raise NotAModel(f"{folder} cannot be loaded as a checkpoint: {exc}") from exc
+        raise NotAModel(f"{folder} cannot be loaded as a checkpoint ({exc}). {_ANOTHER}") from exc
     model.eval()
     return model
 

@@ -207,7 +207,7 @@ class FiteModel(PreTrainedModel):
         if set(sizes.values()) != {hidden}:
             raise ShapeMismatch(
                 f"The two encoders differ in hidden size ({sizes['face']} and {sizes['scene']}); "
-                "the gate needs them equal."
+                "the gate needs them equal: choose another encoder or scene_encoder in the preset."
             )
         both = len(sizes) > 1
         if both:

@@ -131,7 +131,8 @@ def build(
         )
     except (OSError, ValueError) as exc:
         raise MissingWeights(
-            f"{encoders[0]} holds no language model that transformers can load: {exc}"
+            f"{encoders[0]} holds no language model that transformers can load ({exc}). Bring it "
+            "again, or name another preset."
         ) from exc
 
 
@@ -169,7 +170,10 @@ def train(
         return _read_result(output / RESULT)
     for name, examples in (("train", train_examples), ("dev", dev_examples)):
         if not examples:
-            raise NoExamples(f"There are no labelled examples in the {name} part of the data.")
+            raise NoExamples(
+                f"There are no labelled examples in the {name} part of the data; "
+                "`fite stats` shows what is there."
+            )
     model = build(encoders, preset, seed=seed, record=record)
     builder = input_builder(encoders[0], model.config)
     builder.tokeniser.save(_made(output))

@@ -54,7 +54,9 @@ class FastTokeniser:
         )
         pad_id = None if token is None else self._tokenizer.token_to_id(token)
         if pad_id is None:
-            raise NotAModel(f"{path} names no padding token ([PAD] or <pad>).")
+            raise NotAModel(
+                f"{path} names no padding token ([PAD] or <pad>). Bring the model again, or name another."
+            )
         self.pad_id: int = pad_id
         self.vocabulary_size: int = self._tokenizer.get_vocab_size(with_added_tokens=True)
         self.separator = next(
@@ -115,7 +117,9 @@ class BertweetTokeniser:
         for line in vocabulary.read_text("utf-8").splitlines():
             word, space, _ = line.strip().rpartition(" ")
             if not space:
-                raise NotAModel(f"{vocabulary} is no BERTweet vocabulary: '<token> <count>' a line")
+                raise NotAModel(
+                    f"{vocabulary} has a line that is no '<token> <count>' of BERTweet's. Bring it again."
+                )
             self._ids[word] = len(self._ids)
         lines = merges.read_text("utf-8").split("\n")[:-1]
         self._ranks = {tuple(line.split()[:-1]): rank for rank, line in enumerate(lines)}
@@ -231,5 +235,6 @@ def load_tokeniser(folder: Path) -> Tokeniser:
             folder / "tokenizer.json", pad["content"] if isinstance(pad, dict) else pad
         )
     raise NotAModel(
-        f"{folder} has no tokeniser: tokenizer.json, or vocab.txt with bpe.codes, is needed."
+        f"{folder} has no tokeniser: tokenizer.json, or vocab.txt with bpe.codes, is needed. Bring it "
+        "again, or name another model."
     )

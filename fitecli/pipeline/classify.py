@@ -50,7 +50,9 @@ class ClassifyOptions:
         """Raises UsageProblem for what no model can do."""
         check_machine(self.threads, self.device)
         if not 0 <= self.min_score <= 1:
-            raise UsageProblem(f"A score is between 0 and 1; {self.min_score} is no limit for it.")
+            raise UsageProblem(
+                f"A score is between 0 and 1; {self.min_score} is no limit: choose one between."
+            )
 
 
 @dataclass

@@ -36,7 +36,9 @@ def taught_examples(
     store. Raises UsageProblem where there are teachers and no datasets, or the other way round.
     """
     if bool(teachers) != bool(datasets):
-        raise UsageProblem("--teachers and --taught go together: models, and what they look at.")
+        raise UsageProblem(
+            "--teachers and --taught go together: name both, models and what they look at."
+        )
     if not teachers:
         return []
 
@@ -56,7 +58,7 @@ def taught_examples(
     if not examples:
         raise NoExamples(
             f"The teachers have nothing to look at: {', '.join(datasets)} has no train split with "
-            f"the features {features.name}."
+            f"the features {features.name}. Name others by --taught, or run `fite extract`."
         )
     tell(f"{len(teachers)} teachers read {len(examples)} aspects of {', '.join(datasets)}.")
     scores = []
@@ -64,7 +66,9 @@ def taught_examples(
         folder = locate_model(teacher, settings)
         predictor = open_predictor(folder, threads=threads, device=device)
         if predictor.input.visual is not None:
-            raise UsageProblem(f"{teacher} reads embeddings of pictures; it cannot teach.")
+            raise UsageProblem(
+                f"{teacher} reads embeddings of pictures; it cannot teach. Name others by --teachers."
+            )
         own = features_for(store, predictor, None, datasets, lambda message: None)
         seen = matched(examples, read(own), own)
         model = register(store, folder, predictor)

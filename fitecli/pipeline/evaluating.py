@@ -152,7 +152,10 @@ def matched(
     by_aspect = {item.aspect_id: item for item in own}
     missing = sum(item.aspect_id not in by_aspect for item in examples)
     if missing:
-        raise NoExamples(f"The features {features.name} lack {missing} of {len(examples)} aspects.")
+        raise NoExamples(
+            f"The features {features.name} lack {missing} of {len(examples)} aspects; `fite extract` "
+            "makes them, or leave out --features."
+        )
     return [by_aspect[item.aspect_id] for item in examples]
 
 

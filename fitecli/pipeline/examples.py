@@ -91,7 +91,10 @@ def find_features(
     found = store.feature_set(name, datasets=present(store, datasets))
     if found is None and name is not None:
         known = ", ".join(row.name for row in store.feature_sets()) or "none yet"
-        raise NoExamples(f"The store has no feature set {name!r} (known: {known}).")
+        raise NoExamples(
+            f"The store has no feature set {name!r} (known: {known}). "
+            "Leave out --features for the last complete one, or run `fite extract`."
+        )
     return found
 
 

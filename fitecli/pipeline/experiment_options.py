@@ -43,7 +43,9 @@ def find_table(options: ExperimentOptions) -> Table:
     names = [system.name for system in table.systems]
     baseline = options.against or table.baseline
     if baseline not in names:
-        raise UsageProblem(f"{options.table} has no row {baseline!r}: {', '.join(names)}.")
+        raise UsageProblem(
+            f"{options.table} has no row {baseline!r}; choose one of {', '.join(names)}."
+        )
     return replace(table, baseline=baseline)
 
 

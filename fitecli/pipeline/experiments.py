@@ -54,7 +54,9 @@ def run_experiment(
     """
     table = find_table(options)
     if options.known and options.record is not None and not options.record.is_file():
-        raise UsageProblem(f"There is no file {options.record} of finished runs to read.")
+        raise UsageProblem(
+            f"There is no file {options.record} of finished runs to read: name another by --record."
+        )
     record = Recorded(options.record)
     results = [
         _Measurement(store, options, settings, table, dataset, tell, record, progress).run()

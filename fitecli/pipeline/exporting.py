@@ -67,7 +67,9 @@ def export_model(
     plain = dict(measure)
     for data, found in plain.items():
         if not found:
-            raise NoExamples(f"There are no labelled examples of {data} to measure on.")
+            raise NoExamples(
+                f"There are no labelled examples of {data} to measure on; `fite stats` shows what is there."
+            )
         for part in ("captions", "pictures"):  # what it learnt to do without
             if config.recipe.get(f"withhold_{part}"):
                 measure[f"{data} without {part}"] = withheld(found, predictor, (part,))
@@ -88,7 +90,7 @@ def export_model(
 def _dataset_and_split(data: str) -> tuple[str, str]:
     dataset, slash, split = data.rpartition("/")
     if not slash:
-        raise UsageProblem(f"--measure takes DATASET/SPLIT, not {data!r}.")
+        raise UsageProblem(f"--measure takes DATASET/SPLIT, such as twitter2015/dev, not {data!r}.")
     return dataset, split
 
 

@@ -64,7 +64,10 @@ def forget(
         if not tweets:
             what = f"tweet {tweet!r}" if author is None else f"tweet of {author!r}"
             where = "the store" if dataset is None else f"the dataset {dataset!r}"
-            raise NoExamples(f"There is no {what} in {where}; nothing was removed.")
+            raise NoExamples(
+                f"There is no {what} in {where}; nothing was removed. "
+                "`fite sql` finds how it is written there."
+            )
     texts = store.aspect_texts(tweet_ids=tweets, image_ids=images)
     found = store.forget(
         tweet_ids=tweets,
@@ -94,7 +97,10 @@ def _image(store: Store, name: str) -> int:
         )
     found = store.images_of(digits)
     if not found:
-        raise NoExamples(f"There is no picture {digits} in the store; nothing was removed.")
+        raise NoExamples(
+            f"There is no picture {digits} in the store; nothing was removed. "
+            "`fite show TWEET --json` tells those of a tweet."
+        )
     if len(found) > 1:
         raise UsageProblem(f"{len(found)} pictures begin with {name!r}: give more digits.")
     return found[0][0]

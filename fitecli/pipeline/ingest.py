@@ -162,7 +162,9 @@ def ingest(
     was named.
     """
     if images is not None and not images.is_dir():
-        raise UnreadableSource(f"The folder of pictures {images} does not exist.")
+        raise UnreadableSource(
+            f"The folder of pictures {images} does not exist; name another by --images."
+        )
     if isinstance(source, Path):
         images = images or source.parent
         name = name or source.name

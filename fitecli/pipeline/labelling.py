@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path, PurePath
+from shlex import quote as typed
 from typing import Any
 from urllib.parse import quote
 
@@ -74,9 +75,11 @@ def tasks(store: Store, options: TaskOptions, *, tell: Tell) -> Iterator[dict[st
         scope, model.id, by_margin=options.order == "unsure", limit=options.limit
     )
     if not ranked:
+        place, words = options.dataset, f"--dataset {typed(options.dataset)}"
+        if options.split is not None:
+            place, words = f"{place}/{options.split}", f"{words} --split {typed(options.split)}"
         raise NoExamples(
-            f"{model.name} has predicted nothing of {options.dataset}/{options.split}: "
-            f"`fite classify --dataset {options.dataset} --split {options.split}` first."
+            f"{model.name} has predicted nothing of {place}: `fite classify {words}` first."
         )
     yield from _tasks(store, options, model, features, ranked, tell)
 
@@ -91,7 +94,7 @@ def _model(store: Store, options: TaskOptions, tell: Tell) -> ModelRow:
         who = options.model or "No model"
         raise NoExamples(
             f"{who} has {'not ' if options.model else ''}predicted {options.dataset} so far: "
-            f"`fite classify --dataset {options.dataset}` first."
+            f"`fite classify --dataset {typed(options.dataset)}` first."
         )
     if options.model is None:
         tell(f"Predictions: of {model.name} (the last that predicted; choose with --model).")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from fitecli.errors import NoExamples, UsageProblem
 from fitecli.store import FeatureSetRow, ModelReading, Predicted, Scope, Store
@@ -58,17 +59,17 @@ def choose_predictions(
     place = f"{scope.dataset}/{scope.split}" if scope.split else f"{scope.dataset}"
     known = store.predicted(scope)
     if not known:
-        split = f" --split {scope.split}" if scope.split else ""
+        split = f" --split {quote(scope.split)}" if scope.split else ""
         raise NoExamples(
             f"There are no predictions of {place} yet: "
-            f"`fite classify --dataset {scope.dataset}{split}`."
+            f"`fite classify --dataset {_typed(scope)}{split}`."
         )
     wanted = [row for row in known if features in (None, row.features, row.base)]
     if not wanted:
         sets = ", ".join(dict.fromkeys(row.features for row in known))
         raise NoExamples(
             f"There are no predictions of {place} with the features {features!r} (known: "
-            f"{sets}): `fite classify --dataset {scope.dataset} --features {features}`."
+            f"{sets}): `fite classify --dataset {_typed(scope)} --features {quote(features or '')}`."
         )
     first = _pick(wanted, model, place, scope) if model else _full(wanted)
     others = [row for row in known if row.model_id != first.model_id]
@@ -84,6 +85,11 @@ def choose_predictions(
         for row, name in zip(both, _names(both), strict=True)
     ]
     return Chosen(voices[0], voices[1] if len(voices) > 1 else None)
+
+
+def _typed(scope: Scope) -> str:
+    """The dataset's name as a shell takes it."""
+    return quote(scope.dataset or "")
 
 
 def _reads_text_alone(row: Predicted) -> bool:
@@ -107,7 +113,7 @@ def _pick(rows: Sequence[Predicted], name: str, place: str, scope: Scope) -> Pre
     known = ", ".join(dict.fromkeys(row.model for row in rows)) or "no other"
     raise NoExamples(
         f"There are no predictions of {place} by {name!r} (known: {known}): "
-        f"`fite classify --dataset {scope.dataset} --model {name}`."
+        f"`fite classify --dataset {_typed(scope)} --model {quote(name)}`."
     )
 
 

@@ -52,7 +52,10 @@ def prepare(model: str, repository: str, settings: Settings) -> Upload:
     folder = locate_model(model, settings)
     exported = is_exported(folder)
     if not exported and not (folder / WEIGHTS).is_file():
-        raise NotAModel(f"{folder} holds neither a checkpoint nor an exported model.")
+        raise NotAModel(
+            f"{folder} holds neither a checkpoint nor an exported model. Make one by "
+            "`fite train` or `fite export`."
+        )
     names = EXPORTED if exported else CHECKPOINT
     files: dict[str, Path | bytes] = {
         name: folder / name for name in names if (folder / name).is_file()

@@ -29,6 +29,7 @@ from fitecli.settings import Settings
 
 TRIES = 3  # of one task whose actor dies, before the task is given up
 Tell = Callable[[str], None]
+_DOCTOR = "`fite doctor` on each machine tells more."
 
 
 class Task(Protocol):
@@ -134,7 +135,7 @@ class _Actor:
         except FiteError as error:  # raised here, it would only be told as the actor's death
             self._made = _Unmade(error)
         except Exception as error:  # noqa: BLE001 - whatever a machine lacks, the work is not at fault
-            self._made = _Unmade(EngineFailed(f"A worker could not start: {error!r}"))
+            self._made = _Unmade(EngineFailed(f"A worker could not start: {error!r}. {_DOCTOR}"))
 
     def ready(self) -> _Unmade | None:
         """Why it cannot work, if so."""
@@ -173,7 +174,7 @@ class Actors:
         try:
             unmade = self._ray.get(done)
         except self._ray.exceptions.RayActorError as exc:
-            raise EngineFailed(f"A worker could not start: {exc}") from exc
+            raise EngineFailed(f"A worker could not start: {exc}. {_DOCTOR}") from exc
         if unmade is not None:
             raise unmade.error
         self.ready.append(handle)

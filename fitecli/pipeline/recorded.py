@@ -90,13 +90,16 @@ class Recorded:
         try:
             lines = path.read_text("utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as exc:
-            raise UsageProblem(f"{path} cannot be read: {exc}") from exc
+            raise UsageProblem(f"{path} cannot be read ({exc}); name another by --record.") from exc
         for number, line in enumerate(lines, start=1):
             try:
                 run = RecordedRun(**json.loads(line))
                 run = RecordedRun(**{**asdict(run), "scores": rounded(run.predictions)})
             except (TypeError, ValueError) as exc:
-                raise UsageProblem(f"{path}, line {number} is no recorded run: {exc}") from exc
+                raise UsageProblem(
+                    f"{path}, line {number} is no recorded run ({exc}). Take it out, or name another "
+                    "file by --record."
+                ) from exc
             self._keep(run)
 
     def find(self, recipe: str, dataset: str, split: str, data: str) -> dict[int, RecordedRun]:

@@ -43,7 +43,7 @@ class ShardsPlan:
         sources.check_format(self.format)
         if "-" in self.inputs:
             raise UsageProblem(
-                "--engine ray reads files and folders; stdin (-) is for --engine local."
+                "--engine ray reads files and folders; for stdin (-) use --engine local."
             )
         if self.options.features is not None and not self.on_server:
             raise UsageProblem(
@@ -90,7 +90,8 @@ def find_shards(plan: ShardsPlan) -> tuple[list[Shard], int]:
             output = named(files, place)
             if place in shards and shards[place].source != source:
                 raise UsageProblem(
-                    f"{shards[place].source} and {source} would both be written to {place}."
+                    f"{shards[place].source} and {source} would both be written to {place}: "
+                    "rename one, or give them one by one with an --output each."
                 )
             if place in shards:  # named twice
                 continue
@@ -117,7 +118,7 @@ def _sources(address: str, output: str) -> Iterator[tuple[str, str]]:
         raise UnreadableSource(f"{address} does not exist.")
     if f"{real(output)}/".startswith(f"{real(address)}/"):
         raise UsageProblem(
-            f"--output {output} lies in {address}: its lines would be read as tweets."
+            f"--output {output} lies in {address}: its lines would be read as tweets. Name another."
         )
     found = [name.removeprefix(path).lstrip("/") for name in sorted(files.find(path))]
     shards = [name for name in found if _is_shard(name)]

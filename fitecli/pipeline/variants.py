@@ -58,13 +58,16 @@ class Variant:
         missing = {"text": PARTS, "caption": PARTS, "face": ("gate", "caption")}
         for part in self.without:
             if part in missing.get(self.system, ()):
-                raise UsageProblem(f"The system {self.system!r} has no {part} to leave out.")
+                raise UsageProblem(
+                    f"The system {self.system!r} has no {part} to leave out: drop it from "
+                    "--without."
+                )
         for extra in self.extras:
             if extra not in EXTRAS:
                 raise UsageProblem(f"There is no extra {extra!r}; choose of {', '.join(EXTRAS)}.")
         reads_faces = self.single_face or self.extras
         if reads_faces and self.system in ("text", "caption"):
-            raise UsageProblem(f"The system {self.system!r} reads no faces.")
+            raise UsageProblem(f"The system {self.system!r} reads no faces: choose face or fite.")
 
     @property
     def name(self) -> str:

@@ -44,7 +44,7 @@ def with_visuals(
     if (found_size := visual_size(store, features)) != size:
         raise NoExamples(
             f"The embeddings have {found_size} numbers and the model reads {size}: they are of "
-            "another CLIP than it was trained with."
+            "another CLIP than it was trained with. Name features of that one by --features."
         )
     tweets = sorted({item.tweet_id for item in examples if item.tweet_id is not None})
     found: dict[int, tuple[float, ...]] = {}

@@ -24,7 +24,7 @@ def draw(chart: Chart, path: Path) -> Path:
     Raises UsageProblem for another suffix, Unwritable, and MissingPackage without matplotlib.
     """
     if path.suffix.lower() not in SUFFIXES:
-        raise UsageProblem(f"{path}: a plot is written as {' or '.join(SUFFIXES)}.")
+        raise UsageProblem(f"{path}: a plot is written as {' or '.join(SUFFIXES)}; choose one.")
     try:
         from matplotlib import rc_context
         from matplotlib.figure import Figure

@@ -97,7 +97,10 @@ def gates_chart(cases: Sequence[Case], about: Mapping[str, Any]) -> Chart:
     """How much the gate weighs the face sentence: by what was predicted, and by there being a face."""
     gates = np.array([np.nan if c.prediction.gate is None else c.prediction.gate for c in cases])
     if np.isnan(gates).any():
-        raise NoExamples(f"{about['model']} has no gate: it reads one sentence, or joins the two.")
+        raise NoExamples(
+            f"{about['model']} has no gate: it reads one sentence, or joins the two. "
+            "Name another by --model."
+        )
     by_label = {
         label: gates[[case.prediction.label == label for case in cases]] for label in LABELS
     }

@@ -34,7 +34,8 @@ def plot_embeddings(
         raise MissingPackage("Plots need scikit-learn: pip install 'fitecli[plots]'.") from exc
     if len(gold) < FEWEST or len(set(gold.tolist())) < 2:
         raise NoExamples(
-            f"A plot needs at least {FEWEST} examples of two labels; there are {len(gold)}."
+            f"A plot needs at least {FEWEST} examples of two labels; there are {len(gold)}. Name more by "
+            "--dataset and --split."
         )
     with writing(folder):  # before any work
         folder.mkdir(parents=True, exist_ok=True)

@@ -45,18 +45,25 @@ def store_url(place: str | Path) -> URL:
     text = str(place)
     scheme = text.partition(":")[0]  # what follows can hold a password
     if scheme.startswith("postgres") and "://" not in text and "@" in text:
-        raise UsageProblem(f"{scheme!r}… is no URL of a database: it begins with {scheme}://.")
+        raise UsageProblem(f"{scheme!r}… is no URL of a database: make it begin with {scheme}://.")
     try:
         url = make_url(text) if "://" in text else URL.create("sqlite", database=text)
         if url.drivername == "postgres":
             url = url.set(drivername="postgresql")
         backend = url.get_backend_name()
     except (ArgumentError, NoSuchModuleError, ValueError) as exc:
-        raise UsageProblem(f"{scheme!r}… is no path and no URL of a database.") from exc
+        raise UsageProblem(
+            f"{scheme!r}… is no path and no URL of a database. Choose another --db."
+        ) from exc
     if backend not in ("sqlite", "postgresql"):
-        raise UsageProblem(f"{scheme!r}…: a store lives in SQLite or PostgreSQL, not in {backend}.")
+        raise UsageProblem(
+            f"{scheme!r}…: a store lives in SQLite or PostgreSQL, not in {backend}. "
+            "Choose another --db."
+        )
     if backend == "sqlite" and url.database in (None, "", ":memory:"):
-        raise UsageProblem(f"{text!r} names no file; a store must outlive the command.")
+        raise UsageProblem(
+            f"{text!r} names no file; a store must outlive the command. Name a file by --db."
+        )
     return url.set(drivername="postgresql+psycopg") if backend == "postgresql" else url
 
 
@@ -84,7 +91,7 @@ def make_engine(url: URL, *, migrating: bool = False, read_only: bool = False) -
             f"{shown(url)}: PostgreSQL needs a driver: pip install 'fitecli[postgres]'."
         ) from exc
     except (ArgumentError, NoSuchModuleError) as exc:
-        raise UsageProblem(f"{shown(url)} cannot be used: {exc}") from exc
+        raise UsageProblem(f"{shown(url)} cannot be used ({exc}). Choose another --db.") from exc
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine, foreign_keys=not migrating)
     else:

@@ -61,7 +61,7 @@ class Listing(StoreConnection):
         if split not in splits:
             raise NoExamples(
                 f"{dataset or 'The store'} has no split {split!r} "
-                f"(known: {', '.join(sorted(splits)) or 'none'})."
+                f"(known: {', '.join(sorted(splits)) or 'none'}). `fite stats` shows all."
             )
 
     def without_aspects(self, tweet_ids: Sequence[int]) -> list[Tweet]:

@@ -28,6 +28,8 @@ BREATH = 1_000_000  # steps of SQLite, some ten milliseconds, until Python may h
 
 REVISION = "SELECT version_num FROM alembic_version LEFT JOIN feature_set ON 1 = 0"
 
+_VIEWS = f"Views to ask: {', '.join(VIEWS)}; `fite store info` lists the tables."
+
 Rows = Iterator[Sequence[Any]]
 
 
@@ -40,7 +42,7 @@ def run_query(place: str | Path, sql: str) -> tuple[list[str], Rows]:
     if not sql.strip():
         raise QueryRefused('The query is empty. Try `fite sql "select * from tweet_aspects"`.')
     if not _storable(sql):
-        raise QueryRefused("The query is no Unicode text: it holds NUL or half a character.")
+        raise QueryRefused("The query is no Unicode text: leave out NUL and halves of characters.")
     url = store_url(place)
     if url.get_backend_name() == "sqlite":
         return _sqlite(Path(url.database or ""), sql)
@@ -167,9 +169,7 @@ def _refusal(exc: Exception, refused: Sequence[str]) -> StoreError:
     message = str(exc)
     if "readonly" in message:
         message = "`fite sql` only reads; the statement would have written"
-    if "no such table" in message or "no such column" in message:
-        message += f". Views to ask: {', '.join(VIEWS)}; `fite store info` lists the tables"
-    return QueryRefused(f"The query cannot be run: {message}.")
+    return QueryRefused(f"The query cannot be run: {message}. {_VIEWS}")
 
 
 def _server(url: URL, sql: str) -> tuple[list[str], Rows]:
@@ -181,7 +181,8 @@ def _server(url: URL, sql: str) -> tuple[list[str], Rows]:
         connection = psycopg.connect(*words, **options)
     except psycopg.Error as exc:
         raise StoreError(
-            f"{shown(url)} cannot be reached: {exc}. Check the address and that the server runs."
+            f"{shown(url)} cannot be reached: {exc}. Check the address and that the server runs, "
+            "then run the same command again."
         ) from exc
     connection.read_only = True
     rows = _server_rows(connection, url, sql)
@@ -196,9 +197,11 @@ def _server_rows(connection: Any, url: URL, sql: str) -> Iterator[Any]:
         try:
             row = connection.execute(REVISION).fetchone()
         except psycopg.errors.UndefinedTable as exc:
-            raise NotAStore(f"{shown(url)} is no fite store ({exc}).") from exc
+            raise NotAStore(f"{shown(url)} is no fite store ({exc}). Choose another --db.") from exc
         except psycopg.Error as exc:
-            raise StoreError(f"{shown(url)} cannot be read: {exc}.") from exc
+            raise StoreError(
+                f"{shown(url)} cannot be read: {exc}. Ask for the right to read it."
+            ) from exc
         refuse_other(url, row and row[0])
         try:
             with connection.cursor("reading") as cursor:
@@ -206,4 +209,4 @@ def _server_rows(connection: Any, url: URL, sql: str) -> Iterator[Any]:
                 yield [column.name for column in cursor.description or ()]
                 yield from cursor
         except psycopg.Error as exc:
-            raise QueryRefused(f"{shown(url)} refused the query: {exc}") from exc
+            raise QueryRefused(f"{shown(url)} refused the query: {exc}. {_VIEWS}") from exc

@@ -165,7 +165,7 @@ def test_frozen_embeddings_get_no_gradient(tiny_encoder: Path) -> None:
 
 def test_encoders_of_two_sizes_are_refused(tiny_encoder: Path, tmp_path: Path) -> None:
     other = make_encoder(tmp_path, hidden=8)
-    with pytest.raises(ShapeMismatch, match="16 and 8"):
+    with pytest.raises(ShapeMismatch, match=r"16 and 8\).*choose another encoder"):
         FiteModel.from_encoders(str(tiny_encoder), str(other))
 
 

@@ -139,7 +139,7 @@ def test_writers_of_the_same_tweets_add_each_once(place: str) -> None:
     ],
 )
 def test_a_query_only_reads(filled: Store, sql: str) -> None:
-    with pytest.raises(QueryRefused):
+    with pytest.raises(QueryRefused, match=r"(?s)refused the query: .*Views to ask: face_desc"):
         list(run_query(filled.place, sql)[1])
     assert filled.info().rows["tweet"] == 2 * PICTURES
 

@@ -117,12 +117,15 @@ def load(name: str, fidelity: str = "ours") -> Preset:
     if fidelity != "ours":
         values = _over(values, _read(FOLDER.parent / "fidelity" / f"{fidelity}.toml"))
     if "encoder" not in values:
-        raise UsageProblem(f"{path}: the setting 'encoder' is missing.")
+        raise UsageProblem(
+            f"{path}: the setting 'encoder' is missing: add the language model's name or folder."
+        )
     try:
         values["input"] = InputFormat.of(values.get("input", {}))
         return Preset(**{"name": path.stem, **values})
     except (TypeError, ValueError) as exc:
-        raise UsageProblem(f"{path if path.is_file() else model}: {exc}.") from exc
+        place = path if path.is_file() else model
+        raise UsageProblem(f"{place}: {exc}. Mend it, or name another preset.") from exc
 
 
 def _recipe(path: Path) -> dict[str, Any]:
@@ -130,7 +133,7 @@ def _recipe(path: Path) -> dict[str, Any]:
     try:
         values = json.loads(path.read_text("utf-8")).get("recipe")
     except (OSError, ValueError, RecursionError, AttributeError) as exc:
-        raise UsageProblem(f"{path} cannot be read: {exc}") from exc
+        raise UsageProblem(f"{path} cannot be read ({exc}); name a preset instead.") from exc
     if not values:
         raise UsageProblem(f"{path} tells no recipe; name a preset instead.")
     return dict(values)
@@ -141,7 +144,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         values = tomllib.loads(path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-        raise UsageProblem(f"{path} is not valid TOML: {exc}") from exc
+        raise UsageProblem(f"{path} is not valid TOML: {exc}. Mend it.") from exc
     _check(path, values, Preset)
     _check(path, values.get("input", {}), InputFormat)
     return values
@@ -151,7 +154,9 @@ def _check(path: Path, values: dict[str, Any], cls: type[Preset] | type[InputFor
     known = {field.name: str(field.type) for field in fields(cls)}
     for key, value in values.items():
         if key not in known or key == "name":
-            raise UsageProblem(f"{path}: there is no setting {key!r}.")
+            raise UsageProblem(
+                f"{path}: there is no setting {key!r}; choose of {', '.join(known)}."
+            )
         kind = known[key].split(" ")[0].split(",")[0]
         if not isinstance(value, KINDS[kind]) or (kind != "bool" and isinstance(value, bool)):
             raise UsageProblem(f"{path}: {key} must be of type {kind}, not {value!r}.")
