@@ -33,10 +33,8 @@ def sql(
         values = [dict(zip(columns, map(_plain, row), strict=True)) for row in rows]
         typer.echo(in_json(orjson.dumps(values, option=orjson.OPT_INDENT_2).decode()))
     elif format == "csv":
-        cells, writer = (
-            Cells(raw=raw),
-            csv.writer(_Terminal() if sys.stdout.isatty() else sys.stdout),
-        )
+        cells = Cells(raw=raw)
+        writer = csv.writer(_Terminal() if sys.stdout.isatty() else sys.stdout)
         writer.writerow(cells.row(columns))
         writer.writerows(cells.row(map(_plain, row)) for row in rows)
         if told := cells.told():
