@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from fitecli import describe
@@ -185,7 +186,10 @@ class Extractor:
                 continue
             if scope.tweet_ids is None:  # the stage before may have filled tables
                 self.store.refresh_statistics()
-            reports.append(engine.run(stage, progress))
+            told = progress
+            if isinstance(stage, ImageStage):
+                told = _with_known(progress, partial(self.store.image_count, scope))
+            reports.append(engine.run(stage, told))
         if only is None and complete:
             self.store.complete_feature_set(self.features.id)
         return reports
@@ -203,6 +207,20 @@ class Extractor:
             )
             for stage in self.stages(scope, only)
         ]
+
+
+def _with_known(progress: Progress, count: Callable[[], int]) -> Progress:
+    """Progress that also tells how many pictures are known; count: of all, known or not."""
+    known: int | None = None
+
+    def told(name: str, finished: int, total: int | None, note: str = "", /) -> None:
+        nonlocal known
+        if known is None:
+            known = count() - total if total else 0
+        notes = (f"{known:,} known" if known else "", note)
+        progress(name, finished, total, ", ".join(filter(None, notes)))
+
+    return told
 
 
 def open_work(stage: str, options: ExtractOptions, settings: Settings) -> ImageWork:

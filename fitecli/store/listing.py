@@ -85,6 +85,12 @@ class Listing(StoreConnection):
         """How many tweets a scope has."""
         return self._count(in_scope(select(tables["tweet"].c.id), scope))
 
+    def image_count(self, scope: Scope) -> int:
+        """How many pictures the tweets of a scope have, each counted once."""
+        link, tweet = tables["tweet_image"], tables["tweet"]
+        query = select(link.c.image_id).join(tweet, tweet.c.id == link.c.tweet_id)
+        return self._count(in_scope(query, scope).distinct())
+
     def source_ids(self, tweet_ids: Sequence[int]) -> dict[int, str]:
         """Row id -> the id that the source gave, in ascending order."""
         tweet = tables["tweet"]

@@ -67,7 +67,15 @@ def test_bars_of_ingest_and_extract_leave_one_document(tmp_path: Path) -> None:
     answer, shown = on_terminal(tmp_path, "extract", "--json")
     done = {stage["name"]: stage["done"] for stage in json.loads(answer)["stages"]}
     assert f"{done['faces']}/{done['faces']} (" in shown
+    assert "known" not in shown
     assert "\x1b" not in in_pipe(tmp_path, "extract", "--json").stderr
+    picture = (DEMO / "pictures" / "joined.jpg").read_bytes()
+    (tmp_path / "new.jpg").write_bytes(picture + b"\0")
+    (tmp_path / "more.jsonl").write_text('{"text": "Ann", "images": ["new.jpg"]}')
+    in_pipe(tmp_path, "ingest", str(tmp_path / "more.jsonl"))
+    _, shown = on_terminal(tmp_path, "extract")
+    assert "1/1 (" in shown
+    assert f"{done['faces']} known" in shown
 
 
 def test_a_training_shows_its_curve_and_event_files_change_no_run(
