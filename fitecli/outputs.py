@@ -97,6 +97,8 @@ def replacing(path: Path, left: Callable[[Path], None] | None = None) -> Iterato
         _remove_left(path)
         part = _part_of(path)
         stream = part.open("xb")
+    with suppress(OSError):  # who may read the old one may read the new one
+        part.chmod(path.stat().st_mode & 0o777)
     try:
         with closing(stream, path):
             yield stream

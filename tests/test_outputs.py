@@ -49,9 +49,11 @@ def test_a_block_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         fail(link, KeyboardInterrupt(), left.append)
     assert [part.read_bytes() for part in left] == [b"half"]
+    path.chmod(0o640)
     with replacing(link) as stream:
         stream.write(b"whole")
     assert link.is_symlink()
+    assert path.stat().st_mode & 0o777 == 0o640
     assert path.read_bytes() == b"whole"
 
 
