@@ -59,7 +59,9 @@ def survive(trial: Trial, folder: Path, *, kills: int, until: float, seed: int =
     while killed < kills and time.monotonic() < until:
         place = folder / "killed"
         _fresh(trial, place)
-        while not _ended(trial, place, draw.uniform(0.1, 1.05) * seconds):
+        while not _ended(
+            trial, place, draw.uniform(0.1, 1.05) * seconds if killed < kills else None
+        ):
             killed += 1
             sound(place / "fite.db")
             trial.check(place)
@@ -85,8 +87,8 @@ def run(words: Sequence[str], place: Path) -> None:
     assert done.returncode in FINISHED, done.stderr.decode()
 
 
-def _ended(trial: Trial, place: Path, seconds: float) -> bool:
-    """Whether a run ended by itself before it was killed after so many seconds."""
+def _ended(trial: Trial, place: Path, seconds: float | None) -> bool:
+    """Whether a run ended by itself before it was killed after so many seconds, if at all."""
     with subprocess.Popen(
         _command(trial.words(place), place),
         cwd=ROOT,

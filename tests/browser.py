@@ -16,9 +16,12 @@ import pytest
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """A running Chromium (Playwright's Browser)."""
+    """A running Chromium (Playwright's Browser).
+
+    Of one module: while Playwright runs, its thread has an event loop, which other tests trip over.
+    """
     playwright = pytest.importorskip(
         "playwright.sync_api", reason="playwright is not installed: pip install 'fitecli[dev]'"
     )

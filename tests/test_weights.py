@@ -14,7 +14,7 @@ from fitecli.weights import folder_sha256, torch_device
 def test_devices_are_named_or_refused() -> None:
     assert torch_device("cpu").type == "cpu"
     assert torch_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
-    with pytest.raises(UsageProblem, match="auto, cpu or cuda"):
+    with pytest.raises(UsageProblem, match="auto, cpu, cuda"):
         torch_device("tpu")
     if not torch.cuda.is_available():
         with pytest.raises(UsageProblem, match="fite doctor"):

@@ -140,4 +140,4 @@ def test_a_mistyped_address_shows_no_password(tmp_path: Path) -> None:
         shell.db = Path("postgresql:/me:secret@localhost/db")
         done = shell(*words, code=code)
         assert "secret" not in done.stdout + done.stderr
-        assert "begins with postgresql://" in done.stdout + done.stderr
+        assert "make it begin with postgresql://" in done.stdout + done.stderr

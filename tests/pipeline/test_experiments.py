@@ -179,7 +179,7 @@ def test_wrong_names_are_told(lab: Lab) -> None:
         UsageProblem, match="table4, table5, table6, table7, table8, extras, fidelity"
     ):
         lab.run(table="table9")
-    with pytest.raises(UsageProblem, match=r"no row 'BERT': FITE, w/o gate"):
+    with pytest.raises(UsageProblem, match=r"no row 'BERT'; choose one of FITE, w/o gate"):
         lab.run(against="BERT")
     with pytest.raises(NoExamples, match="twitter2015, twitter2017"):
         lab.run(dataset=None)
