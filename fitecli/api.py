@@ -258,7 +258,9 @@ def _folder(images: str | Path | None) -> Path | None:
         return None
     folder = Path(images)
     if not folder.is_dir():
-        raise UnreadableSource(f"The folder of pictures {folder} does not exist; name another by images=.")
+        raise UnreadableSource(
+            f"The folder of pictures {folder} does not exist; name another by images=."
+        )
     return folder
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import glob
+import hashlib
 import json
 import os
 import re
@@ -13,10 +14,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from fitecli.errors import FiteError, Unwritable
+from fitecli.errors import FiteError, Unwritable, UsageProblem
 from fitecli.processes import is_gone, name_of_this
 
 PART = ".part"
+LONG = 200  # bytes of a name, which may have 255
+STREAMS = ("/dev/std", "/dev/fd/", "/proc/")  # what a process has open, under a name
+DATABASE = b"SQLite format 3\0"
 REFUSALS = frozenset({
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO,
 })  # fmt: skip
@@ -84,16 +88,20 @@ def replacing(path: Path, left: Callable[[Path], None] | None = None) -> Iterato
 
     That file is new and nobody else's, so two runs do not meet; what a killed one left is removed.
     left: gets the file of a block that did not end well, which is otherwise removed. A link is
-    followed; a device or a pipe is written as it is. Raises Unwritable, but for what the block does.
+    followed; a device or a pipe is written as it is. Raises Unwritable, but for what the block does,
+    and UsageProblem where the file is a database.
     """
-    if path.is_relative_to("/dev") or (path.exists() and not path.is_file()):
+    with writing(path, any_error=True):
+        passing = str(path).startswith(STREAMS) or (path.exists() and not path.is_file())
+    if passing:
         with writing(path, any_error=True):
             stream = path.open("wb")
         with closing(stream, path):
             yield stream
         return
-    path = path.resolve()
+    path = Path(os.path.realpath(path))
     with writing(path, any_error=True):
+        _spare_databases(path)
         _remove_left(path)
         part = _part_of(path)
         stream = part.open("xb")
@@ -137,15 +145,34 @@ def write_json(path: Path, value: Any) -> None:
         stream.write(json.dumps(value, indent=2).encode() + b"\n")
 
 
+def _spare_databases(path: Path) -> None:
+    """Raise UsageProblem where a file is a SQLite database: it may be the store itself."""
+    if path.is_file():
+        with path.open("rb") as file:
+            if file.read(len(DATABASE)) == DATABASE:
+                raise UsageProblem(
+                    f"{path} is a SQLite database, such as a store, and is not written over. Choose "
+                    "another file."
+                )
+
+
+def _beginning(path: Path) -> str:
+    """How the names of a path's parts begin: by its own, or where that is long by its hash."""
+    name = os.fsencode(path.name)
+    return path.name if len(name) <= LONG else hashlib.sha256(name).hexdigest()[:32]
+
+
 def _part_of(path: Path) -> Path:
     """A new name beside a path that tells which process has it."""
-    return path.with_name(f"{path.name}.{name_of_this()}-{os.urandom(4).hex()}{PART}")
+    owner = f"{name_of_this()}-{os.urandom(4).hex()}"
+    return path.with_name(f"{_beginning(path)}.{owner}{PART}")
 
 
 def _remove_left(path: Path) -> None:
     """Remove what processes that were killed left beside a path."""
-    for part in path.parent.glob(f"{glob.escape(path.name)}.*{PART}"):
-        owner = part.name.removeprefix(f"{path.name}.").removesuffix(PART)
+    beginning = _beginning(path)
+    for part in path.parent.glob(f"{glob.escape(beginning)}.*{PART}"):
+        owner = part.name.removeprefix(f"{beginning}.").removesuffix(PART)
         if not is_gone(owner.rpartition("-")[0]):
             continue
         if part.is_dir() and not part.is_symlink():

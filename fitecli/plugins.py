@@ -151,7 +151,7 @@ def _answered_for(plugin: PlugIn, method: Callable[..., Any]) -> Callable[..., A
             return list(found) if isinstance(found, Iterator) else found
         except FiteError:
             raise
-        except Exception as exc:
+        except (Exception, SystemExit) as exc:
             place = extract_tb(exc.__traceback__)[-1]
             where = f"{Path(place.filename).name}, line {place.lineno}"
             raise plugin.broken(f"failed in {method.__name__} ({where}): {told(exc)}") from exc

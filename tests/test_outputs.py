@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fitecli.errors import Unwritable
+from fitecli.errors import Unwritable, UsageProblem
 from fitecli.outputs import folder_beside, replacing, writing
 from fitecli.processes import name_of_this
 from tests.conftest import ROOT
@@ -73,6 +73,29 @@ def test_what_killed_runs_left_is_removed_and_nothing_else(tmp_path: Path) -> No
     with replacing(path):
         assert killed not in names(tmp_path)
     assert names(tmp_path) == {"out", *kept}
+
+
+def test_a_store_is_never_written_over(tmp_path: Path) -> None:
+    path, link = tmp_path / "fite.db", tmp_path / "link"
+    path.write_bytes(b"SQLite format 3\0 and so on")
+    link.symlink_to(path)
+    for output in (path, link):
+        with pytest.raises(UsageProblem, match=r"fite\.db is a SQLite database, such as a store"):
+            fill(output, flush=True)
+    assert path.read_bytes() == b"SQLite format 3\0 and so on"
+
+
+def test_names_of_every_legal_length_and_no_other(tmp_path: Path) -> None:
+    path = tmp_path / ("ü" * 127)  # 254 bytes
+    fill(path, flush=True)
+    assert path.read_bytes() == b"x"
+    with pytest.raises(Unwritable, match="cannot be written: File name too long"):
+        fill(tmp_path / ("x" * 300), flush=True)
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    fill(loop, flush=True)  # a link to nothing gives way
+    assert loop.read_bytes() == b"x"
+    assert names(tmp_path) == {path.name, "loop"}
 
 
 def test_a_folder_beside_is_gone_at_the_end(tmp_path: Path) -> None:

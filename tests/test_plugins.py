@@ -211,6 +211,15 @@ BROKEN = {
         "    def find(self, picture): return [1]\n"
         "    def read(self, found): raise ValueError('too many')\n"
     ),
+    "failed in find (fite_example.py, line 6): SystemExit": (
+        "import sys\n"
+        "from fitecli.faces import FaceAnalyser\n"
+        "from fitecli.records import Worker\n"
+        "class Portrait(FaceAnalyser):\n"
+        "    def __init__(self, loading): self.worker = Worker('faces', 'x', '1')\n"
+        "    def find(self, picture): sys.exit(0)\n"
+        "    def read(self, found): return []\n"
+    ),
     "read 0 faces of 1": (
         "from fitecli.faces import FaceAnalyser\n"
         "from fitecli.records import Worker\n"
@@ -243,6 +252,7 @@ def test_a_broken_plugin_is_an_error_that_names_its_package(
     ("body", "reason"),
     [
         ("raise KeyError('x')", "failed while it read tweets.jsonl: KeyError: 'x'"),
+        ("import sys; sys.exit(0)", "failed while it read tweets.jsonl: SystemExit: 0"),
         ("yield 5", "gave int, not (line, record)"),
         ("yield 1, 'text'", "gave tuple, not (line, record)"),
     ],

@@ -96,8 +96,14 @@ def _strict(send: Send, nonce: str) -> Send:
 def _harmless(send: Send) -> Send:
     """Let a spreadsheet run nothing of a CSV, of which Datasette sends row after row."""
 
+    table = False
+
     async def sending(message: Any) -> None:
-        if message["type"] == "http.response.body":
+        nonlocal table
+        if message["type"] == "http.response.start":
+            kinds = [value for name, value in message["headers"] if name.lower() == b"content-type"]
+            table = not any(kind.startswith((b"text/html", b"application/json")) for kind in kinds)
+        elif table:
             message = {**message, "body": harmless(message.get("body", b""))}
         await send(message)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -186,7 +187,7 @@ def _here(
     from fitecli.pipeline.ingest import dataset_of
     from fitecli.store import Scope
 
-    if output and output.resolve() in {Path(file).resolve() for file in files}:
+    if output and os.path.realpath(output) in map(os.path.realpath, files):
         raise UsageProblem(
             f"--output {output} is the file to read; it would be overwritten. Name another."
         )

@@ -40,8 +40,13 @@ def export_tasks(
     ] = None,
 ) -> None:
     """Write tasks for Label Studio with what a model thinks; `fite ingest` reads what comes back."""
+    import os.path
+
+    from fitecli.errors import UsageProblem
     from fitecli.pipeline.labelling import CONFIG, TaskOptions, as_array, tasks
 
+    if config is not None and os.path.realpath(config) == os.path.realpath(output):
+        raise UsageProblem("--config and --output name one file: choose two.")
     options = TaskOptions(dataset, split, model, features, order, limit, root, image_url)
     with opened(ctx.obj, create=False) as store:
         count = write_parts(as_array(tasks(store, options, tell=tell)), output) - 1

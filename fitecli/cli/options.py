@@ -78,8 +78,12 @@ def check_file(file: str) -> None:
     """Raises UnreadableSource where a file of tweets is none."""
     from fitecli.errors import UnreadableSource
 
-    if file != "-" and not Path(file).exists():
-        raise UnreadableSource(f"{file} cannot be read: No such file or directory.")
+    if file == "-":
+        return
+    try:
+        Path(file).stat()
+    except OSError as exc:
+        raise UnreadableSource(f"{file} cannot be read: {exc.strerror}.") from exc
     if Path(file).is_dir():
         raise UnreadableSource(f"{file} is a folder; --engine ray classifies all files of one.")
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fitecli.outputs import writing
+from fitecli.errors import UsageProblem
+from fitecli.outputs import replacing, writing
 from fitecli.pipeline.classify import WITHOUT_TORCH, ClassifyJob, ClassifyOptions
 from fitecli.pipeline.extract import Extractor
 from fitecli.pipeline.ingest import IngestReport, ingest
@@ -54,7 +54,7 @@ def demo(
     with writing(output, "Choose another folder with --output."):
         (output / "pictures").mkdir(parents=True, exist_ok=True)
         for file in ("tweets.jsonl", *(f"pictures/{p.name}" for p in PICTURES.iterdir())):
-            shutil.copyfile(SOURCE / file, output / file)
+            _put(SOURCE / file, output / file)
     path = output / "fite.db"
     with open_store(path) as store:
         added = ingest(
@@ -74,3 +74,16 @@ def demo(
             for aspect in line["aspects"]
         )
     return DemoReport(path, added, extractor.features.name, rows)
+
+
+def _put(source: Path, target: Path) -> None:
+    """Copy a file; raises UsageProblem where there is another of its name."""
+    content = source.read_bytes()
+    if not target.exists():
+        with replacing(target) as stream:
+            stream.write(content)
+    elif target.read_bytes() != content:
+        raise UsageProblem(
+            f"{target} is another file than the demo's, and is left alone. Choose another folder with "
+            "--output."
+        )

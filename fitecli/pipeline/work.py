@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -83,11 +83,12 @@ class CaptionsWork:
 
     def compute(self, prepared: Sequence[Picture]) -> Sequence[str]:
         """See Work."""
-        captions = list(self.model.caption(prepared))
-        if len(captions) != len(prepared):
+        found = self.model.caption(prepared)
+        captions = list(found) if isinstance(found, Iterable) else []
+        if len(captions) != len(prepared) or not all(isinstance(item, str) for item in captions):
             raise ShapeMismatch(
                 f"The captioner {self.model.worker.name!r} wrote {len(captions)} sentences for "
-                f"{len(prepared)} pictures."
+                f"{len(prepared)} pictures, or some are no text."
             )
         return captions
 

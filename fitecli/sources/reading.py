@@ -124,7 +124,7 @@ def _items(plugin: PlugIn, source: Source, lines: Lines, name: str) -> Iterator[
         yield from source.read(lines, name)
     except FiteError:
         raise
-    except Exception as exc:
+    except (Exception, SystemExit) as exc:
         raise plugin.broken(f"failed while it read {name}: {told(exc)}") from exc
 
 

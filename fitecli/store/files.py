@@ -19,13 +19,21 @@ def read_only_address(path: Path) -> str:
 
 def at_rest(path: Path) -> bool:
     """Whether a file can be read only as one that nobody changes: on a read-only medium no index
-    of its log can be made beside it, and there is no log."""
+    of its log can be made beside it, and there is no log. A folder that only we may not write into
+    is another thing: others may."""
     path = path.resolve()
     log, index = (path.with_name(f"{path.name}{end}") for end in LOG)
-    if os.access(path.parent, os.W_OK) or not os.access(path, os.R_OK):
+    if not os.access(path, os.R_OK) or not _on_read_only_medium(path):
         return False
     empty = not log.exists() or log.stat().st_size == 0
     return path.is_file() and empty and not index.exists()
+
+
+def _on_read_only_medium(path: Path) -> bool:
+    try:
+        return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+    except (OSError, AttributeError):  # not known outside of Unix
+        return False
 
 
 def require_file(path: Path) -> None:

@@ -24,6 +24,7 @@ _READING_PRAGMAS = {
 }  # fmt: skip
 LOCKED = "another process holds its lock; try again when it is done."
 
+LARGEST = 1 << 24  # bytes of a value: within one function of SQL no interruption is heard
 BREATH = 1_000_000  # steps of SQLite, some ten milliseconds, until Python may hear an interruption
 
 REVISION = "SELECT version_num FROM alembic_version LEFT JOIN feature_set ON 1 = 0"
@@ -58,6 +59,7 @@ def _sqlite(path: Path, sql: str) -> tuple[list[str], Rows]:
     refused: list[str] = []
     connection = reading_connection(path, refused)
     connection.set_progress_handler(lambda: 0, BREATH)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST)
     try:
         cursor = connection.execute(sql)
     except (sqlite3.Error, sqlite3.Warning) as exc:

@@ -99,6 +99,9 @@ def case(line: str, code: int, told: str) -> object:
         case("report|--dataset|my tweets", 1, "`fite --db DB classify --dataset 'my tweets'`."),
         case("export-tasks|--dataset|my tweets|--output|DIR/x.json", 1,
              "`fite --db DB classify --dataset 'my tweets'` first."),
+        case("export-tasks|--dataset|d|--output|DIR/x.json|--config|DIR/x.json", 2,
+             "--config and --output name one file: choose two."),
+        case("datasets|export|d|--output|DB", 2, "fite.db is a SQLite database, such as a store"),
         case("plot|faces", 1, "No picture of the store was looked at yet: `fite --db DB extract`."),
         case("plot|training", 1, NO_RUN),
         case("forget|--image|aaaaaaaa", 2, "2 pictures begin with 'aaaaaaaa': give more digits."),
@@ -135,7 +138,7 @@ def test_the_line_names_the_thing_the_reason_and_what_to_type(
 ) -> None:
     monkeypatch.chdir(shell.folder)
     folder, db = str(shell.folder), str(shell.db)
-    result = shell(*(word.replace("DIR", folder) for word in words), code=code)
+    result = shell(*(word.replace("DIR", folder).replace("DB", db) for word in words), code=code)
     lines = [line for line in result.stderr.splitlines() if line.startswith("fite: ")]
     assert len(lines) == 1, result.stderr
     assert told.replace("DIR", folder).replace("DB", db) in result.stderr

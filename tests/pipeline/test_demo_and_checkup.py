@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from fitecli.errors import UsageProblem
 from fitecli.pipeline.checkup import Finding, check_up, runtime_finding
 from fitecli.pipeline.demo import QUERIES, demo
 from fitecli.settings import Settings
@@ -37,6 +38,15 @@ def test_the_demo_sees_real_faces_and_tells_sentiment(settings: Settings, tmp_pa
 
 def finding(found: list[Finding], subject: str) -> Finding:
     return next(item for item in found if item.subject == subject)
+
+
+def test_the_demo_leaves_others_files_alone(settings: Settings, tmp_path: Path) -> None:
+    mine = tmp_path / "tweets.jsonl"
+    mine.write_text("mine")
+    with pytest.raises(UsageProblem, match=r"tweets\.jsonl is another file than the demo's"):
+        demo(tmp_path, settings)
+    assert mine.read_text() == "mine"
+    assert not (tmp_path / "fite.db").exists()
 
 
 def test_a_sound_installation(settings: Settings) -> None:
