@@ -110,9 +110,17 @@ def _unraisable(lost: Any) -> None:
         sys.__unraisablehook__(lost)
 
 
+def _open_streams() -> None:
+    """Let streams that are closed from the start lead nowhere; no file may get their numbers."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8"))
+
+
 def run() -> None:
     """Run the command that was typed."""
     sys.unraisablehook = _unraisable
+    _open_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -289,21 +289,27 @@ def test_a_query_that_meets_a_lock_says_what_to_do(still: Shell) -> None:
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
-def test_a_store_of_another_user_is_told(shell: Shell, tmp_path: Path) -> None:
+def test_a_store_of_another_user_is_told(tmp_path: Path) -> None:
     hidden = tmp_path / "hidden"
     hidden.mkdir(mode=0o700)
     command = [sys.executable, "-m", "fitecli", "--db", str(hidden / "fite.db")]
+    for words in (("stats",), ("sql", "select 1"), ("ingest", str(DEMO / "tweets.jsonl"))):
+        try:
+            done = subprocess.run([*command, *words], cwd=ROOT, check=False, capture_output=True,
+                                  user=65534, group=65534)  # fmt: skip
+        except PermissionError:
+            pytest.skip("another user cannot run this interpreter")
+        assert done.returncode == 1, done.stderr
+        assert b"cannot be opened: " in done.stderr
+        assert b"Traceback" not in done.stderr
 
-    def become() -> None:
-        os.setgid(65534)
-        os.setuid(65534)
 
-    with suppress(PermissionError):
-        for words in (("stats",), ("sql", "select 1"), ("ingest", str(DEMO / "tweets.jsonl"))):
-            done = subprocess.run([*command, *words], cwd=ROOT, preexec_fn=become, check=False,
-                                  capture_output=True)  # fmt: skip
-            if b"No module named" in done.stderr:
-                pytest.skip("another user cannot read this interpreter's packages")
-            assert done.returncode == 1, done.stderr
-            assert b"cannot be opened: " in done.stderr
-            assert b"Traceback" not in done.stderr
+@pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
+def test_streams_that_are_closed_lead_nowhere(closed: str, shell: Shell) -> None:
+    for words in (("stats", "--dataset", "lab"), ("datasets", "export", "lab")):
+        command = [sys.executable, "-m", "fitecli", "--db", str(shell.db), *words]
+        ended = subprocess.run(
+            ["sh", "-c", f'exec "$@" {closed}', "_", *command],
+            cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False,
+        )  # fmt: skip
+        assert ended.returncode == 0, ended.stderr
