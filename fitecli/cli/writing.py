@@ -30,8 +30,7 @@ def write_parts(lines: Iterator[bytes], output: Path | None) -> int:
     An interruption leaves those that were written, and tells where.
     """
     if output is None:
-        shown = map(_visible, lines) if sys.stdout.isatty() else lines
-        return _write_to(sys.stdout.buffer, shown, "The output")
+        return _write_to(sys.stdout.buffer, lines, "The output")
     first = next(lines, None)  # what cannot begin touches no file
     with replacing(output, lambda part: tell(f"The lines so far are in {part}.")) as stream:
         return _write_to(stream, chain([] if first is None else [first], lines), str(output))
@@ -92,7 +91,8 @@ def _visible(line: bytes) -> bytes:
 
 def _write_to(stream: BinaryIO, lines: Iterator[bytes], name: str) -> int:
     count = 0
-    for count, line in enumerate(lines, 1):
+    shown = map(_visible, lines) if stream.isatty() else lines
+    for count, line in enumerate(shown, 1):
         with writing(name):
             stream.write(line)
             if count % FLUSH == 0:

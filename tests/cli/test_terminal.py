@@ -65,6 +65,8 @@ def on_terminal(shell: Shell, *words: str) -> str:
         ("datasets", "list"),
         ("datasets", "export", EVIL),
         ("datasets", "export", EVIL, "--format", "csv"),
+        ("datasets", "export", EVIL, "--output", "/dev/stdout"),
+        ("datasets", "export", EVIL, "--format", "csv", "--output", "/dev/stdout"),
         ("classify", "--dataset", EVIL),
         ("report", "errors", "fite-mini", "--dataset", EVIL),
         ("plot", "faces", "--dataset", EVIL, "--terminal"),
