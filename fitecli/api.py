@@ -66,8 +66,10 @@ def ingest(
         path = Path(source)
         records = sources.read(path, format)
         name, dataset, folder = path.name, dataset or dataset_of(path), folder or path.parent
-    else:
+    elif isinstance(source, Iterable):
         name, records = DATASET, sources.of_records(source)
+    else:
+        raise UsageProblem(f"Give a file or tweets to ingest, not {type(source).__name__}.")
     return ingest_records(
         store,
         records,
@@ -116,7 +118,8 @@ def train(
     epochs=2, features=…, device="cpu". What was interrupted goes on. Raises NoExamples where there
     are no labels.
     """
-    given = {"datasets": tuple(datasets), "preset": preset, "seeds": tuple(seeds)}
+    names = (datasets,) if isinstance(datasets, str) else tuple(datasets)
+    given = {"datasets": names, "preset": preset, "seeds": tuple(seeds)}
     folder = Path(output) if output is not None else None
     chosen = _options(TrainOptions, {**options, **given, "output": folder})
     return _train(store, chosen, Settings.from_environment(), tell=tell)

@@ -37,8 +37,8 @@ DEVICES = ("auto", "cpu", "cuda")
 
 def check_machine(threads: int, device: str) -> None:
     """Raises UsageProblem for a number of threads or a device that no machine has."""
-    if threads < 0:
-        raise UsageProblem(f"There are no {threads} threads; 0 takes every core.")
+    if not isinstance(threads, int) or threads < 0:
+        raise UsageProblem(f"There are no {threads!r} threads; 0 takes every core.")
     if device not in DEVICES:
         raise UsageProblem(f"There is no device {device!r}; choose {', '.join(DEVICES)}.")
 

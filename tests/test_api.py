@@ -142,6 +142,10 @@ def test_what_is_wrong_is_told(tmp_path: Path) -> None:
         Classifier.load(images=tmp_path / "none")
     with pytest.raises(UsageProblem, match="no -1 threads; 0 takes every core"):
         Classifier.load(threads=-1)
+    with pytest.raises(UsageProblem, match="no '2' threads"):
+        Classifier.load(threads="2")  # type: ignore[arg-type]
+    with pytest.raises(UsageProblem, match="'x' is no limit"):
+        Classifier.load(min_score="x")  # type: ignore[arg-type]
     with pytest.raises(UsageProblem, match="no device 'tpu'; choose auto, cpu, cuda"):
         Classifier.load(device="tpu")
     with pytest.raises(UsageProblem, match="between 0 and 1; 5 is no limit: choose"):
@@ -156,6 +160,10 @@ def test_what_is_wrong_is_told(tmp_path: Path) -> None:
             extract(store, face="bundled")
         with pytest.raises(FiteError, match="no dataset"):
             extract(store, dataset="none")
+        with pytest.raises(UsageProblem, match="tweets to ingest, not int"):
+            ingest(store, 5)  # type: ignore[arg-type]
+        with pytest.raises(FiteError, match="no dataset 'none'"):
+            train(store, datasets="none")
         ingest(store, [TWEET])
         with pytest.raises(NoExamples):
             train(store)

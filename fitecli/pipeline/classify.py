@@ -49,9 +49,9 @@ class ClassifyOptions:
     def __post_init__(self) -> None:
         """Raises UsageProblem for what no model can do."""
         check_machine(self.threads, self.device)
-        if not 0 <= self.min_score <= 1:
+        if not isinstance(self.min_score, int | float) or not 0 <= self.min_score <= 1:
             raise UsageProblem(
-                f"A score is between 0 and 1; {self.min_score} is no limit: choose one between."
+                f"A score is between 0 and 1; {self.min_score!r} is no limit: choose one between."
             )
 
 
