@@ -80,6 +80,15 @@ def scale(options: argparse.Namespace, folder: Path) -> Iterator[Row]:
     yield from scale.rows(folder)
 
 
+def writers(options: argparse.Namespace, folder: Path) -> Iterator[Row]:
+    """What many processes bring to one PostgreSQL server; needs its programs."""
+    from benchmarks import writers
+    from tests.postgres import programs
+
+    if programs() is not None:
+        yield from writers.rows()
+
+
 PARTS: dict[str, Callable[[argparse.Namespace, Path], Iterator[Row]]] = {
     "start": start,
     "ingest": ingest,
@@ -88,6 +97,7 @@ PARTS: dict[str, Callable[[argparse.Namespace, Path], Iterator[Row]]] = {
     "vision": vision,
     "size": size,
     "scale": scale,
+    "writers": writers,
 }
 
 

@@ -140,6 +140,11 @@ def evaluate(
     against: a second model to compare with. options: those of `EvaluateOptions`, such as features=…,
     device="cpu". Raises NotAModel, and NoExamples where there are no labels.
     """
+    if not isinstance(dataset, str):
+        raise UsageProblem(
+            f"Give the name of a dataset to measure on, not {type(dataset).__name__}; `fite stats` "
+            "shows those of the store."
+        )
     given = {"model": str(model), "dataset": dataset, "split": split}
     given["against"] = None if against is None else str(against)
     chosen = _options(EvaluateOptions, {**options, **given})
@@ -154,11 +159,15 @@ class Classifier:
     """
 
     def __init__(
-        self, options: ClassifyOptions, store: str | Path | None, dataset: str, images: Path | None
+        self,
+        options: ClassifyOptions,
+        store: str | Path | None,
+        dataset: str | None,
+        images: Path | None,
     ) -> None:
         """Open the model; `load` is the way in."""
         self._options, self._place = options, store
-        self._dataset, self._images = dataset, images
+        self._dataset, self._images = dataset or DATASET, images
         self._calls = count(1)
         self._streams = 0  # that are under way
         self._begin()
@@ -181,7 +190,7 @@ class Classifier:
         model: str | Path = "fite-mini",
         *,
         store: str | Path | None = None,
-        dataset: str = DATASET,
+        dataset: str | None = None,
         images: str | Path | None = None,
         faces: str = "auto",
         captioner: str = "none",
@@ -193,8 +202,9 @@ class Classifier:
     ) -> Self:
         """Open an exported model or a checkpoint, by its name or folder.
 
-        store: where to keep what is found, by path or URL. images: the folder of the pictures.
-        find_aspects: whether a tweet that names none gets its mentions, hashtags and capitalised names.
+        store: where to keep what is found, by path or URL, under the name of a dataset. images: the
+        folder of the pictures. find_aspects: whether a tweet that names none gets its mentions,
+        hashtags and capitalised names.
         min_score: an aspect whose best score is below it gets no sentiment. device: "cpu", "cuda" or
         "auto". Without a captioner and an aligner that are named, torch is not loaded. Raises
         NotAModel, MissingWeights.

@@ -58,6 +58,8 @@ class ExportedConfig:
         path = folder / CONFIG
         try:
             values: dict[str, Any] = json.loads(path.read_text("utf-8"))
+            if not isinstance(values, dict):
+                raise ValueError("it is no JSON object")
         except (OSError, ValueError, RecursionError) as exc:
             raise NotAModel(
                 f"{folder} is no exported model ({CONFIG}: {exc}). "
@@ -67,17 +69,24 @@ class ExportedConfig:
             raise NotAModel(f"{path} is not of the format {FORMAT}. {_again(folder)}")
         try:
             return cls(
-                name=values["name"],
-                precision=values["precision"],
+                name=_text(values, "name"),
+                precision=_text(values, "precision"),
                 input=InputFormat.of(values["input"]),
                 segments=values["segments"],
-                preset=values.get("preset"),
-                features=values.get("features"),
+                preset=_text(values, "preset") if values.get("preset") else None,
+                features=_text(values, "features") if values.get("features") else None,
                 temperature=float(values.get("temperature", 1.0)),
                 files=_plain_names(values["files"]),
             )
         except (KeyError, TypeError, ValueError) as exc:
             raise NotAModel(f"{path} is incomplete ({exc}). {_again(folder)}") from exc
+
+
+def _text(values: Mapping[str, Any], key: str) -> str:
+    """A value that must be text; raises KeyError, TypeError."""
+    if not isinstance(values[key], str):
+        raise TypeError(f"{key} must be text, not {json.dumps(values[key])}")
+    return str(values[key])
 
 
 def _plain_names(files: Mapping[str, str]) -> dict[str, str]:

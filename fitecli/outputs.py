@@ -21,31 +21,52 @@ PART = ".part"
 LONG = 200  # bytes of a name, which may have 255
 STREAMS = ("/dev/std", "/dev/fd/", "/proc/")  # what a process has open, under a name
 DATABASE = b"SQLite format 3\0"
-REFUSALS = frozenset({
-    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO,
-})  # fmt: skip
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+FORBIDDEN = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+REFUSALS = FULL | FORBIDDEN | {errno.EIO}
 _RUST = re.compile(r"\bcode: (\d+)|\bos error (\d+)")  # safetensors, tokenizers
 _TORCH = re.compile(r"PytorchStreamWriter|inline_container|iostream error")  # it does not say why
-NEXT = "Check free space and permissions, then run the same command again."
+AGAIN = "then run the same command again."
+NEXT = f"Check free space and permissions, {AGAIN}"
 
 
 def refusal(exc: BaseException) -> str | None:
     """What the disk said, where an exception is about that; None for any other."""
     if isinstance(exc, FiteError):
         return None
-    if isinstance(exc, OSError) and exc.errno is not None:
-        return exc.strerror or str(exc) if exc.errno in REFUSALS else None
-    told = str(exc)
-    if (found := _RUST.search(told)) and int(found[1] or found[2]) in REFUSALS:
-        return os.strerror(int(found[1] or found[2]))
-    return "the disk is full or fails" if _TORCH.search(told) else None
+    if (code := _number(exc)) in REFUSALS:
+        return os.strerror(code)
+    return "the disk is full or fails" if _TORCH.search(str(exc)) else None
+
+
+def remedy(exc: BaseException) -> str:
+    """What to do about what the disk said, in a sentence."""
+    code = _number(exc)
+    if code in FULL:
+        return f"Make room, {AGAIN}"
+    if code in FORBIDDEN:
+        return f"Check the permissions, {AGAIN}"
+    if isinstance(exc, OSError) and code != errno.EIO:
+        return "Choose another place."
+    return NEXT
+
+
+def _number(exc: BaseException) -> int:
+    """The error number of the system that an exception is about; 0 where it is about none."""
+    if isinstance(exc, OSError):
+        return exc.errno or 0
+    found = _RUST.search(str(exc))
+    return int(found[1] or found[2]) if found else 0
 
 
 @contextmanager
-def writing(place: Path | str, next: str = NEXT, *, any_error: bool = False) -> Iterator[None]:
-    """Raise Unwritable where the disk refuses what the block writes; next: what to do then.
+def writing(
+    place: Path | str, advice: str | None = None, *, any_error: bool = False
+) -> Iterator[None]:
+    """Raise Unwritable where the disk refuses what the block writes.
 
-    any_error: take every OSError for that, but a reader's that went away; for blocks that only write.
+    advice: what to do then, by default what the disk's reason suggests. any_error: take every OSError
+    for that, but a reader's that went away; for blocks that only write.
     """
     try:
         yield
@@ -53,17 +74,20 @@ def writing(place: Path | str, next: str = NEXT, *, any_error: bool = False) -> 
         raise
     except Exception as exc:
         reason = refusal(exc)
-        if isinstance(exc, OSError) and (any_error or _is_about(exc, str(place))):
+        if isinstance(exc, OSError) and (any_error or _is_about(exc, Path(place))):
             reason = exc.strerror or str(exc)
         if reason is None:
             raise
-        raise Unwritable(f"{place} cannot be written: {reason}. {next}") from exc
+        told = remedy(exc) if advice is None else advice
+        raise Unwritable(f"{place} cannot be written: {reason}. {told}") from exc
 
 
-def _is_about(exc: OSError, place: str) -> bool:
+def _is_about(exc: OSError, place: Path) -> bool:
     """Whether it names the place itself, what is in it, or a folder above."""
-    name = str(exc.filename)
-    return name.startswith(place) or place.startswith(name)
+    if not isinstance(exc.filename, str | bytes) or not exc.filename:
+        return False
+    name = Path(os.fsdecode(exc.filename))
+    return name.is_relative_to(place) or place.is_relative_to(name)
 
 
 @contextmanager
@@ -88,15 +112,15 @@ def replacing(path: Path, left: Callable[[Path], None] | None = None) -> Iterato
 
     That file is new and nobody else's, so two runs do not meet; what a killed one left is removed.
     left: gets the file of a block that did not end well, which is otherwise removed. A link is
-    followed; a device or a pipe is written as it is. Raises Unwritable, but for what the block does,
-    and UsageProblem where the file is a database.
+    followed; a device or a pipe is written as it is. Raises Unwritable, for what the disk refuses
+    within the block as well, and UsageProblem where the file is a database.
     """
     with writing(path, any_error=True):
         passing = str(path).startswith(STREAMS) or (path.exists() and not path.is_file())
     if passing:
         with writing(path, any_error=True):
             stream = path.open("wb")
-        with closing(stream, path):
+        with closing(stream, path), writing(path):
             yield stream
         return
     path = Path(os.path.realpath(path))
@@ -108,7 +132,7 @@ def replacing(path: Path, left: Callable[[Path], None] | None = None) -> Iterato
     with suppress(OSError):  # who may read the old one may read the new one
         part.chmod(path.stat().st_mode & 0o777)
     try:
-        with closing(stream, path):
+        with closing(stream, path), writing(path):
             yield stream
         with writing(path, any_error=True):
             part.replace(path)
@@ -141,7 +165,7 @@ def write_json(path: Path, value: Any) -> None:
     """Write a JSON file, which is there whole or as it was; its folder is made. Raises Unwritable."""
     with writing(path, any_error=True):
         path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as stream, writing(path):
+    with replacing(path) as stream:
         stream.write(json.dumps(value, indent=2).encode() + b"\n")
 
 

@@ -17,6 +17,13 @@ ATTRIBUTES = ("age", "race", "gender", "emotion")  # of a face, in the order of 
 RACES = ("asian", "indian", "black", "white", "middle eastern", "latino hispanic")
 
 
+def storable(text: str) -> bool:
+    """Whether a database takes a text: no NUL, no lone surrogate."""
+    return "\0" not in text and (
+        text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Aspect:
     """An entity of a tweet. start and end are Unicode code points of Tweet.text, end exclusive;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ from fitecli.errors import NotAModel, UsageProblem
 
 CPU = "CPUExecutionProvider"
 AGAIN = "Export the checkpoint again, or name another model by --model."
-OUTSIDE = b"location"  # the key by which ONNX names a file that holds weights
+OUTSIDE = re.compile(rb"[\0\x08]location")
+"""The key by which ONNX names a file that holds weights. A length of 8, as which a string of
+protobuf begins, ends in one of these bytes, however it is written."""
 
 
 def open_session(path: Path, device: str) -> Any:
@@ -48,7 +51,7 @@ def _check_whole(path: Path) -> None:
     if path.stat().st_size == 0:  # nothing can be mapped
         raise NotAModel(f"{path} is empty. {AGAIN}")
     with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
-        if content.find(OUTSIDE) >= 0:
+        if OUTSIDE.search(content):
             raise NotAModel(
                 f"{path} has weights in another file, which fite does not read. {AGAIN}"
             )

@@ -199,3 +199,15 @@ def labelled_lines(count: int) -> Iterator[str]:
         aspect = {"text": name, "start": 0, "end": len(name), "label": label}
         split = "dev" if index % 5 == 4 else "train"
         yield json.dumps({"id": str(index), "text": text, "aspects": [aspect], "split": split})
+
+
+def read_events(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    """What event files for TensorBoard tell: (step, value) of each scalar."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events: Any = EventAccumulator(str(folder))
+    events.Reload()
+    return {
+        name: [(event.step, event.value) for event in events.Scalars(name)]
+        for name in events.Tags()["scalars"]
+    }

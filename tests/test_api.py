@@ -150,6 +150,10 @@ def test_what_is_wrong_is_told(tmp_path: Path) -> None:
         Classifier.load(device="tpu")
     with pytest.raises(UsageProblem, match="between 0 and 1; 5 is no limit: choose"):
         Classifier.load(min_score=5)
+    with pytest.raises(UsageProblem, match="no face analyser 'mine'; choose one of auto, "):
+        Classifier.load(faces="mine")
+    with pytest.raises(UsageProblem, match="no aligner None; choose one of auto, "):
+        Classifier.load(aligner=None)  # type: ignore[arg-type]
     with (
         Classifier.load() as classifier,
         pytest.raises(UsageProblem, match=r"takes tweets .* not int"),
@@ -167,6 +171,13 @@ def test_what_is_wrong_is_told(tmp_path: Path) -> None:
         ingest(store, [TWEET])
         with pytest.raises(NoExamples):
             train(store)
+        with pytest.raises(UsageProblem, match="name of a dataset to measure on, not NoneType"):
+            evaluate(store, "fite-mini", dataset=None)  # type: ignore[arg-type]
+    with pytest.raises(UsageProblem, match=r"x\.db is closed: open it again by open_store"):
+        extract(store)
+    with pytest.raises(UsageProblem, match=r"x\.db is closed"):
+        store.frame("tweet")
+    store.close()
     assert "faces" in [field.name for field in fields(ExtractOptions)]
 
 

@@ -15,7 +15,7 @@ from tests.told import HOLE, TREE, Message, messages
 MESSAGES = messages()
 STEP = re.compile(
     r"`(?:(?:fite|pip|hf|ray) |\x00)|pip install|(?i:\b(?:add|ask|bring|check|choose|close|copy|"
-    r"drop|give|ingest|install|leave|make|mend|name|pull|put|reinstall|rename|run|say|takes?|try|unset|use|"
+    r"drop|give|ingest|install|leave|make|mend|name|open|pull|put|reinstall|rename|run|say|takes?|try|unset|use|"
     r"wait)\b)"
 )
 REASON_ALONE = {  # of a file, picture or row: what to do is plain, or another message adds it

@@ -405,6 +405,23 @@ def test_weights_in_another_file_are_never_read(place: str, tmp_path: Path) -> N
     path.write_bytes(made.SerializeToString())
     with pytest.raises(NotAModel, match="weights in another file"):
         open_session(path, "cpu")
+    length = made.SerializeToString().replace(b"\x08location", b"\x88\x00location")  # 8, too
+    path.write_bytes(length)
+    with pytest.raises(NotAModel, match="weights in another file"):
+        open_session(path, "cpu")
+
+
+def test_a_name_may_speak_of_a_location(tmp_path: Path) -> None:
+    from onnx import helper
+
+    ends = [helper.make_tensor_value_info(name, 1, [1]) for name in ("location_x", "y")]
+    node = helper.make_node("Identity", ["location_x"], ["y"], name="/location/Identity")
+    graph = helper.make_graph([node], "my locations", ends[:1], ends[1:])
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    path = tmp_path / "model.onnx"
+    path.write_bytes(made.SerializeToString())
+    (given,) = open_session(path, "cpu").get_inputs()
+    assert given.name == "location_x"
 
 
 @pytest.mark.parametrize(
@@ -414,6 +431,9 @@ def test_weights_in_another_file_are_never_read(place: str, tmp_path: Path) -> N
         ({"input": {"scene": "x", "extra": "y"}}, "incomplete"),
         ({"input": {"branches": []}}, "incomplete"),
         ({"files": {}}, "incomplete"),
+        ({"name": None}, "name must be text, not null"),
+        ({"precision": 8}, "precision must be text, not 8"),
+        ({"features": ["x"]}, "features must be text"),
         ({"files": {"model.onnx": "0", "../../secret": "0"}}, "no others"),
     ],
 )
@@ -431,7 +451,7 @@ def test_a_folder_that_is_no_model_is_told(tmp_path: Path) -> None:
         open_predictor(tmp_path / "none")
     with pytest.raises(NotAModel, match="fite train"):
         open_predictor(tmp_path)
-    for broken in ("{", "[" * 100_000):
+    for broken in ("{", "[" * 100_000, "[]", "null"):
         (tmp_path / "config.json").write_text(broken)
         with pytest.raises(NotAModel, match="fite export"):
             ExportedConfig.read(tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from collections.abc import Callable
@@ -55,6 +56,25 @@ def test_a_block_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
     assert link.is_symlink()
     assert path.stat().st_mode & 0o777 == 0o640
     assert path.read_bytes() == b"whole"
+
+
+def test_what_the_disk_refuses_within_the_block_is_told_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    with pytest.raises(
+        Unwritable, match=r"out cannot be written: No space .*\. Make room, then run"
+    ):
+        fail(path, OSError(errno.ENOSPC, "no room", "/elsewhere"))
+    with pytest.raises(
+        Unwritable, match=r"denied\. Check the permissions, then run the same command"
+    ):
+        fail(path, OSError(errno.EACCES, "forbidden"))
+    with pytest.raises(Unwritable, match=r"Input/output error\. Check free space and permissions"):
+        fail(path, OSError(errno.EIO, "broken"))
+    with pytest.raises(Unwritable, match=r"Is a directory\. Choose another place\.$"):
+        fail(path, IsADirectoryError(errno.EISDIR, "Is a directory", str(path / "in it")))
+    with pytest.raises(FileNotFoundError):  # another file, whose name only begins alike
+        fail(path, FileNotFoundError(errno.ENOENT, "none", f"{path}-of-others"))
+    assert names(tmp_path) == set()
 
 
 def test_what_killed_runs_left_is_removed_and_nothing_else(tmp_path: Path) -> None:

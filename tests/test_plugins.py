@@ -340,13 +340,16 @@ class Elsewhere:
         return [self.answer]
 
 
-class Silent:
-    """Writes no sentence."""
+class Writer:
+    """Writes what it is told to."""
 
-    worker = Worker("captions", "silent", "1")
+    worker = Worker("captions", "writer", "1")
+
+    def __init__(self, *captions: str) -> None:
+        self.captions = captions
 
     def caption(self, pictures: Sequence[Picture]) -> list[str]:
-        return []
+        return list(self.captions)
 
 
 def test_answers_that_do_not_fit_the_question_name_the_plugin() -> None:
@@ -356,5 +359,10 @@ def test_answers_that_do_not_fit_the_question_name_the_plugin() -> None:
     for answer in ((1, 0, 1.0), (0, 1, 1.0), (-1, 0, 1.0), (0, 0, float("nan"))):
         with pytest.raises(ShapeMismatch, match=r"'elsewhere' told .* of 1 aspects and 1 faces"):
             aligned_by(Elsewhere(*answer), ["Ann"], [(Face(), place)])
-    with pytest.raises(ShapeMismatch, match="'silent' wrote 0 sentences for 1 pictures"):
-        CaptionsWork(Silent()).compute([open_picture(place)])
+    picture = open_picture(place)
+    assert CaptionsWork(Writer("a 👩\u200d🚀")).compute([picture]) == ["a 👩\u200d🚀"]
+    with pytest.raises(ShapeMismatch, match="'writer' wrote 0 sentences for 1 pictures"):
+        CaptionsWork(Writer()).compute([picture])
+    for caption in ("a\0b", "\ud83d"):
+        with pytest.raises(ShapeMismatch, match=r"'writer' wrote 1 .* or some are no Unicode text"):
+            CaptionsWork(Writer(caption)).compute([picture])

@@ -17,7 +17,7 @@ from typer.core import TyperGroup
 from fitecli import __version__
 from fitecli.cli.console import as_typed, tell
 from fitecli.errors import FiteError
-from fitecli.outputs import NEXT, refusal
+from fitecli.outputs import refusal, remedy
 from fitecli.settings import Settings
 
 INTERRUPTED = 130
@@ -49,16 +49,21 @@ class Boundary(TyperGroup):
             _discard_output()
             raise typer.Exit(BROKEN_PIPE) from None
         except OSError as error:
-            if (reason := refusal(error)) is None:
-                raise
-            _discard_output()
-            told = "the output cannot be written" if error.filename is None else error.filename
-            tell(f"fite: {told}: {reason}. {NEXT}")
-            raise typer.Exit(1) from error
+            raise typer.Exit(_refused(error)) from error
 
     def list_commands(self, ctx: Any) -> list[str]:
         """In the order of the road, not of the alphabet."""
         return [name.replace("_", "-") for name in COMMANDS]
+
+
+def _refused(error: OSError) -> int:
+    """Tell what the disk refused, and the exit code of that; raises the error where it is another."""
+    if (reason := refusal(error)) is None:
+        raise error
+    _discard_output()
+    told = "the output cannot be written" if error.filename is None else error.filename
+    tell(f"fite: {told}: {reason}. {remedy(error)}")
+    return 1
 
 
 def _discard_output() -> None:
@@ -124,4 +129,7 @@ def run() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    app()
+    try:
+        app()
+    except OSError as error:  # before a command began, such as from --help
+        sys.exit(_refused(error))

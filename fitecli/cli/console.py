@@ -25,12 +25,14 @@ CONTROL = "[\x00-\x08\x0b-\x1f\x7f-\x9f]"  # all but tab and line feed
 COLOURS = r"\x1b\[[\d;]*m"  # how a terminal is told of them
 
 
-def visible(text: str, *, but: str = "(?!)") -> str:
+def visible(text: str, *, but: str = "(?!)", form: str = "\\x{:02x}") -> str:
     """A text whose control characters are written out: a terminal would obey those of a tweet.
 
-    but: a pattern of what stays as it is.
+    but: a pattern of what stays as it is. form: how a code point is written.
     """
-    return re.sub(f"({but})|({CONTROL})", lambda found: found[1] or f"\\x{ord(found[2]):02x}", text)
+    return re.sub(
+        f"({but})|({CONTROL})", lambda found: found[1] or form.format(ord(found[2])), text
+    )
 
 
 def say(message: str) -> None:
@@ -58,7 +60,7 @@ def print_json(value: Any) -> None:
 
 def in_json(document: str) -> str:
     """A JSON document whose strings have no control character as it is; it means the same."""
-    return re.sub("[\x7f-\x9f]", lambda found: f"\\u{ord(found[0]):04x}", document)
+    return visible(document, but="\r\n", form="\\u{:04x}")
 
 
 def print_table(title: str | None, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -100,7 +102,7 @@ def write_page(path: Path | None, text: Callable[[], str]) -> None:
         content = text().encode()
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as stream, writing(path):
+        with replacing(path) as stream:
             stream.write(content)
         tell(f"Written: {path}")
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from fitecli.cli.console import Bars, counts, opened, print_json, print_table, say, tell
-from fitecli.cli.options import Features, Raw, Split
+from fitecli.cli.options import Features, Raw, Split, answer_file
 
 group = typer.Typer(
     help="Datasets of the store: the public benchmark comes in, any goes out.", no_args_is_help=True
@@ -65,7 +65,7 @@ def export(
     format: Annotated[str, typer.Option(help="jsonl, csv, parquet, hf or tombert-tsv.")] = "jsonl",
     output: Annotated[
         Path | None,
-        typer.Option(help="The file (default: stdout); for hf and tombert-tsv a folder."),
+        typer.Option(help="The file (default, or -: stdout); for hf and tombert-tsv a folder."),
     ] = None,
     split: Split = None,
     features: Features = None,
@@ -77,9 +77,10 @@ def export(
     """Write a dataset for other tools: tweets (jsonl), or aspects with faces and captions."""
     from fitecli.cli.exporting import check, write_as
 
-    check(format, output, with_pictures=with_pictures)
+    place = answer_file(output)
+    check(format, place, with_pictures=with_pictures)
     with opened(ctx.obj, create=False) as store:
-        write_as(store, dataset, split, features, format, output, with_pictures, raw)
+        write_as(store, dataset, split, features, format, place, with_pictures, raw)
 
 
 def add_to(app: typer.Typer) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -48,9 +49,10 @@ def demo(
         "\nWhose face is whose is a guess here (aligner: prominence); gate is the weight of the "
         f"face\nsentence against the scene. Done in {time.monotonic() - began:.0f} s. Try:\n"
     )
+    command = f"fite --db {quote(str(report.store))}"
     for query in QUERIES:
-        say(f'  fite --db {report.store} sql "{query}"')
-    say(f"  fite --db {report.store} show demo-3")
+        say(f'  {command} sql "{query}"')
+    say(f"  {command} show demo-3")
 
 
 def add_to(app: typer.Typer) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from fitecli.cli.console import opened, print_json, say, tell
+from fitecli.cli.console import Bars, opened, print_json, say, tell
 from fitecli.cli.options import Features, Json, Threads, names_of
 
 
@@ -35,8 +35,8 @@ def export(
     options = ExportOptions(
         checkpoint, output, precision, dataset, split, wanted, features, threads
     )
-    with opened(ctx.obj, create=False) as store:
-        parity = export_model(store, options, ctx.obj, tell=tell)
+    with opened(ctx.obj, create=False) as store, Bars() as bars:
+        parity = export_model(store, options, ctx.obj, tell=tell, progress=bars)
     if as_json:
         print_json({"output": str(output), "precision": precision, **asdict(parity)})
         return

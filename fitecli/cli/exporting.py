@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from fitecli.cli.console import counted, counts, tell
 from fitecli.cli.writing import replacing_folder, write, write_parts
-from fitecli.outputs import replacing, writing
+from fitecli.outputs import replacing
 
 if TYPE_CHECKING:
     from fitecli.pipeline.exchange import Part
@@ -81,7 +81,7 @@ def _parquet(store: Store, part: Part, output: Path | None) -> int:
     rows = (row for row, _ in aspect_rows(store, part))
     if output is None:
         return write_table(rows, sys.stdout.buffer, schema)
-    with replacing(output) as stream, writing(output):
+    with replacing(output) as stream:
         return write_table(rows, stream, schema)
 
 

@@ -85,12 +85,13 @@ def push(
 
 @group.command()
 def verify(ctx: typer.Context, names: Names = None) -> None:
-    """Compare every file of weights with its published or recorded sha256."""
+    """Compare every file of weights and exported models with its published or recorded sha256."""
     from fitecli.errors import DamagedWeights
-    from fitecli.pipeline.pulling import repair, verify
+    from fitecli.pipeline.models import verify
+    from fitecli.pipeline.pulling import repair
 
     found = verify(names or (), ctx.obj)
-    rows = [(item.weights, item.path.name, item.state) for item in found]
+    rows = [(item.name, item.path.name, item.state) for item in found]
     print_table(None, ("name", "file", "sha256"), rows)
     if reasons := repair(found):
         raise DamagedWeights("\n".join(reasons))

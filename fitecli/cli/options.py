@@ -74,6 +74,11 @@ def tweet_source(file: str) -> Path | BinaryIO:
     return sys.stdin.buffer if file == "-" else Path(file)
 
 
+def answer_file(output: Path | str | None) -> Path | None:
+    """The file to write; None is stdout, which is also called `-`."""
+    return None if not output or str(output) == "-" else Path(output)
+
+
 def check_file(file: str) -> None:
     """Raises UnreadableSource where a file of tweets is none."""
     from fitecli.errors import UnreadableSource

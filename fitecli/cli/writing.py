@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,11 +9,10 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
-from fitecli.cli.console import tell
+from fitecli.cli.console import in_json, tell
 from fitecli.outputs import folder_beside, replacing, writing
 
 FLUSH = 32  # lines
-CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|\xc2[\x80-\x9f]")  # in UTF-8
 
 
 def write(lines: Iterator[dict[str, object]], output: Path | None) -> int:
@@ -30,10 +28,11 @@ def write_parts(lines: Iterator[bytes], output: Path | None) -> int:
     An interruption leaves those that were written, and tells where.
     """
     if output is None:
-        return _write_to(sys.stdout.buffer, lines, "The output")
+        with writing("The output"):
+            return _write_to(sys.stdout.buffer, lines)
     first = next(lines, None)  # what cannot begin touches no file
     with replacing(output, lambda part: tell(f"The lines so far are in {part}.")) as stream:
-        return _write_to(stream, chain([] if first is None else [first], lines), str(output))
+        return _write_to(stream, chain([] if first is None else [first], lines))
 
 
 def write_answers(lines: Iterator[dict[str, object]], output: Path | None) -> int:
@@ -48,7 +47,7 @@ def write_answers(lines: Iterator[dict[str, object]], output: Path | None) -> in
         with writing("The output"):
             return write_parquet(lines, sys.stdout.buffer)
     first = next(lines, None)
-    with replacing(output) as stream, writing(output):
+    with replacing(output) as stream:
         return write_parquet(chain([] if first is None else [first], lines), stream)
 
 
@@ -84,19 +83,13 @@ def replacing_folder(output: Path, ours: str) -> Iterator[Path]:
             raise
 
 
-def _visible(line: bytes) -> bytes:
-    """A line whose control characters are written out, as JSON has them: it means the same there."""
-    return CONTROL.sub(lambda found: b"\\u%04x" % ord(found[0].decode()), line)
-
-
-def _write_to(stream: BinaryIO, lines: Iterator[bytes], name: str) -> int:
+def _write_to(stream: BinaryIO, lines: Iterator[bytes]) -> int:
     count = 0
-    shown = map(_visible, lines) if stream.isatty() else lines
-    for count, line in enumerate(shown, 1):
-        with writing(name):
-            stream.write(line)
-            if count % FLUSH == 0:
-                stream.flush()
-    with writing(name):
-        stream.flush()
+    if stream.isatty():  # which would obey the control characters of a tweet
+        lines = (in_json(line.decode()).encode() for line in lines)
+    for count, line in enumerate(lines, 1):
+        stream.write(line)
+        if count % FLUSH == 0:
+            stream.flush()
+    stream.flush()
     return count

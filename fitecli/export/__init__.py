@@ -25,6 +25,7 @@ from fitecli.export.temperature import FEWEST, build_in, calibrate
 from fitecli.export.tracing import optimise, quiet, trace
 from fitecli.metrics import expected_calibration_error, summary
 from fitecli.outputs import folder_beside, writing
+from fitecli.progress import Progress, unwatched, watched
 from fitecli.records import LABELS, Example, Prediction
 
 PRECISIONS = ("fp32", "fp16", "int8")
@@ -66,6 +67,7 @@ def export(
     seeds: Sequence[Mapping[str, Any]] = (),
     threads: int = 0,
     tell: Callable[[str], None] = lambda message: None,
+    progress: Progress = unwatched,
 ) -> Parity:
     """Write checkpoint as an ONNX folder: model, config, tokeniser, model card, parity report.
 
@@ -91,8 +93,8 @@ def export(
         values = _about(output.name, precision, reference.config, checkpoint)
         _write_config(folder, values)
         tell(f"Comparing with torch on {len(examples)} examples …")
-        raw = Classifier(folder, threads=threads).predict(examples)
-        parity = compare(reference.predict(examples), raw)
+        raw = watched(Classifier(folder, threads=threads), progress).predict(examples)
+        parity = compare(watched(reference, progress).predict(examples), raw)
         parity.check(precision)
         calibration = calibrate(examples, raw)
         if calibration is None:
@@ -101,7 +103,7 @@ def export(
             build_in(folder / MODEL, calibration.temperature)
             values |= {"temperature": calibration.temperature, "calibration": asdict(calibration)}
             _write_config(folder, values)
-        finished = Classifier(folder, threads=threads)
+        finished = watched(Classifier(folder, threads=threads), progress)
         values["measured"] = [_measure(n, finished, e) for n, e in (measure or {}).items()]
         values["seeds"] = list(seeds)
         _write_config(folder, values)

@@ -48,9 +48,12 @@ class EventWriter(TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
         step = state.global_step
-        if self._writer is None or (step % EVERY and step != 1):
+        if step % EVERY and step != 1:
             return
-        self._writer.add_scalar("train/loss", float(self._trainer.last_loss), step)
+        loss = self._trainer.batch_loss()  # every process tells its share
+        if self._writer is None:
+            return
+        self._writer.add_scalar("train/loss", loss, step)
         rate = more["lr_scheduler"].get_last_lr()[0]
         self._writer.add_scalar("train/learning_rate", rate, step)
 

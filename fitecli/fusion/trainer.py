@@ -21,7 +21,9 @@ class FiteTrainer(Trainer):
     def __init__(self, *, preset: Preset, **settings: Any) -> None:
         super().__init__(**settings)
         self._preset = preset
-        self.last_loss: Any = None  # of the last batch, where it was computed
+        self._last_loss: Any = (
+            None  # of this process's share of the last batch, where it was computed
+        )
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         dataset = self.train_dataset if train_dataset is None else train_dataset
@@ -67,8 +69,17 @@ class FiteTrainer(Trainer):
         if self._preset.adversarial:
             with perturbed(self.accelerator.unwrap_model(model), self._preset.adversarial):
                 super().training_step(model, inputs, *more)
-        self.last_loss = loss.detach()
+        self._last_loss = loss.detach()
         return loss
+
+    def batch_loss(self) -> float:
+        """The loss of the last batch; under torchrun all processes must ask at once."""
+        loss = self._last_loss
+        if self.args.world_size > 1:
+            loss = loss.clone()
+            distributed.all_reduce(loss)
+            loss = loss / self.args.world_size
+        return float(loss)
 
     def create_optimizer(self, model: Any = None) -> Any:
         """AdamW over the preset's parameter groups."""

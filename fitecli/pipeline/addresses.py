@@ -10,8 +10,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
-from fitecli.errors import MissingPackage, UnreadableSource, UsageProblem
+from fitecli.errors import MissingPackage, UnreadableSource, Unwritable, UsageProblem
 from fitecli.outputs import closing, writing
+from fitecli.plugins import told
+
+RIGHTS = "Check the address, and that its owner lets you in."
 
 
 def located(address: str) -> tuple[Any, str]:
@@ -46,6 +49,22 @@ def is_local(files: Any) -> bool:
 
 
 @contextmanager
+def asking(address: str) -> Iterator[None]:
+    """Raise UnreadableSource for whatever a file system raises; for blocks that only ask it."""
+    try:
+        yield
+    except Exception as exc:
+        raise UnreadableSource(f"{address} cannot be read ({told(exc)}). {RIGHTS}") from exc
+
+
+def files_under(address: str) -> set[str]:
+    """The paths of the files under a folder; none where there is no folder."""
+    files, path = located(address)
+    with asking(address):
+        return set(files.find(path)) if files.exists(path) else set()
+
+
+@contextmanager
 def opened(address: str) -> Iterator[tuple[Path | BinaryIO, str]]:
     """A file to read and its name; a local one as its path, another as bytes, decompressed."""
     files, path = located(address)
@@ -53,8 +72,10 @@ def opened(address: str) -> Iterator[tuple[Path | BinaryIO, str]]:
     if is_local(files):
         yield Path(path), name
         return
+    with asking(address):
+        remote = files.open(path, "rb", compression="infer")
     try:
-        with files.open(path, "rb", compression="infer") as stream:
+        with remote as stream:
             yield stream, name.removesuffix(".gz")
     except OSError as exc:
         raise UnreadableSource(f"{address} cannot be read: {exc}.") from exc
@@ -78,7 +99,9 @@ def replaced(address: str, scratch: Path | None = None) -> Iterator[BinaryIO]:
                 files.makedirs(path.rpartition("/")[0], exist_ok=True)
                 files.put_file(aside.name, part)
                 files.mv(part, path)
-            except OSError:
-                with suppress(OSError):
+            except Exception as exc:
+                with suppress(Exception):
                     files.rm_file(part)
-                raise
+                if isinstance(exc, OSError):
+                    raise
+                raise Unwritable(f"{address} cannot be written ({told(exc)}). {RIGHTS}") from exc

@@ -35,9 +35,12 @@ class Finding:
     mend: str | None = None
 
 
+Check = Callable[[Settings], list[Finding]]
+
+
 def check_up(settings: Settings) -> list[Finding]:
     """Look at everything that fite needs; nothing is changed or downloaded."""
-    checks: tuple[Callable[[Settings], list[Finding]], ...] = (
+    checks: tuple[Check, ...] = (
         _versions,
         _runtime,
         _devices,
@@ -46,7 +49,19 @@ def check_up(settings: Settings) -> list[Finding]:
         _store,
         _plugins,
     )
-    return [finding for check in checks for finding in check(settings)]
+    return [finding for check in checks for finding in _found(check, settings)]
+
+
+def _found(check: Check, settings: Settings) -> list[Finding]:
+    """What one check finds; a place that cannot be looked into is a problem of its own."""
+    try:
+        return check(settings)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        message = f"{error.filename} cannot be read: {error.strerror}"
+        mend = "check its permissions and what FITE_MODELS and HF_HOME name"
+        return [Finding(check.__name__.strip("_"), "problem", message, mend)]
 
 
 def _versions(settings: Settings) -> list[Finding]:

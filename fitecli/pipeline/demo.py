@@ -12,7 +12,7 @@ from fitecli.outputs import replacing, writing
 from fitecli.pipeline.classify import WITHOUT_TORCH, ClassifyJob, ClassifyOptions
 from fitecli.pipeline.extract import Extractor
 from fitecli.pipeline.ingest import IngestReport, ingest
-from fitecli.pipeline.local import Progress, unwatched
+from fitecli.progress import Progress, unwatched
 from fitecli.settings import PACKAGE, Settings
 from fitecli.store import Scope, open_store
 

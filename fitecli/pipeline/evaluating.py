@@ -14,10 +14,9 @@ from fitecli.evaluation import Case, Predictor, compare, indices, judge, open_pr
 from fitecli.evaluation import evaluate as measure
 from fitecli.pipeline.derived import features_as_read
 from fitecli.pipeline.examples import choose_features, present, read_dataset
-from fitecli.pipeline.local import Progress, unwatched
 from fitecli.pipeline.models import locate_model, register, save
 from fitecli.pipeline.visuals import given_faces, with_visuals
-from fitecli.pipeline.watched import watched
+from fitecli.progress import Progress, unwatched, watched
 from fitecli.records import Example, Prediction
 from fitecli.settings import Settings
 from fitecli.store import FeatureSetRow, Store
@@ -174,26 +173,29 @@ def evaluate(
     """
     opened = _Opened.of(store, options, settings, tell, progress)
     predictor, features, examples = opened.predictor, opened.features, opened.examples
+    second: _Opened | None = None
+    if options.against:  # before any work, as whether the store can be written
+        second = _Opened.of(
+            store, replace(options, model=options.against), settings, tell, progress
+        )
+        read = matched(examples, second.examples, second.features)
+    number = None if options.withhold else register(store, opened.folder, predictor)
     report, pairs = measure(predictor, examples)
-    if options.withhold:
+    if number is None:
         report["whole"] = _whole(opened, [prediction for prediction, _ in pairs])
     else:  # rows tell what is predicted for the whole input
-        save(store, register(store, opened.folder, predictor), features, examples, pairs)
+        save(store, number, features, examples, pairs)
     report["withheld"] = list(options.withhold)
     report["dataset"], report["split"] = options.dataset, options.split
     report["features"] = features.name
-    if options.against:
-        second_options = replace(options, model=options.against)
-        second_opened = _Opened.of(store, second_options, settings, tell, progress)
-        other = second_opened.predictor
-        read = matched(examples, second_opened.examples, second_opened.features)
-        theirs = [prediction for prediction, _ in other.predict_hashed(read)]
+    if second is not None:
+        theirs = [prediction for prediction, _ in second.predictor.predict_hashed(read)]
         ours = [prediction for prediction, _ in pairs]
-        second = judge(examples, theirs)
+        scores = judge(examples, theirs)
         report["against"] = {
-            "model": other.name,
-            "accuracy": second["accuracy"],
-            "macro_f1": second["macro_f1"],
+            "model": second.predictor.name,
+            "accuracy": scores["accuracy"],
+            "macro_f1": scores["macro_f1"],
             **compare(examples, ours, theirs),
         }
     return report

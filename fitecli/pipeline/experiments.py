@@ -21,11 +21,11 @@ from fitecli.pipeline.experiment_options import (
     training_of,
 )
 from fitecli.pipeline.learning import find_trained, train
-from fitecli.pipeline.local import Progress, unwatched
 from fitecli.pipeline.models import register, save
 from fitecli.pipeline.plan import Plan, TrainOptions, digest
 from fitecli.pipeline.recorded import Recorded, RecordedRun, rounded, trained_facts
 from fitecli.pipeline.tables import System, Table
+from fitecli.progress import Progress, unwatched
 from fitecli.records import Example, Prediction, fingerprint
 from fitecli.settings import Settings
 from fitecli.store import Store

@@ -12,6 +12,7 @@ from fitecli.evaluation import Predictor, judge, open_predictor
 from fitecli.metrics import spread
 from fitecli.pipeline.evaluating import examples_for, features_for, withheld
 from fitecli.pipeline.models import locate_model, register
+from fitecli.progress import Progress, unwatched
 from fitecli.records import Example
 from fitecli.settings import Settings
 from fitecli.store import Store
@@ -39,6 +40,7 @@ def export_model(
     settings: Settings,
     *,
     tell: Tell = lambda message: None,
+    progress: Progress = unwatched,
 ) -> Any:
     """Export a checkpoint; parity is measured on the dev split of its own run's data.
 
@@ -82,6 +84,7 @@ def export_model(
         seeds=_seeds(store, folder, predictor, plain),
         threads=options.threads,
         tell=tell,
+        progress=progress,
     )
     register(store, options.output, open_predictor(options.output))
     return parity

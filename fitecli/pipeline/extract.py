@@ -8,19 +8,22 @@ from functools import partial
 from typing import Any
 
 from fitecli import describe
+from fitecli.alignment import ROOM as ALIGNERS
 from fitecli.alignment import AnyAligner, open_aligner
 from fitecli.alignment.open_clip import ClipAligner
 from fitecli.alignment.prominence import ProminenceAligner
 from fitecli.captions import open_captioner
 from fitecli.errors import MissingWeights, UsageProblem
+from fitecli.faces import ROOM as ANALYSERS
 from fitecli.faces import FaceAnalyser, asked, open_analyser
 from fitecli.pipeline.clip_stage import ClipStage
 from fitecli.pipeline.estimates import of_stage
-from fitecli.pipeline.local import Engine, LocalEngine, Progress, Stage, StageReport, unwatched
+from fitecli.pipeline.local import Engine, LocalEngine, Stage, StageReport
 from fitecli.pipeline.plugin_stage import PlugInStage
 from fitecli.pipeline.stages import CaptionsStage, EmbeddingsStage, FacesStage, ImageStage
 from fitecli.pipeline.tweet_stages import DescriptionsStage, ProminenceStage
 from fitecli.pipeline.work import CaptionsWork, EmbeddingsWork, FacesWork, ImageWork
+from fitecli.progress import Progress, unwatched
 from fitecli.records import ATTRIBUTES, FeatureSet, Worker
 from fitecli.settings import Settings
 from fitecli.store import FeatureSetRow, Scope, Store
@@ -56,8 +59,12 @@ class ExtractOptions:
     retry_failed: bool = False
 
     def __post_init__(self) -> None:
-        """Raises UsageProblem for threads or a device that no machine has."""
+        """Raises UsageProblem for a name that there is not, threads or a device that no machine has."""
         check_machine(self.threads, self.device)
+        ANALYSERS.check(self.faces)
+        ALIGNERS.check(self.aligner)
+        _one_of("template", self.template, describe.TEMPLATES)
+        _one_of("assignment", self.assignment, describe.ASSIGNMENTS)
 
 
 class Extractor:
@@ -68,10 +75,8 @@ class Extractor:
     ) -> None:
         """Open the models, register their workers and the feature set.
 
-        Raises MissingWeights where a named model cannot be loaded, UsageProblem for a wrong name.
+        Raises MissingWeights where a named model cannot be loaded.
         """
-        _one_of("template", options.template, describe.TEMPLATES)
-        _one_of("assignment", options.assignment, describe.ASSIGNMENTS)
         self.store = store
         self.options = options
         loading = Loading.of(settings, options.threads, options.device, tell)

@@ -117,6 +117,8 @@ def prune(
     nothing would be kept.
     """
     rows = store.feature_sets()
+    if not rows:
+        raise NoExamples("There are no features; nothing was removed. `fite extract` makes some.")
     if keep:
         kept = [row for row in rows if row.name in keep]
     else:
@@ -125,8 +127,12 @@ def prune(
     known = {row.id: row.name for row in kept}
     unknown = sorted(set(keep) - set(known.values()))
     if unknown or not known:
-        names = ", ".join(row.name for row in rows) or "none"
-        what = f"There are no features {unknown[0]!r}" if unknown else "There are no features"
+        what = (
+            f"There are no features {unknown[0]!r}"
+            if unknown
+            else "No dataset has default features"
+        )
+        names = ", ".join(row.name for row in rows)
         raise NoExamples(f"{what}; nothing was removed. Name what to keep by --keep: {names}.")
     removed = store.prune(known, dry_run=dry_run)
     return tuple(known.values()), removed, dry_run or not removed or store.erase()

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from fitecli import sources
 from fitecli.errors import UnreadableSource
-from fitecli.pipeline.local import Progress, unwatched
+from fitecli.progress import Progress, unwatched
 from fitecli.records import CorrectedTweet, Reject, Tweet, TweetImage
 from fitecli.store import Added, Store
 

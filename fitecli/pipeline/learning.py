@@ -12,9 +12,9 @@ from typing import Any
 from fitecli.errors import UsageProblem
 from fitecli.evaluation import open_predictor
 from fitecli.outputs import writing
-from fitecli.pipeline.local import Progress, unwatched
 from fitecli.pipeline.models import register
 from fitecli.pipeline.plan import Plan, TrainOptions
+from fitecli.progress import Progress, unwatched
 from fitecli.settings import Settings
 from fitecli.store import EpochRow, Store
 

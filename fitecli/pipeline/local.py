@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from fitecli.errors import FiteError
 from fitecli.pictures import quiet_decoders
 from fitecli.pipeline.work import Work, computed, prepared
+from fitecli.progress import Progress, unwatched
 
 BATCH = 32
 
@@ -48,17 +49,6 @@ class StageReport:
     done: int
     failed: int
     reasons: tuple[str, ...] = ()
-
-
-class Progress(Protocol):
-    """Is told how far a long work is; a note says more, such as what failed."""
-
-    def __call__(self, name: str, finished: int, total: int | None, note: str = "", /) -> None:
-        """name: of the stage. total: None where nobody knows it before the end."""
-
-
-def unwatched(name: str, finished: int, total: int | None, note: str = "", /) -> None:
-    """Progress that nobody looks at."""
 
 
 MAX_REASONS = 5

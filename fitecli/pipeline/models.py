@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from fitecli import catalogue
-from fitecli.classifier import ExportedConfig, is_exported
+from fitecli.classifier import CONFIG, ExportedConfig, is_exported, sha256_of
 from fitecli.errors import MissingWeights, NotAModel, UsageProblem
 from fitecli.evaluation import Predictor
-from fitecli.pipeline.pulling import on_disk
+from fitecli.pipeline import pulling
+from fitecli.pipeline.pulling import Checked, on_disk
 from fitecli.records import Example, Prediction
 from fitecli.settings import Settings, resource
 from fitecli.store import FeatureSetRow, Store
@@ -143,3 +145,35 @@ def exported_folders(settings: Settings) -> list[Path]:
             if is_exported(path.parent):
                 found.setdefault(path.parent.name, path.parent)
     return [folder for _, folder in sorted(found.items())]
+
+
+def verify(names: Sequence[str], settings: Settings) -> list[Checked]:
+    """Compare every file of weights and of exported models with its published or recorded sha256.
+
+    Without names, of all that are there. Raises as pulling.verify does.
+    """
+    models = {folder.name: folder for folder in exported_folders(settings)}
+    weights = [name for name in names if name not in models]
+    found = pulling.verify(weights, settings) if weights or not names else []
+    for name in [name for name in names if name in models] if names else models:
+        found += _checked(models[name])
+    return found
+
+
+def _checked(folder: Path) -> Iterator[Checked]:
+    """The files of an exported model."""
+    mend = f"`fite export CHECKPOINT --output {quote(str(folder))}` makes it again."
+    if folder.is_relative_to(resource("exported")):
+        mend = "`pip install --force-reinstall --no-deps fitecli` mends it."
+    try:
+        files = ExportedConfig.read(folder).files
+    except NotAModel:
+        yield Checked(folder.name, folder / CONFIG, "damaged", mend)
+        return
+    for name, expected in files.items():
+        path, state = folder / name, "recorded"
+        if not path.is_file():
+            state = "missing"
+        elif sha256_of(path) != expected:
+            state = "damaged"
+        yield Checked(folder.name, path, state, mend)

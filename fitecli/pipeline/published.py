@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fitecli import describe
 from fitecli.pipeline.ingest import BATCH, IngestReport
-from fitecli.pipeline.local import Progress, unwatched
+from fitecli.progress import Progress, unwatched
 from fitecli.records import FeatureSet, Tweet, Worker
 from fitecli.sources import published
 from fitecli.store import DescriptionText, FacesFound, Scope, Store, TweetFaces

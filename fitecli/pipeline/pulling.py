@@ -12,7 +12,7 @@ from pathlib import Path
 from fitecli import catalogue, downloads, hub
 from fitecli.catalogue import Weights, WeightsFile
 from fitecli.errors import DownloadFailed, MissingPackage, MissingWeights, UsageProblem
-from fitecli.pipeline.local import Progress, unwatched
+from fitecli.progress import Progress, unwatched
 from fitecli.settings import Settings
 
 Tell = Callable[[str], None]
@@ -22,11 +22,13 @@ MEGABYTE = 1e6
 @dataclass(frozen=True)
 class Checked:
     """One file and its state: pinned or recorded (it has that sha256), unknown (there is none to
-    compare with), damaged, or missing (recorded, but not there)."""
+    compare with), damaged, or missing (recorded, but not there). name: of the weights or the model.
+    mend: what to do where it is not sound, a sentence."""
 
-    weights: str
+    name: str
     path: Path
     state: str
+    mend: str
 
     @property
     def sound(self) -> bool:
@@ -164,7 +166,7 @@ def _check(weights: Weights, settings: Settings) -> Iterator[Checked]:
             state = "damaged"
         else:
             state = "pinned" if name in weights.pins else "recorded"
-        yield Checked(weights.name, path, state)
+        yield Checked(weights.name, path, state, _mend(weights))
 
 
 def _counts(path: Path) -> bool:
@@ -184,11 +186,7 @@ def _of_package(weights: Weights) -> dict[str, str]:
 
 def repair(checked: Sequence[Checked]) -> list[str]:
     """For each file that is not sound: what it is, and the command that mends it."""
-    return [
-        f"{item.path} is {item.state}: {_mend(catalogue.get(item.weights))}"
-        for item in checked
-        if not item.sound
-    ]
+    return [f"{item.path} is {item.state}: {item.mend}" for item in checked if not item.sound]
 
 
 def _mend(weights: Weights) -> str:

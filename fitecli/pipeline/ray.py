@@ -22,9 +22,10 @@ from typing import Any, Protocol
 from fitecli.errors import EngineFailed, FiteError, MissingPackage, UsageProblem
 from fitecli.pictures import quiet_decoders
 from fitecli.pipeline.extract import ExtractOptions, open_work
-from fitecli.pipeline.local import BATCH, LocalEngine, Progress, Stage, StageReport, Tally
+from fitecli.pipeline.local import BATCH, LocalEngine, Stage, StageReport, Tally
 from fitecli.pipeline.stages import ImageStage
 from fitecli.pipeline.work import Work, computed, prepared
+from fitecli.progress import Progress
 from fitecli.settings import Settings
 
 TRIES = 3  # of one task whose actor dies, before the task is given up

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from fitecli.errors import EngineFailed, FiteError, UsageProblem
 from fitecli.outputs import writing
-from fitecli.pipeline.addresses import located, named, opened, replaced
+from fitecli.pipeline.addresses import asking, files_under, located, named, opened, replaced
 from fitecli.pipeline.classify import ClassifyJob, encoded
-from fitecli.pipeline.local import Progress
-from fitecli.pipeline.shards import RECIPE, Shard, ShardDone, ShardsPlan, files_under
+from fitecli.pipeline.shards import RECIPE, Shard, ShardDone, ShardsPlan
 from fitecli.processes import is_gone, name_of_this
+from fitecli.progress import Progress
 from fitecli.store import open_store
 
 if TYPE_CHECKING:
@@ -61,14 +61,16 @@ def settle_recipe(plan: ShardsPlan, tell: Tell) -> dict[str, Any]:
     opened.close()
     files, base = located(plan.output)
     path = f"{base}/{RECIPE}"
-    there = files_under(files, base)
+    there = files_under(plan.output)
     lines = [name for name in there - {path} if ".part-" not in PurePosixPath(name).name]
     if path not in there or not lines:
         with replaced(named(files, path)) as stream:
             stream.write(json.dumps(recipe, indent=2).encode())
         return recipe
+    with asking(plan.output):
+        content = files.cat_file(path)
     try:
-        kept = dict(json.loads(files.cat_file(path)))
+        kept = dict(json.loads(content))
     except (ValueError, TypeError) as exc:
         raise UsageProblem(
             f"{named(files, path)}, which tells how the lines beside it were made, is damaged: "

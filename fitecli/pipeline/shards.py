@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from fitecli import sources
 from fitecli.errors import UnreadableSource, UsageProblem
-from fitecli.pipeline.addresses import located, named, real
+from fitecli.pipeline.addresses import asking, files_under, located, named, real
 from fitecli.pipeline.classify import ClassifyOptions
 from fitecli.settings import Settings
 
@@ -81,7 +80,7 @@ def find_shards(plan: ShardsPlan) -> tuple[list[Shard], int]:
     written to one place or the output lies among the inputs.
     """
     files, base = located(plan.output)
-    there = files_under(files, base)
+    there = files_under(plan.output)
     shards: dict[str, Shard] = {}
     skipped = 0
     for address in plan.inputs:
@@ -111,16 +110,18 @@ def find_shards(plan: ShardsPlan) -> tuple[list[Shard], int]:
 def _sources(address: str, output: str) -> Iterator[tuple[str, str]]:
     """The files of an input, as addresses, and their names within it."""
     files, path = located(address)
-    if files.isfile(path):
+    with asking(address):
+        is_file, is_folder = files.isfile(path), files.isdir(path)
+    if is_file:
         yield named(files, path), PurePosixPath(path).name
         return
-    if not files.isdir(path):
+    if not is_folder:
         raise UnreadableSource(f"{address} does not exist.")
     if f"{real(output)}/".startswith(f"{real(address)}/"):
         raise UsageProblem(
             f"--output {output} lies in {address}: its lines would be read as tweets. Name another."
         )
-    found = [name.removeprefix(path).lstrip("/") for name in sorted(files.find(path))]
+    found = [name.removeprefix(path).lstrip("/") for name in sorted(files_under(address))]
     shards = [name for name in found if _is_shard(name)]
     if not shards:
         raise UnreadableSource(
@@ -134,11 +135,6 @@ def _is_shard(name: str) -> bool:
     """Whether a file of a folder is one of tweets; those under _ or . are some tool's own."""
     own = any(part.startswith(("_", ".")) for part in PurePosixPath(name).parts)
     return name.lower().endswith(SUFFIXES) and not own
-
-
-def files_under(files: Any, base: str) -> set[str]:
-    """The files under a folder; none where there is no folder."""
-    return set(files.find(base)) if files.exists(base) else set()
 
 
 def _output_name(name: str) -> str:

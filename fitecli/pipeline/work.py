@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from fitecli.errors import FiteError, ShapeMismatch, UnreadableImage
 from fitecli.pictures import Box, Picture, open_picture
+from fitecli.records import storable
 from fitecli.store import FacesFound, PendingImage
 
 WHOLE = "image"  # the region of an embedding that is not of a face
@@ -85,10 +86,11 @@ class CaptionsWork:
         """See Work."""
         found = self.model.caption(prepared)
         captions = list(found) if isinstance(found, Iterable) else []
-        if len(captions) != len(prepared) or not all(isinstance(item, str) for item in captions):
+        texts = [item for item in captions if isinstance(item, str) and storable(item)]
+        if len(captions) != len(prepared) or len(texts) != len(captions):
             raise ShapeMismatch(
                 f"The captioner {self.model.worker.name!r} wrote {len(captions)} sentences for "
-                f"{len(prepared)} pictures, or some are no text."
+                f"{len(prepared)} pictures, or some are no Unicode text."
             )
         return captions
 

@@ -40,7 +40,7 @@ def draw(chart: Chart, path: Path) -> Path:
             _panel(figure.add_subplot(1, len(chart.panels), place), panel)
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as stream, writing(path):
+        with replacing(path) as stream:
             figure.savefig(stream, format=kind, dpi=DPI, metadata=fixed)
     return path
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fitecli import __version__
-from fitecli.outputs import replacing, writing
+from fitecli.outputs import replacing
 from fitecli.records import LABELS
 from fitecli.reports import cards
 from fitecli.reports.cases import Cases
@@ -54,8 +54,7 @@ def write_report(
     """Write the page; what it replaces is as it was until the page is whole. Raises Unwritable."""
     with replacing(path) as stream:
         for piece in page(store, subject, summary, cases):
-            with writing(path):
-                stream.write(piece.encode("utf-8", "backslashreplace"))
+            stream.write(piece.encode("utf-8", "backslashreplace"))
 
 
 def page(

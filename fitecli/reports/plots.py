@@ -74,6 +74,6 @@ def _draw(points: Mapping[str, np.ndarray], gold: np.ndarray, path: Path, dimens
     figure.legend(
         *figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(LABELS)
     )
-    with replacing(path) as stream, writing(path):
+    with replacing(path) as stream:
         figure.savefig(stream, format="png", dpi=150)
     return path

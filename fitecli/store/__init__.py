@@ -75,7 +75,7 @@ class Store(
     @property
     def place(self) -> str:
         """The store as messages name it."""
-        return shown(self.engine.url)
+        return shown(self._engine.url)
 
     def frame(self, source: str, *, library: str = "pandas") -> Any:
         """A view such as face_descriptions, a table or a SELECT as a DataFrame of pandas or Polars.
@@ -83,10 +83,6 @@ class Store(
         Raises QueryRefused for what does not read, MissingPackage without the library.
         """
         return frame(self.engine.url.render_as_string(hide_password=False), source, library)
-
-    def close(self) -> None:
-        """Let go of the file or the server."""
-        self.engine.dispose()
 
     def __enter__(self) -> Store:
         return self

@@ -22,7 +22,8 @@ from sqlalchemy import (
     select,
 )
 
-from fitecli.store.database import translated
+from fitecli.errors import UsageProblem
+from fitecli.store.database import shown, translated
 from fitecli.store.rows import Scope
 from fitecli.store.tables import METADATA
 
@@ -38,7 +39,22 @@ class StoreConnection:
     """An open store; every verb is one transaction."""
 
     def __init__(self, engine: Engine) -> None:
-        self.engine = engine
+        self._engine = engine
+        self._closed = False
+
+    @property
+    def engine(self) -> Engine:
+        """The way to the database; raises UsageProblem where the store is closed."""
+        if self._closed:
+            raise UsageProblem(
+                f"The store {shown(self._engine.url)} is closed: open it again by open_store."
+            )
+        return self._engine
+
+    def close(self) -> None:
+        """Let go of the file or the server."""
+        self._closed = True
+        self._engine.dispose()
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:

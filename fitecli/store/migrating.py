@@ -135,8 +135,10 @@ def backup(path: Path, revision: str) -> Path:
     except (sqlite3.Error, Unwritable) as exc:
         if str(getattr(exc, "sqlite_errorname", "")).startswith(BUSY):
             raise StoreBusy(f"Another process writes to {path}; close it, then try again.") from exc
+        reason = exc.__cause__ if isinstance(exc, Unwritable) else exc
         raise StoreFull(
-            f"{path} was not upgraded: its backup {target} cannot be written ({exc}). Make room for a "
-            "second copy of it beside it, then run `fite store upgrade` again."
+            f"{path} was not upgraded: its backup {target} cannot be written "
+            f"({getattr(reason, 'strerror', reason)}). Make its folder writable, with room for a "
+            "second copy of it, then run `fite store upgrade` again."
         ) from exc
     return target

@@ -12,6 +12,7 @@ from sqlalchemy import URL
 
 from fitecli.errors import NotAStore, QueryRefused, StoreBusy, StoreError, StoreFull
 from fitecli.outputs import NEXT
+from fitecli.records import storable
 from fitecli.store.database import BUSY, FULL, make_engine, refuse_other, shown, store_url
 from fitecli.store.files import read_only_address, require_file, unopened
 from fitecli.store.views import VIEWS
@@ -22,6 +23,9 @@ _READING_PRAGMAS = {
     "table_info", "table_xinfo", "table_list", "index_list", "index_info", "foreign_key_list",
     "database_list", "schema_version",
 }  # fmt: skip
+_FUNCTIONS_AS_TABLES = (
+    "json_each('')", "json_tree('')", *(f"pragma_{name}" for name in sorted(_READING_PRAGMAS)),
+)  # fmt: skip
 LOCKED = "another process holds its lock; try again when it is done."
 
 LARGEST = 1 << 24  # bytes of a value: within one function of SQL no interruption is heard
@@ -42,17 +46,12 @@ def run_query(place: str | Path, sql: str) -> tuple[list[str], Rows]:
     """
     if not sql.strip():
         raise QueryRefused('The query is empty. Try `fite sql "select * from tweet_aspects"`.')
-    if not _storable(sql):
+    if not storable(sql):
         raise QueryRefused("The query is no Unicode text: leave out NUL and halves of characters.")
     url = store_url(place)
     if url.get_backend_name() == "sqlite":
         return _sqlite(Path(url.database or ""), sql)
     return _server(url, sql)
-
-
-def _storable(text: str) -> bool:
-    """Whether a database takes a text: no NUL, no lone surrogate."""
-    return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _sqlite(path: Path, sql: str) -> tuple[list[str], Rows]:
@@ -91,6 +90,8 @@ def reading_connection(
     try:
         row = connection.execute(REVISION).fetchone()
         refuse_other(store_url(path), row and row[0])
+        for table in _FUNCTIONS_AS_TABLES:  # are declared when first read, which is refused later
+            connection.execute(f"SELECT 1 FROM {table} LIMIT 0")  # noqa: S608
     except sqlite3.Error as exc:
         connection.close()
         raise _unreadable(path, exc) from exc
@@ -168,7 +169,7 @@ def _refusal(exc: Exception, refused: Sequence[str]) -> StoreError:
             f"`fite sql` only reads: {refused[0]} is not allowed. To change the store, use the "
             "other commands (`fite --help`)."
         )
-    message = str(exc)
+    message = str(exc).rstrip(".")
     if "readonly" in message:
         message = "`fite sql` only reads; the statement would have written"
     return QueryRefused(f"The query cannot be run: {message}. {_VIEWS}")

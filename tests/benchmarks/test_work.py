@@ -13,6 +13,7 @@ from benchmarks.__main__ import PARTS, main
 from fitecli.records import Example
 from fitecli.store import open_store
 from tests.conftest import make_encoder
+from tests.postgres import Server
 
 
 def test_both_sides_read_every_tweet(tmp_path: Path) -> None:
@@ -59,7 +60,8 @@ def test_an_unknown_part_is_told(
     with pytest.raises(SystemExit):
         main()
     assert "there is no part speed" in capsys.readouterr().err
-    assert set(PARTS) == {"start", "ingest", "classify", "train", "vision", "size", "scale"}
+    parts = {"start", "ingest", "classify", "train", "vision", "size", "scale", "writers"}
+    assert set(PARTS) == parts
 
 
 def test_big_stores_are_made_and_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,3 +89,11 @@ def test_the_simulation_looks_at_each_picture_once(tmp_path: Path) -> None:
     assert many.ratio < few.ratio
     assert [row.unit for row in rates] == ["bytes/tweet", "tweets/s", "pictures/s", "tweets/s"]
     assert all(row.fite > 0 for row in rates)
+
+
+def test_writers_share_the_pictures_of_a_server(postgres: Server) -> None:
+    from benchmarks import writers
+
+    rate, waiting = writers.together(postgres, 2, pictures=100)
+    assert rate > 0
+    assert 0 <= waiting <= 2

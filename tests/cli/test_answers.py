@@ -55,6 +55,16 @@ def test_jsonl_can_have_any_name(fite: Shell) -> None:
     assert json.loads(output.read_text()) == {"id": "3", "aspects": []}
 
 
+def test_a_dash_is_stdout(fite: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(fite.folder)
+    source = fite.file("t.jsonl", LINES[2])
+    assert fite("classify", source, "--output", "-").stdout == '{"id":"3","aspects":[]}\n'
+    words = ("datasets", "export", "t", "--output", "-")
+    assert json.loads(fite(*words).stdout)["text"] == "nobody here"
+    assert "writes a folder" in fite(*words, "--format", "hf", code=2).stderr
+    assert not (fite.folder / "-").exists()
+
+
 def test_a_file_is_replaced_only_when_the_new_one_is_whole(
     fite: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:

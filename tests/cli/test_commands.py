@@ -19,7 +19,7 @@ from typer.testing import CliRunner, Result
 from fitecli import __version__
 from fitecli.cli import app
 from fitecli.fusion.training import cpu_multiplies_bf16
-from tests.conftest import DEMO, ROOT, labelled_lines
+from tests.conftest import DEMO, ROOT, labelled_lines, read_events
 
 RUN = CliRunner()
 
@@ -405,7 +405,7 @@ def test_two_processes_of_torchrun_train_what_one_does(
     preset = without_dropout(tiny_preset, tiny_encoder, fite.folder)
     fite("ingest", fite.file("t.jsonl", *labelled_lines(34)), "--dataset", "d")
     fite("extract")
-    words = ["train", "--preset", str(preset), "--threads", "1", "--device", "cpu"]
+    words = ["train", "--preset", str(preset), "--threads", "1", "--device", "cpu", "--tensorboard"]
     with monkeypatch.context() as torchrun:
         torchrun.setenv("WORLD_SIZE", "2")
         assert "add --output DIR" in fite(*words, code=2).stderr
@@ -428,6 +428,13 @@ def test_two_processes_of_torchrun_train_what_one_does(
         assert mine["output"] != theirs["output"]
         assert mine["train_loss"] == pytest.approx(theirs["train_loss"], rel=exact)
         assert mine["dev_loss"] == pytest.approx(theirs["dev_loss"], rel=exact)
+    alone, shared = (
+        read_events(fite.folder / name / "seed-0" / "tensorboard") for name in ("one", "two")
+    )
+    assert alone.keys() == shared.keys()
+    assert [step for step, _ in alone["train/loss"]] == [1]
+    for name, values in alone.items():
+        assert shared[name] == [(step, pytest.approx(value, rel=exact)) for step, value in values]
 
 
 def test_models(fite: Shell) -> None:
@@ -596,7 +603,13 @@ def run(shell: Shell, *words: str, stdout: Any) -> subprocess.CompletedProcess[b
 
 
 @pytest.mark.parametrize(
-    "words", [("stats",), ("sql", "select 1", "--format", "csv"), ("classify", "--dataset", "demo")]
+    "words",
+    [
+        ("--help",),
+        ("stats",),
+        ("sql", "select 1", "--format", "csv"),
+        ("classify", "--dataset", "demo"),
+    ],
 )
 def test_a_full_disk_behind_stdout_is_told(words: tuple[str, ...], filled: Shell) -> None:
     with Path("/dev/full").open("wb") as full:

@@ -106,6 +106,21 @@ def test_a_curve_is_as_high_as_its_numbers() -> None:
     assert sparkline([]) == ""
 
 
+def test_export_tells_how_far_it_is(tmp_path: Path, tiny_preset: Path) -> None:
+    source = tmp_path / "d.jsonl"
+    source.write_text("\n".join(labelled_lines(30)) + "\n", "utf-8")
+    in_pipe(tmp_path, "ingest", str(source))
+    in_pipe(tmp_path, "extract")
+    output = tmp_path / "runs"
+    words = ("--preset", str(tiny_preset), "--output", str(output), "--device", "cpu")
+    in_pipe(tmp_path, "train", *words, "--epochs", "1")
+    words = ("export", str(output / "seed-0"), "--output", str(tmp_path / "small"), "--json")
+    answer, shown = on_terminal(tmp_path, *words, "--measure", "d/dev")
+    count = json.loads(answer)["n"]
+    assert f"{2 * count}/{2 * count} (" not in shown  # each model has a bar of its own
+    assert all(told in shown for told in ("small", "runs/seed-0", f"{count}/{count} ("))
+
+
 def test_evaluate_tells_how_far_it_is(tmp_path: Path) -> None:
     labelled = tmp_path / "labelled.jsonl"
     labelled.write_text("\n".join(labelled_lines(30)), "utf-8")

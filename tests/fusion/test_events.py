@@ -5,26 +5,15 @@ from __future__ import annotations
 import hashlib
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from fitecli.errors import MissingPackage
 from fitecli.fusion.events import require_tensorboard
+from tests.conftest import read_events
 from tests.fusion.test_training import run
 
 pytest.importorskip("tensorboard", reason="pip install 'fitecli[tensorboard]'")
-
-
-def read(folder: Path) -> dict[str, list[tuple[int, float]]]:
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    events: Any = EventAccumulator(str(folder))
-    events.Reload()
-    return {
-        name: [(event.step, event.value) for event in events.Scalars(name)]
-        for name in events.Tags()["scalars"]
-    }
 
 
 def test_they_hold_every_epoch_and_the_weights_are_the_same(
@@ -32,7 +21,7 @@ def test_they_hold_every_epoch_and_the_weights_are_the_same(
 ) -> None:
     plain = run(tiny_preset, tiny_encoder, tmp_path / "plain", preset={"epochs": 3})
     told = run(tiny_preset, tiny_encoder, tmp_path / "told", preset={"epochs": 3}, tensorboard=True)
-    found = read(tmp_path / "told" / "tensorboard")
+    found = read_events(tmp_path / "told" / "tensorboard")
     steps = 5  # 36 examples in batches of 8
     for name, field in (
         ("dev/loss", "dev_loss"), ("dev/accuracy", "dev_accuracy"),

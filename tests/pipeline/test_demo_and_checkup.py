@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,15 @@ def test_the_store_is_looked_at(settings: Settings) -> None:
     assert finding(check_up(settings), "store").level == "ok"
     Path(settings.db).write_text("no database at all, just words" * 9)
     assert finding(check_up(settings), "store").level == "problem"
+
+
+def test_a_place_that_cannot_be_looked_into_is_a_problem(settings: Settings) -> None:
+    found = check_up(replace(settings, models=Path("x" * 5000)))
+    told = finding(found, "weights")
+    assert told.level == "problem"
+    assert told.message.endswith("cannot be read: File name too long")
+    assert "FITE_MODELS" in str(told.mend)
+    assert finding(found, "session").level == "ok"
 
 
 @pytest.mark.parametrize(

