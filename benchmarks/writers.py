@@ -22,6 +22,7 @@ from tests.postgres import Server, server
 
 PICTURES = 8_000
 WRITERS = (1, 2, 4, 8)
+STARTING = 120  # seconds in which all must be there
 LOOK = 0.02  # seconds between two looks at who waits
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND wait_event = 'advisory'"
 
@@ -52,7 +53,7 @@ def together(running: Server, writers: int, pictures: int = PICTURES) -> tuple[f
     processes = [context.Process(target=write, args=(url, worker, ready)) for _ in range(writers)]
     for process in processes:
         process.start()
-    ready.wait()
+    ready.wait(STARTING)
     began = time.perf_counter()
     waiting: list[int] = []
     with psycopg.connect(running.url("postgres"), autocommit=True) as connection:
@@ -72,5 +73,5 @@ def write(url: str, worker: int, ready: Barrier) -> None:
     """Claim pictures and save what is imagined of them until none is left."""
     with open_store(url) as store:
         stage = ImaginedFaces(store, worker, EVERYTHING, Imagined())
-        ready.wait()
+        ready.wait(STARTING)
         run_stage(stage)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import tempfile
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import fields, replace
 from itertools import count
 from pathlib import Path
@@ -270,11 +270,12 @@ def _folder(images: str | Path | None) -> Path | None:
     if images is None:
         return None
     folder = Path(images)
-    if not folder.is_dir():
-        raise UnreadableSource(
-            f"The folder of pictures {folder} does not exist; name another by images=."
-        )
-    return folder
+    with suppress(OSError):  # a name that no file can have
+        if folder.is_dir():
+            return folder
+    raise UnreadableSource(
+        f"The folder of pictures {folder} does not exist; name another by images=."
+    )
 
 
 def _size(folder: Path) -> int:

@@ -25,6 +25,7 @@ from fitecli.inputs import (
 )
 from fitecli.records import LABELS, Example, Prediction
 from fitecli.sessions import CPU, open_session
+from fitecli.settings import resource
 
 FORMAT = "fite-onnx/1"
 MODEL = "model.onnx"
@@ -62,8 +63,7 @@ class ExportedConfig:
                 raise ValueError("it is no JSON object")
         except (OSError, ValueError, RecursionError) as exc:
             raise NotAModel(
-                f"{folder} is no exported model ({CONFIG}: {exc}). "
-                f"Make one with {_command(folder)}."
+                f"{folder} is no exported model ({CONFIG}: {exc}). {_again(folder)}"
             ) from exc
         if values.get("format") != FORMAT or values.get("labels") != list(LABELS):
             raise NotAModel(f"{path} is not of the format {FORMAT}. {_again(folder)}")
@@ -226,12 +226,17 @@ class Classifier:
         return np.asarray(probabilities, np.float32), gate
 
 
-def _command(folder: Path) -> str:
-    return f"`fite export CHECKPOINT --output {quote(str(folder))}`"
+def made_again(folder: Path) -> str:
+    """What makes an exported folder whole again: the command, or for a shipped one the install."""
+    if folder.absolute().is_relative_to(resource("exported")):
+        return "Install fite again from where it came (`pip install --force-reinstall --no-deps .`)"
+    return (
+        f"Export the checkpoint again with `fite export CHECKPOINT --output {quote(str(folder))}`"
+    )
 
 
 def _again(folder: Path) -> str:
-    return f"Export the checkpoint again with {_command(folder)}, or name another model by --model."
+    return f"{made_again(folder)}, or name another model by --model."
 
 
 def sha256_of(path: Path) -> str:

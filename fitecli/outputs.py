@@ -21,9 +21,14 @@ PART = ".part"
 LONG = 200  # bytes of a name, which may have 255
 STREAMS = ("/dev/std", "/dev/fd/", "/proc/")  # what a process has open, under a name
 DATABASE = b"SQLite format 3\0"
-FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-FORBIDDEN = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
-REFUSALS = FULL | FORBIDDEN | {errno.EIO}
+LOGS = (
+    "-wal",
+    "-shm",
+    "-journal",
+)  # what SQLite keeps beside a database, and which is a part of it
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
+REFUSALS = FULL | FORBIDDEN | {errno.EIO, errno.EROFS, errno.EFBIG, errno.ENAMETOOLONG}
 _RUST = re.compile(r"\bcode: (\d+)|\bos error (\d+)")  # safetensors, tokenizers
 _TORCH = re.compile(r"PytorchStreamWriter|inline_container|iostream error")  # it does not say why
 AGAIN = "then run the same command again."
@@ -45,10 +50,10 @@ def remedy(exc: BaseException) -> str:
     if code in FULL:
         return f"Make room, {AGAIN}"
     if code in FORBIDDEN:
-        return f"Check the permissions, {AGAIN}"
-    if isinstance(exc, OSError) and code != errno.EIO:
-        return "Choose another place."
-    return NEXT
+        return f"Check its permissions and its folder's, {AGAIN}"
+    if code == errno.ENOENT:
+        return "Make its folder, or choose another place."
+    return "Choose another place." if code not in (0, errno.EIO) else NEXT
 
 
 def _number(exc: BaseException) -> int:
@@ -74,8 +79,11 @@ def writing(
         raise
     except Exception as exc:
         reason = refusal(exc)
-        if isinstance(exc, OSError) and (any_error or _is_about(exc, Path(place))):
-            reason = exc.strerror or str(exc)
+        if isinstance(exc, OSError):
+            if any_error or _is_about(exc, Path(place)):
+                reason = exc.strerror or str(exc)
+            elif exc.filename is not None:  # of another file, which may have been read
+                raise
         if reason is None:
             raise
         told = remedy(exc) if advice is None else advice
@@ -83,11 +91,14 @@ def writing(
 
 
 def _is_about(exc: OSError, place: Path) -> bool:
-    """Whether it names the place itself, what is in it, or a folder above."""
+    """Whether it names the place itself, what is in it or made beside it, or a folder above."""
     if not isinstance(exc.filename, str | bytes) or not exc.filename:
         return False
-    name = Path(os.fsdecode(exc.filename))
-    return name.is_relative_to(place) or place.is_relative_to(name)
+    name, place = Path(os.fsdecode(exc.filename)).absolute(), place.absolute()
+    if name.is_relative_to(place) or place.is_relative_to(name):
+        return True
+    beside = next((path for path in (name, *name.parents) if path.parent == place.parent), name)
+    return beside.name.startswith(f"{_beginning(place)}.") and beside.name.endswith(PART)
 
 
 @contextmanager
@@ -170,14 +181,16 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def _spare_databases(path: Path) -> None:
-    """Raise UsageProblem where a file is a SQLite database: it may be the store itself."""
-    if path.is_file():
-        with path.open("rb") as file:
-            if file.read(len(DATABASE)) == DATABASE:
-                raise UsageProblem(
-                    f"{path} is a SQLite database, such as a store, and is not written over. Choose "
-                    "another file."
-                )
+    """Raise UsageProblem where a file is a SQLite database or its log: it may be the store's."""
+    names = [path.name, *(path.name.removesuffix(log) for log in LOGS if path.name.endswith(log))]
+    for database in map(path.with_name, filter(None, names)):
+        if database.is_file():
+            with database.open("rb") as file:
+                if file.read(len(DATABASE)) == DATABASE:
+                    raise UsageProblem(
+                        f"{path} is a SQLite database, such as a store, or a part of one, and is not "
+                        "written over. Choose another file."
+                    )
 
 
 def _beginning(path: Path) -> str:

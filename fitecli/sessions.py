@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,8 @@ from fitecli.errors import NotAModel, UsageProblem
 
 CPU = "CPUExecutionProvider"
 AGAIN = "Export the checkpoint again, or name another model by --model."
-OUTSIDE = re.compile(rb"[\0\x08]location")
-"""The key by which ONNX names a file that holds weights. A length of 8, as which a string of
-protobuf begins, ends in one of these bytes, however it is written."""
+OUTSIDE = b"location"  # the key by which ONNX names a file that holds weights
+LENGTH = (0, 8)  # its last byte before the key, however it is written: protobuf tells it first
 
 
 def open_session(path: Path, device: str) -> Any:
@@ -51,7 +49,10 @@ def _check_whole(path: Path) -> None:
     if path.stat().st_size == 0:  # nothing can be mapped
         raise NotAModel(f"{path} is empty. {AGAIN}")
     with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
-        if OUTSIDE.search(content):
-            raise NotAModel(
-                f"{path} has weights in another file, which fite does not read. {AGAIN}"
-            )
+        place = content.find(OUTSIDE)
+        while place > 0:
+            if content[place - 1] in LENGTH:
+                raise NotAModel(
+                    f"{path} has weights in another file, which fite does not read. {AGAIN}"
+                )
+            place = content.find(OUTSIDE, place + 1)

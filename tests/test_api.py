@@ -154,6 +154,12 @@ def test_what_is_wrong_is_told(tmp_path: Path) -> None:
         Classifier.load(faces="mine")
     with pytest.raises(UsageProblem, match="no aligner None; choose one of auto, "):
         Classifier.load(aligner=None)  # type: ignore[arg-type]
+    with pytest.raises(UsageProblem, match="no captioner None; leave it out"):
+        Classifier.load(captioner=None)  # type: ignore[arg-type]
+    with pytest.raises(NotAModel, match="There is no model"):
+        Classifier.load("x" * 300)
+    with pytest.raises(UnreadableSource, match="does not exist"):
+        Classifier.load(images="x" * 300)
     with (
         Classifier.load() as classifier,
         pytest.raises(UsageProblem, match=r"takes tweets .* not int"),
@@ -173,6 +179,10 @@ def test_what_is_wrong_is_told(tmp_path: Path) -> None:
             train(store)
         with pytest.raises(UsageProblem, match="name of a dataset to measure on, not NoneType"):
             evaluate(store, "fite-mini", dataset=None)  # type: ignore[arg-type]
+        with pytest.raises(UsageProblem, match="no device 'tpu'"):
+            evaluate(store, "fite-mini", dataset="python", device="tpu")
+        with pytest.raises(UsageProblem, match="theta takes a number, not '1'"):
+            extract(store, theta="1")
     with pytest.raises(UsageProblem, match=r"x\.db is closed: open it again by open_store"):
         extract(store)
     with pytest.raises(UsageProblem, match=r"x\.db is closed"):

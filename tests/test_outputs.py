@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fitecli.errors import Unwritable, UsageProblem
-from fitecli.outputs import folder_beside, replacing, writing
+from fitecli.outputs import PART, folder_beside, replacing, writing
 from fitecli.processes import name_of_this
 from tests.conftest import ROOT
 
@@ -63,10 +63,12 @@ def test_what_the_disk_refuses_within_the_block_is_told_of_the_file(tmp_path: Pa
     with pytest.raises(
         Unwritable, match=r"out cannot be written: No space .*\. Make room, then run"
     ):
-        fail(path, OSError(errno.ENOSPC, "no room", "/elsewhere"))
-    with pytest.raises(
-        Unwritable, match=r"denied\. Check the permissions, then run the same command"
-    ):
+        fail(path, OSError(errno.ENOSPC, "no room"))
+    with pytest.raises(OSError, match="elsewhere"):  # another file, which the block may have read
+        fail(path, OSError(errno.EACCES, "forbidden", "/elsewhere"))
+    with pytest.raises(Unwritable, match=r"out cannot be written: forbidden"):
+        fail(path, OSError(errno.EACCES, "forbidden", f"{path}.other{PART}/new/model"))
+    with pytest.raises(Unwritable, match=r"denied\. Check its permissions and its folder's, then"):
         fail(path, OSError(errno.EACCES, "forbidden"))
     with pytest.raises(Unwritable, match=r"Input/output error\. Check free space and permissions"):
         fail(path, OSError(errno.EIO, "broken"))
@@ -75,6 +77,17 @@ def test_what_the_disk_refuses_within_the_block_is_told_of_the_file(tmp_path: Pa
     with pytest.raises(FileNotFoundError):  # another file, whose name only begins alike
         fail(path, FileNotFoundError(errno.ENOENT, "none", f"{path}-of-others"))
     assert names(tmp_path) == set()
+
+
+def test_a_database_and_what_belongs_to_it_are_spared(tmp_path: Path) -> None:
+    (tmp_path / "a.db").write_bytes(b"SQLite format 3\0 and more")
+    (tmp_path / "a.db-wal").write_bytes(b"log")
+    for name in ("a.db", "a.db-wal", "a.db-shm", "a.db-journal"):
+        with pytest.raises(UsageProblem, match=f"{name} is a SQLite database, .* or a part of one"):
+            fail(tmp_path / name, OSError())
+    with replacing(tmp_path / "b.db-wal") as stream:
+        stream.write(b"of no database")
+    assert names(tmp_path) == {"a.db", "a.db-wal", "b.db-wal"}
 
 
 def test_what_killed_runs_left_is_removed_and_nothing_else(tmp_path: Path) -> None:

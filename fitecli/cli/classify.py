@@ -121,7 +121,7 @@ def classify(
         ),
     )
     if engine == "ray":
-        if not inputs or output is None:
+        if not inputs or output is None or answer_file(output) is None:
             raise UsageProblem("--engine ray takes files or folders of tweets and --output FOLDER.")
         if as_parquet:
             raise UsageProblem(

@@ -30,6 +30,10 @@ def sql(
     if as_json or format == "json":
         import orjson
 
+        if double := next((name for name in columns if columns.count(name) > 1), None):
+            raise UsageProblem(
+                f"Two columns are called {double!r}, of which JSON would lose one: name them by AS."
+            )
         values = [dict(zip(columns, map(_plain, row), strict=True)) for row in rows]
         typer.echo(in_json(orjson.dumps(values, option=orjson.OPT_INDENT_2).decode()))
     elif format == "csv":

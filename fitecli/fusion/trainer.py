@@ -21,9 +21,7 @@ class FiteTrainer(Trainer):
     def __init__(self, *, preset: Preset, **settings: Any) -> None:
         super().__init__(**settings)
         self._preset = preset
-        self._last_loss: Any = (
-            None  # of this process's share of the last batch, where it was computed
-        )
+        self._last_loss: Any = None  # of this process's share of the last batch
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         dataset = self.train_dataset if train_dataset is None else train_dataset

@@ -27,6 +27,8 @@ def located(address: str) -> tuple[Any, str]:
         raise UsageProblem(f"{address} is no address that fsspec knows: {exc}.") from exc
     except ImportError as exc:
         raise MissingPackage(f"{address} needs a package: {exc}.") from exc
+    except Exception as exc:  # some packages connect at once
+        raise UnreadableSource(f"{address} cannot be read ({told(exc)}). {RIGHTS}") from exc
     return files, str(path).rstrip("/")
 
 
@@ -58,10 +60,14 @@ def asking(address: str) -> Iterator[None]:
 
 
 def files_under(address: str) -> set[str]:
-    """The paths of the files under a folder; none where there is no folder."""
+    """The paths of the files under a folder; none where there is no folder.
+
+    Raises UnreadableSource where a folder in it may not be looked into.
+    """
     files, path = located(address)
+    strict = {"on_error": "raise"} if is_local(files) else {}
     with asking(address):
-        return set(files.find(path)) if files.exists(path) else set()
+        return set(files.find(path, **strict)) if files.exists(path) else set()
 
 
 @contextmanager
@@ -93,7 +99,7 @@ def replaced(address: str, scratch: Path | None = None) -> Iterator[BinaryIO]:
         aside: Any = tempfile.NamedTemporaryFile(prefix="fite-", dir=scratch)  # noqa: SIM115
     with closing(aside, address):
         yield aside
-        with writing(address):
+        with writing(address, any_error=True):
             aside.flush()
             try:
                 files.makedirs(path.rpartition("/")[0], exist_ok=True)
@@ -102,6 +108,6 @@ def replaced(address: str, scratch: Path | None = None) -> Iterator[BinaryIO]:
             except Exception as exc:
                 with suppress(Exception):
                     files.rm_file(part)
-                if isinstance(exc, OSError):
+                if isinstance(exc, OSError) and is_local(files):
                     raise
                 raise Unwritable(f"{address} cannot be written ({told(exc)}). {RIGHTS}") from exc

@@ -60,7 +60,7 @@ def _found(check: Check, settings: Settings) -> list[Finding]:
         if error.filename is None:
             raise
         message = f"{error.filename} cannot be read: {error.strerror}"
-        mend = "check its permissions and what FITE_MODELS and HF_HOME name"
+        mend = "check its permissions; FITE_DB, FITE_MODELS and HF_HOME say where fite looks"
         return [Finding(check.__name__.strip("_"), "problem", message, mend)]
 
 
@@ -157,6 +157,9 @@ def _weights(settings: Settings) -> list[Finding]:
     from fitecli.fusion import presets
 
     found = []
+    if settings.models.exists() and not settings.models.is_dir():
+        message = f"{settings.models} is a file"
+        found.append(Finding("FITE_MODELS", "problem", message, "name a folder by FITE_MODELS"))
     try:
         BundledAnalyser()
         found.append(Finding("faces: bundled", "ok", "all networks are there"))

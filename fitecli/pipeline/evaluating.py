@@ -20,6 +20,7 @@ from fitecli.progress import Progress, unwatched, watched
 from fitecli.records import Example, Prediction
 from fitecli.settings import Settings
 from fitecli.store import FeatureSetRow, Store
+from fitecli.weights import check_machine
 
 Tell = Callable[[str], None]
 
@@ -36,6 +37,10 @@ class EvaluateOptions:
     device: str = "auto"
     threads: int = 0
     withhold: tuple[str, ...] = ()  # of WITHHELD: what the model has to do without
+
+    def __post_init__(self) -> None:
+        """Raises UsageProblem for threads or a device that no machine has."""
+        check_machine(self.threads, self.device)
 
 
 WITHHELD: dict[str, dict[str, Any]] = {
@@ -173,12 +178,10 @@ def evaluate(
     """
     opened = _Opened.of(store, options, settings, tell, progress)
     predictor, features, examples = opened.predictor, opened.features, opened.examples
-    second: _Opened | None = None
+    second: tuple[Predictor, list[Example]] | None = None
     if options.against:  # before any work, as whether the store can be written
-        second = _Opened.of(
-            store, replace(options, model=options.against), settings, tell, progress
-        )
-        read = matched(examples, second.examples, second.features)
+        other = _Opened.of(store, replace(options, model=options.against), settings, tell, progress)
+        second = other.predictor, matched(examples, other.examples, other.features)
     number = None if options.withhold else register(store, opened.folder, predictor)
     report, pairs = measure(predictor, examples)
     if number is None:
@@ -189,11 +192,12 @@ def evaluate(
     report["dataset"], report["split"] = options.dataset, options.split
     report["features"] = features.name
     if second is not None:
-        theirs = [prediction for prediction, _ in second.predictor.predict_hashed(read)]
+        rival, read = second
+        theirs = [prediction for prediction, _ in rival.predict_hashed(read)]
         ours = [prediction for prediction, _ in pairs]
         scores = judge(examples, theirs)
         report["against"] = {
-            "model": second.predictor.name,
+            "model": rival.name,
             "accuracy": scores["accuracy"],
             "macro_f1": scores["macro_f1"],
             **compare(examples, ours, theirs),

@@ -61,6 +61,13 @@ class ExtractOptions:
     def __post_init__(self) -> None:
         """Raises UsageProblem for a name that there is not, threads or a device that no machine has."""
         check_machine(self.threads, self.device)
+        if not isinstance(self.captioner, str):
+            raise UsageProblem(
+                f"There is no captioner {self.captioner!r}; leave it out, or say 'none'."
+            )
+        for name in ("theta", "nobody_margin"):
+            if not isinstance(value := getattr(self, name), int | float):
+                raise UsageProblem(f"{name} takes a number, not {value!r}.")
         ANALYSERS.check(self.faces)
         ALIGNERS.check(self.aligner)
         _one_of("template", self.template, describe.TEMPLATES)

@@ -135,8 +135,9 @@ def _sha256(path: Path) -> str:
 
 def dataset_of(source: Path | BinaryIO) -> str:
     """The name of a dataset that was given none: the file's without suffixes, or stdin."""
-    name = source.name.removesuffix(".gz").split(".")[0] if isinstance(source, Path) else ""
-    return name or "stdin"
+    name = source.name.removesuffix(".gz") if isinstance(source, Path) else "stdin"
+    hidden = name[: len(name) - len(name.lstrip("."))]
+    return hidden + name.lstrip(".").split(".")[0] or "stdin"
 
 
 def ingest(

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
-from shlex import quote
 from typing import Any
 
 from fitecli import catalogue
-from fitecli.classifier import CONFIG, ExportedConfig, is_exported, sha256_of
+from fitecli.classifier import (
+    CONFIG,
+    FORMAT,
+    TOKENISER_FILES,
+    ExportedConfig,
+    is_exported,
+    made_again,
+    sha256_of,
+)
 from fitecli.errors import MissingWeights, NotAModel, UsageProblem
 from fitecli.evaluation import Predictor
 from fitecli.pipeline import pulling
@@ -25,8 +33,9 @@ def locate_model(name: str, settings: Settings) -> Path:
     Raises NotAModel that lists the names known.
     """
     for folder in (Path(name), settings.models / name, resource("exported") / name):
-        if name and folder.is_dir():
-            return folder
+        with suppress(OSError):  # a name that no file can have
+            if name and folder.is_dir():
+                return folder
     known = [folder.name for folder in exported_folders(settings)]
     raise NotAModel(
         f"There is no model {name!r}: give a checkpoint's or exported model's folder, "
@@ -139,12 +148,25 @@ def save(
 
 def exported_folders(settings: Settings) -> list[Path]:
     """The exported models that `locate_model` finds by name."""
+    return [folder for folder in _claimed(settings) if is_exported(folder)]
+
+
+def _claimed(settings: Settings) -> list[Path]:
+    """The folders that are exported models or say that they are, by name: they may lack a file."""
     found: dict[str, Path] = {}
     for base in (settings.models, resource("exported")):
-        for path in sorted(base.glob("*/config.json")):
-            if is_exported(path.parent):
-                found.setdefault(path.parent.name, path.parent)
+        for folder in sorted(path for path in base.glob("*") if path.is_dir()):
+            if is_exported(folder) or f'"{FORMAT}"' in _told(folder / CONFIG):
+                found.setdefault(folder.name, folder)
     return [folder for _, folder in sorted(found.items())]
+
+
+def _told(path: Path) -> str:
+    """A file's text; none where it cannot be read."""
+    try:
+        return path.read_text("utf-8", "replace")
+    except OSError:
+        return ""
 
 
 def verify(names: Sequence[str], settings: Settings) -> list[Checked]:
@@ -152,28 +174,30 @@ def verify(names: Sequence[str], settings: Settings) -> list[Checked]:
 
     Without names, of all that are there. Raises as pulling.verify does.
     """
-    models = {folder.name: folder for folder in exported_folders(settings)}
-    weights = [name for name in names if name not in models]
+    models = {folder.name: folder for folder in _claimed(settings)}
+    wanted = dict.fromkeys(names or models)
+    weights = [name for name in wanted if name not in models]
     found = pulling.verify(weights, settings) if weights or not names else []
-    for name in [name for name in names if name in models] if names else models:
-        found += _checked(models[name])
-    return found
+    return [*found, *(file for name in wanted if name in models for file in _checked(models[name]))]
 
 
 def _checked(folder: Path) -> Iterator[Checked]:
-    """The files of an exported model."""
-    mend = f"`fite export CHECKPOINT --output {quote(str(folder))}` makes it again."
-    if folder.is_relative_to(resource("exported")):
-        mend = "`pip install --force-reinstall --no-deps fitecli` mends it."
+    """The files of an exported model, and those that its loading would refuse."""
+    mend = f"{made_again(folder)}."
     try:
         files = ExportedConfig.read(folder).files
     except NotAModel:
-        yield Checked(folder.name, folder / CONFIG, "damaged", mend)
+        state = "damaged" if (folder / CONFIG).exists() else "missing"
+        yield Checked(folder.name, folder / CONFIG, state, mend)
         return
-    for name, expected in files.items():
-        path, state = folder / name, "recorded"
-        if not path.is_file():
-            state = "missing"
-        elif sha256_of(path) != expected:
-            state = "damaged"
-        yield Checked(folder.name, path, state, mend)
+    for name in dict.fromkeys((*files, *(n for n in TOKENISER_FILES if (folder / n).exists()))):
+        yield Checked(folder.name, folder / name, _state(folder / name, files.get(name)), mend)
+
+
+def _state(path: Path, expected: str | None) -> str:
+    if not path.is_file():
+        return "missing"
+    try:
+        return "recorded" if sha256_of(path) == expected else "damaged"
+    except NotAModel:
+        return "unreadable"

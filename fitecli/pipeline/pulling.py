@@ -22,8 +22,8 @@ MEGABYTE = 1e6
 @dataclass(frozen=True)
 class Checked:
     """One file and its state: pinned or recorded (it has that sha256), unknown (there is none to
-    compare with), damaged, or missing (recorded, but not there). name: of the weights or the model.
-    mend: what to do where it is not sound, a sentence."""
+    compare with), damaged, unreadable, or missing (recorded, but not there). name: of the weights or
+    the model. mend: what to do where it is not sound, a sentence."""
 
     name: str
     path: Path
@@ -33,7 +33,7 @@ class Checked:
     @property
     def sound(self) -> bool:
         """Whether nothing is known against it."""
-        return self.state not in ("damaged", "missing")
+        return self.state not in ("damaged", "unreadable", "missing")
 
 
 def place(weights: Weights, settings: Settings) -> Path:

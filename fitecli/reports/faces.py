@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -29,6 +29,7 @@ DARK = (16, 16, 20)
 GROUND = (*DARK, 215)  # behind text: white on it is read on any picture
 JPEG = frozenset({".jpg", ".jpeg", ".jfif"})
 QUALITY = 90
+NOTE = "Faces drawn by fite"  # in the files
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,8 @@ def write_marked(
 ) -> Iterator[Path]:
     """Write each picture with its marks into a folder and tell where, in order.
 
-    A JPEG stays a JPEG, others become PNGs. No file of inputs is ever written over, nor what this
-    call wrote: such a name gets a number. Raises Unwritable.
+    A JPEG stays a JPEG, others become PNGs. No file is ever written over but those of earlier calls:
+    such a name gets a number. Raises Unwritable.
     """
     taken = {_identity(path) for path in inputs if path.exists()}
     for path, marks in pictures:
@@ -54,7 +55,7 @@ def write_marked(
             folder.mkdir(parents=True, exist_ok=True)
             target = _free(folder, path, taken)
             with replacing(target) as stream:
-                image.save(stream, "JPEG" if target.suffix == ".jpg" else "PNG", quality=QUALITY)
+                _save(image, stream, "JPEG" if target.suffix == ".jpg" else "PNG")
         taken.add(_identity(target))
         yield target
 
@@ -62,9 +63,30 @@ def write_marked(
 def _free(folder: Path, path: Path, taken: set[tuple[int, int]]) -> Path:
     suffix = ".jpg" if path.suffix.lower() in JPEG else ".png"
     target, number = folder / f"{path.stem}-faces{suffix}", 2
-    while target.exists() and _identity(target) in taken:
+    while target.exists() and (_identity(target) in taken or not _is_ours(target)):
         target, number = folder / f"{path.stem}-faces-{number}{suffix}", number + 1
     return target
+
+
+def _save(image: Image.Image, stream: BinaryIO, format: str) -> None:
+    """Save a picture with a note that fite drew it."""
+    from PIL.PngImagePlugin import PngInfo
+
+    note = PngInfo()
+    note.add_text("comment", NOTE)
+    image.save(stream, format, quality=QUALITY, comment=NOTE, pnginfo=note)
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a file is a picture that fite drew."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            comment = image.info.get("comment")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return False
+    return comment in (NOTE, NOTE.encode())
 
 
 def _identity(path: Path) -> tuple[int, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, MutableSequence, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +91,8 @@ def reading_connection(
         row = connection.execute(REVISION).fetchone()
         refuse_other(store_url(path), row and row[0])
         for table in _FUNCTIONS_AS_TABLES:  # are declared when first read, which is refused later
-            connection.execute(f"SELECT 1 FROM {table} LIMIT 0")  # noqa: S608
+            with suppress(sqlite3.OperationalError):  # an older SQLite lacks some
+                connection.execute(f"SELECT 1 FROM {table} LIMIT 0")  # noqa: S608
     except sqlite3.Error as exc:
         connection.close()
         raise _unreadable(path, exc) from exc
@@ -138,7 +139,12 @@ def _authorise(action: Sequence[Any], refused: MutableSequence[str]) -> int:
     setting = str(first).lower() == "schema_version" and second is not None
     if code == sqlite3.SQLITE_PRAGMA and str(first).lower() in _READING_PRAGMAS and not setting:
         return sqlite3.SQLITE_OK
-    refused.append(_NAMES.get(code, "this statement") + (f" {first}" if first else ""))
+    if code == sqlite3.SQLITE_UPDATE and first == "sqlite_master":  # how SQLite declares it
+        refused.append(
+            "a table that is a function of SQLite, but for those of JSON and the schema,"
+        )
+    else:
+        refused.append(_NAMES.get(code, "this statement") + (f" {first}" if first else ""))
     return sqlite3.SQLITE_DENY
 
 

@@ -55,6 +55,21 @@ def test_jsonl_can_have_any_name(fite: Shell) -> None:
     assert json.loads(output.read_text()) == {"id": "3", "aspects": []}
 
 
+@pytest.mark.parametrize("output", ["-", "answers.jsonl"])
+def test_what_cannot_be_read_is_not_told_of_the_output(
+    output: str, fite: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", "weights.onnx")
+
+    monkeypatch.setattr("fitecli.pipeline.classify.Extractor.run", refuse)
+    monkeypatch.chdir(fite.folder)
+    done = fite("classify", fite.file("t.jsonl", LINES[2]), "--output", output, code=1)
+    assert done.stderr.splitlines()[-1].startswith(
+        "fite: weights.onnx: Permission denied. Check its"
+    )
+
+
 def test_a_dash_is_stdout(fite: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(fite.folder)
     source = fite.file("t.jsonl", LINES[2])

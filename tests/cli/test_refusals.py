@@ -15,6 +15,7 @@ from tests.conftest import labelled_lines
 
 HASHES = ("aaaaaaaa1" + "0" * 55, "aaaaaaaa2" + "0" * 55)
 RAY_ONLY = "--workers and --gpus-per-worker are about --engine ray: name it, or leave them out."
+LONG = "x" * 300
 NO_RUN = 'Nothing was trained yet: `fite --db DB sql "select id, preset, seed, status from run"` lists all'
 
 
@@ -110,6 +111,12 @@ def case(line: str, code: int, told: str) -> object:
         case("forget|--tweet|1|--author|x", 2, "Name one of --tweet ID, --image SHA and --author NAME."),
         case("sql|select * from nothing", 1,
              "Views to ask: face_descriptions, tweet_aspects, predictions; `fite --db DB store info` lists"),
+        case("sql|select 1 as a, 2 as a|--json", 2,
+             "Two columns are called 'a', of which JSON would lose one: name them by AS."),
+        case("classify|DIR/t.jsonl|--engine|ray|--output|-", 2,
+             "takes files or folders of tweets and --output FOLDER."),
+        case(f"classify|DIR/t.jsonl|--model|{LONG}", 1, f"There is no model '{LONG}'"),
+        case(f"ingest|DIR/t.jsonl|--images|{LONG}", 1, f"{LONG}: File name too long. Choose another place."),
         case("sql|selekt 1", 1, "`fite --db DB store info` lists the tables."),
         case("sql|delete from tweet", 1, "`fite --db DB sql` only reads: DELETE from tweet is not allowed."),
         case("--db|DIR/empty.db|store|info", 1,

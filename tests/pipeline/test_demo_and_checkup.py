@@ -77,6 +77,8 @@ def test_a_place_that_cannot_be_looked_into_is_a_problem(settings: Settings) -> 
     assert told.message.endswith("cannot be read: File name too long")
     assert "FITE_MODELS" in str(told.mend)
     assert finding(found, "session").level == "ok"
+    settings.models.touch()
+    assert finding(check_up(settings), "FITE_MODELS").message.endswith("models is a file")
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,14 @@ def test_a_missing_folder_is_told(store: Store, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "expected"), [("a.jsonl", "a"), ("b.csv.gz", "b"), (".jsonl", "stdin")]
+    ("name", "expected"),
+    [
+        ("a.jsonl", "a"),
+        ("b.csv.gz", "b"),
+        (".jsonl", ".jsonl"),
+        (".a.jsonl", ".a"),
+        (".gz", "stdin"),
+    ],
 )
 def test_a_dataset_is_named_after_its_file(name: str, expected: str) -> None:
     assert dataset_of(Path(name)) == expected

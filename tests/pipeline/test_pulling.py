@@ -12,6 +12,7 @@ import pytest
 
 from fitecli import catalogue
 from fitecli.catalogue import Weights, WeightsFile
+from fitecli.classifier import made_again
 from fitecli.downloads import SUMS, recorded
 from fitecli.errors import MissingPackage, MissingWeights, UsageProblem
 from fitecli.pipeline import models
@@ -150,15 +151,29 @@ def test_exported_models_are_checked_against_their_config(settings: Settings) ->
     with (folder / "model.onnx").open("ab") as file:
         file.write(b"x")
     (folder / "tokenizer.json").unlink()
-    mend = f"`fite export CHECKPOINT --output '{folder}'` makes it again."
+    mend = f"Export the checkpoint again with `fite export CHECKPOINT --output '{folder}'`."
     assert repair(models.verify([], settings)) == [
         f"{folder / 'model.onnx'} is damaged: {mend}",
         f"{folder / 'tokenizer.json'} is missing: {mend}",
     ]
-    (folder / "config.json").write_text("[]")
-    assert repair(models.verify(["my model"], settings)) == [
-        f"{folder / 'config.json'} is damaged: {mend}"
-    ]
+    (folder / "vocab.txt").touch()  # which loading would refuse
+    (folder / "model.onnx").unlink()
+    found = {item.path.name: item.state for item in models.verify(["my model"] * 2, settings)}
+    assert found == {"model.onnx": "missing", "tokenizer.json": "missing", "vocab.txt": "damaged"}
+    (folder / "model.onnx").touch()
+    for content, state in (("[]", "damaged"), (None, "missing")):
+        (folder / "config.json").unlink()
+        if content is not None:
+            (folder / "config.json").write_text(content)
+        (told,) = models.verify(["my model"], settings)
+        assert (told.path.name, told.state) == ("config.json", state)
+    with pytest.raises(UsageProblem, match="There are no weights 'his model'"):
+        models.verify(["his model"], settings)
+
+
+def test_a_shipped_model_is_mended_by_installing_fite_again() -> None:
+    assert "pip install" in made_again(resource("exported") / "fite-mini")
+    assert "fite export CHECKPOINT --output mine`" in made_again(Path("mine"))
 
 
 def test_what_is_pulled_is_named_or_all(settings: Settings) -> None:

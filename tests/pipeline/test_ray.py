@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import tempfile
 from collections.abc import Callable, Iterator
@@ -403,26 +404,27 @@ def test_what_a_file_system_raises_is_told(
 ) -> None:
     from fsspec.implementations.memory import MemoryFileSystem
 
+    raised: list[Exception] = []
+
     def denied(*_: object, **__: object) -> None:
-        raise LookupError("no credentials")  # as botocore has errors of its own
+        raise raised[-1]
 
     files = MemoryFileSystem()
     files.pipe_file("/denied/in/a.jsonl", b"{}")
     away = replace(plan, inputs=("memory://denied/in",), output="memory://denied/out")
-    for verb, place in (("isfile", "in"), ("find", "in"), ("exists", "out")):
-        with monkeypatch.context() as refusing:
-            refusing.setattr(MemoryFileSystem, verb, denied)
-            with pytest.raises(
-                UnreadableSource, match=rf"{place} cannot be read \(LookupError: no "
-            ):
-                find_shards(away)
-    for verb, error in (("open", UnreadableSource), ("put_file", Unwritable)):
-        with monkeypatch.context() as refusing:
-            refusing.setattr(MemoryFileSystem, verb, denied)
-            with pytest.raises(
-                error, match=r"a\.jsonl cannot be .* \(LookupError: no credentials\)"
-            ):
-                use("memory://denied/in/a.jsonl", verb)
+    for error in (LookupError("no credentials"), PermissionError("no"), TimeoutError("late")):
+        raised.append(error)  # packages have errors of their own
+        reason = re.escape(f"({type(error).__name__}: {error})")
+        for verb, place in (("exists", "out"), ("isfile", "in"), ("find", "in")):
+            with monkeypatch.context() as refusing:
+                refusing.setattr(MemoryFileSystem, verb, denied)
+                with pytest.raises(UnreadableSource, match=f"{place} cannot be read {reason}"):
+                    find_shards(away)
+        for verb, kind in (("open", UnreadableSource), ("put_file", Unwritable)):
+            with monkeypatch.context() as refusing:
+                refusing.setattr(MemoryFileSystem, verb, denied)
+                with pytest.raises(kind, match=rf"a\.jsonl cannot be .* {reason}"):
+                    use("memory://denied/in/a.jsonl", verb)
     assert files.find("/denied") == ["/denied/in/a.jsonl"]
     files.rm("/denied", recursive=True)
 

@@ -125,6 +125,11 @@ def test_no_input_is_written_over(tmp_path: Path) -> None:
     assert [path.read_bytes()[:4] for path in written] == [b"\xff\xd8\xff\xe0"] * 2 + [b"\x89PNG"]
     again = list(write_marked([(path, marks) for path in inputs[:3]], tmp_path, inputs))
     assert again == written  # its own files are
+    for others in (b"no picture", JOINED.read_bytes()):
+        written[2].write_bytes(others)
+        (third,) = write_marked([(png, marks)], tmp_path, inputs)
+        assert third.name == "c-faces-2.png"
+        assert written[2].read_bytes() == others
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
