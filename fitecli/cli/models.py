@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -30,6 +31,11 @@ def list_models(ctx: typer.Context, as_json: Json = False) -> None:
     keys = ("name", "role", "megabytes", "licence")
     rows = [[*(row[k] for k in keys), _host(row["from"]), row["path"] or "no"] for row in found]
     print_table(None, COLUMNS, rows)
+    for row in found:
+        if row.get("precision", "") is None:
+            tell(
+                f"{row['path']} cannot be used; `fite models verify {quote(row['name'])}` tells more."
+            )
 
 
 def _host(source: str) -> str:

@@ -61,7 +61,7 @@ def listing(settings: Settings) -> list[dict[str, Any]]:
     """All weights of the catalogue and all exported models: what they are and where they lie.
 
     Keys: name, role (fite: an exported model), megabytes, licence, from, path (None: not on disk);
-    of an exported model also precision, preset and features.
+    of an exported model also precision (None: it cannot be read), preset and features.
     """
     found: list[dict[str, Any]] = []
     for weights in catalogue.entries():
@@ -80,7 +80,9 @@ def listing(settings: Settings) -> list[dict[str, Any]]:
 
 
 def _exported(folder: Path) -> dict[str, Any]:
-    config = ExportedConfig.read(folder)
+    config: ExportedConfig | None = None
+    with suppress(NotAModel):  # `verify` tells why
+        config = ExportedConfig.read(folder)
     return {
         "name": folder.name,
         "role": "fite",
@@ -88,9 +90,9 @@ def _exported(folder: Path) -> dict[str, Any]:
         "licence": None,
         "from": "fite export",
         "path": str(folder),
-        "precision": config.precision,
-        "preset": config.preset,
-        "features": config.features,
+        "precision": config and config.precision,
+        "preset": config and config.preset,
+        "features": config and config.features,
     }
 
 

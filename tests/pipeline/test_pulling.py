@@ -165,6 +165,8 @@ def test_exported_models_are_checked_against_their_config(settings: Settings) ->
         (folder / "config.json").unlink()
         if content is not None:
             (folder / "config.json").write_text(content)
+        (listed,) = (row for row in models.listing(settings) if row["name"] == "my model")
+        assert listed["precision"] is None
         (told,) = models.verify(["my model"], settings)
         assert (told.path.name, told.state) == ("config.json", state)
     with pytest.raises(UsageProblem, match="There are no weights 'his model'"):
