@@ -33,6 +33,7 @@ Record = Mapping[str, Any] | str  # a tweet as in the JSON Lines format, or just
 Tell = Callable[[str], None]
 STORE_BYTES = 2**30  # of a Classifier's own store, before it begins another
 DATASET = "python"  # of tweets that come from a program
+NO_NAME = "A dataset or split is called by a text, not {!r}: give its name."
 QUIET: Tell = lambda message: None  # noqa: E731
 
 
@@ -61,6 +62,7 @@ def ingest(
     the file's. Records that cannot become tweets are counted and kept as rejects; where strict, the
     first raises UnreadableSource.
     """
+    _check(store, dataset, split)
     folder = _folder(images)
     if isinstance(source, str | Path):
         path = Path(source)
@@ -96,6 +98,7 @@ def extract(
     only: one stage. options: those of `ExtractOptions`, such as faces="bundled", captioner="none",
     aligner="prominence", device="cpu". Raises MissingWeights where a named model is not on disk.
     """
+    _check(store, dataset, split)
     store.require(dataset, split)
     chosen = _options(ExtractOptions, options)
     job = Extractor(store, chosen, Settings.from_environment(), tell)
@@ -119,7 +122,8 @@ def train(
     are no labels.
     """
     names = (datasets,) if isinstance(datasets, str) else tuple(datasets)
-    given = {"datasets": names, "preset": preset, "seeds": tuple(seeds)}
+    _check(store, *names)
+    given = {"datasets": names, "preset": str(preset), "seeds": tuple(seeds)}
     folder = Path(output) if output is not None else None
     chosen = _options(TrainOptions, {**options, **given, "output": folder})
     return _train(store, chosen, Settings.from_environment(), tell=tell)
@@ -145,6 +149,7 @@ def evaluate(
             f"Give the name of a dataset to measure on, not {type(dataset).__name__}; `fite stats` "
             "shows those of the store."
         )
+    _check(store, split)
     given = {"model": str(model), "dataset": dataset, "split": split}
     given["against"] = None if against is None else str(against)
     chosen = _options(EvaluateOptions, {**options, **given})
@@ -166,6 +171,8 @@ class Classifier:
         images: Path | None,
     ) -> None:
         """Open the model; `load` is the way in."""
+        if not isinstance(dataset, str | None):
+            raise UsageProblem(NO_NAME.format(dataset))
         self._options, self._place = options, store
         self._dataset, self._images = dataset or DATASET, images
         self._calls = count(1)
@@ -264,6 +271,15 @@ class Classifier:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _check(store: object, *names: object) -> None:
+    """Raise UsageProblem where a store is none, or the name of a dataset or split no text."""
+    if not isinstance(store, Store):
+        raise UsageProblem(f"Give a store that open_store opened, not {type(store).__name__}.")
+    for name in names:
+        if not isinstance(name, str | None):
+            raise UsageProblem(NO_NAME.format(name))
 
 
 def _folder(images: str | Path | None) -> Path | None:

@@ -170,6 +170,16 @@ def test_what_is_wrong_is_told(tmp_path: Path) -> None:
             extract(store, face="bundled")
         with pytest.raises(FiteError, match="no dataset"):
             extract(store, dataset="none")
+        for wrong in (
+            lambda: extract(store, dataset=3),  # type: ignore[arg-type]
+            lambda: ingest(store, [TWEET], dataset=3),  # type: ignore[arg-type]
+            lambda: train(store, datasets=[3]),  # type: ignore[list-item]
+            lambda: Classifier.load(dataset=3),  # type: ignore[arg-type]
+        ):
+            with pytest.raises(UsageProblem, match="called by a text, not 3: give its name"):
+                wrong()
+        with pytest.raises(UsageProblem, match="a store that open_store opened, not str"):
+            ingest("x.db", [TWEET])  # type: ignore[arg-type]
         with pytest.raises(UsageProblem, match="tweets to ingest, not int"):
             ingest(store, 5)  # type: ignore[arg-type]
         with pytest.raises(FiteError, match="no dataset 'none'"):
