@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fitecli.cli.console import counted, print_json, print_table, say, tell
+from fitecli.cli.console import Bars, counted, print_json, print_table, say, tell
 from fitecli.cli.options import (
     ALL_ATTRIBUTES,
     Attributes,
@@ -62,7 +62,8 @@ def faces(
         threads=cores(threads),
         device=device,
     )
-    seen = look(pictures, options, ctx.obj, tell)
+    with Bars() as bars:
+        seen = look(pictures, options, ctx.obj, tell, bars)
     drawn = _draw(seen, output, pictures) if output else []
     if as_json:
         print_json(seen.plain | {"written": drawn})

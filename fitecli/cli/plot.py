@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fitecli.cli.console import COLOURS, opened, print_json, print_table, tell, visible
+from fitecli.cli.console import COLOURS, Bars, opened, print_json, print_table, tell, visible
 from fitecli.cli.options import Dataset, Device, Features, Json, Split, Threads
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ def _add(name: str, about: str) -> None:
         from fitecli.reports import figures
 
         options = EvaluateOptions(model, dataset, split, None, features, device, threads)
-        with opened(ctx.obj, create=False) as store:
-            cases, told = read_cases(store, options, ctx.obj, tell=tell)
+        with opened(ctx.obj, create=False) as store, Bars() as bars:
+            cases, told = read_cases(store, options, ctx.obj, tell=tell, progress=bars)
         chart = getattr(figures, f"{name}_chart")(cases, told)
         _show(name, chart, output, terminal, as_json)
 

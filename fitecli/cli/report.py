@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from fitecli.cli.console import counted, opened, print_json, print_table, say, tell, write_page
+from fitecli.cli.console import (
+    Bars,
+    counted,
+    opened,
+    print_json,
+    print_table,
+    say,
+    tell,
+    write_page,
+)
 from fitecli.cli.options import Device, Features, Json, Page, Threads
 
 if TYPE_CHECKING:
@@ -147,8 +156,8 @@ def errors(
     from fitecli.reports import errors as room
 
     options = EvaluateOptions(model, dataset, split, None, features, device, threads)
-    with opened(ctx.obj, create=False) as store:
-        cases, about = read_cases(store, options, ctx.obj, tell=tell)
+    with opened(ctx.obj, create=False) as store, Bars() as bars:
+        cases, about = read_cases(store, options, ctx.obj, tell=tell, progress=bars)
     found = about | room.sort_errors(cases, examples=examples)
     write_page(page, lambda: room.page(found))
     if as_json:

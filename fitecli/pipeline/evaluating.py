@@ -102,13 +102,18 @@ def withheld(
 
 
 def read_cases(
-    store: Store, options: EvaluateOptions, settings: Settings, *, tell: Tell
+    store: Store,
+    options: EvaluateOptions,
+    settings: Settings,
+    *,
+    tell: Tell,
+    progress: Progress = unwatched,
 ) -> tuple[list[Case], dict[str, Any]]:
     """What a model predicts for each labelled example, with the face that was given to its aspect.
 
     Returns the cases and what they are about: model, dataset, split, features, temperature.
     """
-    opened = _Opened.of(store, options, settings, tell)
+    opened = _Opened.of(store, options, settings, tell, progress)
     pairs = opened.predictor.predict_hashed(opened.examples)
     faces = given_faces(store, opened.features, opened.examples)
     cases = [

@@ -21,6 +21,7 @@ from fitecli.faces import FaceAnalyser, open_analyser
 from fitecli.inputs import tokenise_like_benchmark
 from fitecli.pictures import Box, open_picture, quiet_decoders
 from fitecli.pipeline.plugin_stage import aligned_by
+from fitecli.progress import Progress, unwatched
 from fitecli.records import ATTRIBUTES, Alignment, Face
 from fitecli.settings import Settings
 from fitecli.weights import Loading
@@ -130,7 +131,13 @@ class _Found:
     faces: tuple[Face, ...]
 
 
-def look(paths: Sequence[Path], options: LookOptions, settings: Settings, tell: Tell) -> Look:
+def look(
+    paths: Sequence[Path],
+    options: LookOptions,
+    settings: Settings,
+    tell: Tell,
+    progress: Progress = unwatched,
+) -> Look:
     """Find the faces of pictures and, where there are aspects, whose they are.
 
     With aspects the pictures are those of one tweet: their faces are pooled in the order of the
@@ -146,7 +153,11 @@ def look(paths: Sequence[Path], options: LookOptions, settings: Settings, tell: 
     failed: dict[str, str] = {}
     wanted = _distinct(paths, tell) if aspects else paths
     with quiet_decoders():
-        found = list(_find(wanted, analyser, options.threads, failed))
+        found: list[_Found] = []
+        for item in _find(wanted, analyser, options.threads, failed):
+            found.append(item)
+            note = f"{len(failed):,} failed" if failed else ""
+            progress("pictures", len(found) + len(failed), len(wanted), note)
         aligned = align(aligner, [(item.path, item.faces) for item in found], aspects)
     pictures, description = _describe(found, aspects, aligned)
     told = description.strip() if aspects and found else None

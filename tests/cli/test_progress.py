@@ -129,3 +129,13 @@ def test_evaluate_tells_how_far_it_is(tmp_path: Path) -> None:
     answer, shown = on_terminal(tmp_path, *words)
     assert "fite-mini on 6 examples of toy/dev" in answer
     assert "6/6 (" in shown
+    for more in (("report", "errors"), ("plot", "confusion")):
+        _, shown = on_terminal(tmp_path, *more, *words[1:], "--json")
+        assert "6/6 (" in shown
+
+
+def test_looking_at_pictures_tells_how_far_it_is(tmp_path: Path) -> None:
+    pictures = [str(DEMO / "pictures" / name) for name in ("joined.jpg", "eileen_collins.jpg")]
+    answer, shown = on_terminal(tmp_path, "faces", *pictures, "--faces", "bundled", "--json")
+    assert len(json.loads(answer)["pictures"]) == 2
+    assert "2/2 (" in shown
