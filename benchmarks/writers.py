@@ -13,6 +13,7 @@ from multiprocessing.synchronize import Barrier
 from statistics import fmean
 
 import psycopg
+from sqlalchemy import make_url
 
 from benchmarks.measuring import Row
 from benchmarks.scale import BATCH, EVERYTHING, Imagined, ImaginedFaces, made
@@ -56,11 +57,10 @@ def together(running: Server, writers: int, pictures: int = PICTURES) -> tuple[f
     ready.wait(STARTING)
     began = time.perf_counter()
     waiting: list[int] = []
+    database = make_url(url).database
     with psycopg.connect(running.url("postgres"), autocommit=True) as connection:
         while any(process.is_alive() for process in processes):
-            waiting += connection.execute(
-                WAITING, [url.rsplit("/")[-1].partition("?")[0]]
-            ).fetchone()
+            waiting += connection.execute(WAITING, [database]).fetchone() or ()
             time.sleep(LOOK)
     seconds = time.perf_counter() - began
     assert all(process.exitcode == 0 for process in processes)
