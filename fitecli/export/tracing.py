@@ -27,9 +27,13 @@ def quiet() -> Iterator[None]:
 
 
 def trace(model: Any, path: Path) -> None:
-    """Write the network as fp32 ONNX with dynamic batch and both lengths."""
+    """Write the network as fp32 ONNX with dynamic batch and both lengths; its encoders are shortened."""
     import torch
 
+    from fitecli.export.first_token import shorten
+
+    for encoder in model.encoders.values():
+        shorten(encoder)
     config = model.config
     arguments: dict[str, Any] = {}
     shapes: dict[str, Any] = {}
