@@ -15,16 +15,19 @@ from typing import Any
 
 import numpy as np
 
+from fitecli import int8_network
 from fitecli.errors import NotAModel
 from fitecli.inputs import (
+    PLACEHOLDER,
     EncodedExample,
     InputBuilder,
     InputFormat,
     length_grouped,
     load_tokeniser,
 )
+from fitecli.int8_network import Int8Network
 from fitecli.records import LABELS, Example, Prediction
-from fitecli.sessions import CPU, open_session
+from fitecli.sessions import CPU, FloatNetwork, Network, check_whole
 from fitecli.settings import resource
 
 FORMAT = "fite-onnx/1"
@@ -33,6 +36,11 @@ TOKENISER_FILES = ("tokenizer.json", "vocab.txt", "bpe.codes", "tokenizer_config
 CONFIG = "config.json"
 TOKENS_PER_BATCH = 256  # padded tokens of one run: keeps intermediate arrays in the cache
 GPU_TOKENS_PER_BATCH = 1024
+FLOAT, INT8 = ARITHMETICS = ("float32", "int8")
+QUESTION = tuple(  # part of the format: config.json has the answer of a model that multiplies int8
+    Example(f"{text} {PLACEHOLDER} ...", "NASA", "", "a crowd in front of a rocket")
+    for text in ("So proud of", "What a shame,", "They will come by at nine:")
+)
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,8 @@ class ExportedConfig:
 
     name: str
     precision: str
+    arithmetic: str  # of ARITHMETICS: what the weights were found to agree in
+    answer: tuple[tuple[float, ...], ...]  # to QUESTION, in floats: probabilities (B, 3)
     input: InputFormat
     segments: bool
     preset: str | None
@@ -71,6 +81,8 @@ class ExportedConfig:
             return cls(
                 name=_text(values, "name"),
                 precision=_text(values, "precision"),
+                arithmetic=_arithmetic(values),
+                answer=_answer(values),
                 input=InputFormat.of(values["input"]),
                 segments=values["segments"],
                 preset=_text(values, "preset") if values.get("preset") else None,
@@ -89,6 +101,22 @@ def _text(values: Mapping[str, Any], key: str) -> str:
     return str(values[key])
 
 
+def _arithmetic(values: Mapping[str, Any]) -> str:
+    """One of ARITHMETICS, floats where none is told; raises ValueError for another."""
+    name = values.get("arithmetic", FLOAT)
+    if name not in ARITHMETICS:
+        raise ValueError(f"arithmetic must be one of {', '.join(ARITHMETICS)}")
+    return str(name)
+
+
+def _answer(values: Mapping[str, Any]) -> tuple[tuple[float, ...], ...]:
+    """The scores of QUESTION; raises ValueError where int8 is told and they are not."""
+    answer = tuple(tuple(map(float, scores)) for scores in values.get("answer", ()))
+    if _arithmetic(values) == INT8 and [len(scores) for scores in answer] != [3] * len(QUESTION):
+        raise ValueError(f"answer must hold three scores for each of {len(QUESTION)} examples")
+    return answer
+
+
 def _plain_names(files: Mapping[str, str]) -> dict[str, str]:
     """The files of a folder and their sha256; raises ValueError where one is elsewhere, or no model."""
     if MODEL not in files or any(name not in (MODEL, *TOKENISER_FILES) for name in files):
@@ -104,9 +132,9 @@ def is_exported(folder: Path) -> bool:
 
 
 class Classifier:
-    """Predicts the sentiment of examples with ONNX Runtime.
+    """Predicts the sentiment of examples with ONNX Runtime or OpenVINO.
 
-    One instance holds one session; its batches are grouped by length and run side by side, each on
+    One instance holds one network; its batches are grouped by length and run side by side, each on
     one core, which is a fifth faster than one on all; examples that read the same are computed once.
     """
 
@@ -127,7 +155,7 @@ class Classifier:
         self.builder = InputBuilder(load_tokeniser(folder), self.config.input, self.config.segments)
         self._threads, self._device = threads or available_cores(), device
         if device == "cuda":  # one that was named is asked for at once
-            _ = self._session
+            _ = self._network
 
     def _verify(self) -> None:
         """Raise NotAModel where a file that is read is not the exported one."""
@@ -139,8 +167,20 @@ class Classifier:
                 )
 
     @cached_property
-    def _session(self) -> Any:
-        return open_session(self.folder / MODEL, self._device)
+    def _network(self) -> Network:
+        path = self.folder / MODEL
+        floats = None if self._device == "cpu" else FloatNetwork(path, self._device)
+        on_cpu = floats is None or floats.provider == CPU
+        if on_cpu and self.config.arithmetic == INT8 and int8_network.is_there():
+            check_whole(path)
+            question = self.builder.collate(self.builder.encode(QUESTION))
+            try:
+                return Int8Network(path, question, np.array(self.config.answer))
+            except (
+                RuntimeError
+            ):  # ONNX Runtime has the same weights, slower, or tells what is wrong
+                pass
+        return floats or FloatNetwork(path, "cpu")
 
     @property
     def name(self) -> str:
@@ -168,9 +208,9 @@ class Classifier:
         return self.config.input
 
     @property
-    def providers(self) -> list[str]:
-        """The execution providers that the session really got."""
-        return list(self._session.get_providers())
+    def provider(self) -> str:
+        """What computes: an execution provider of ONNX Runtime, or OpenVINO."""
+        return self._network.provider
 
     def predict(self, examples: Sequence[Example]) -> list[Prediction]:
         """Predict in the order of the examples."""
@@ -206,7 +246,8 @@ class Classifier:
         """The examples at some places, in batches: places and what `run` tells of them."""
         if not places:
             return
-        on_gpu = self.providers[0] != CPU  # loads the network, before threads ask for it
+        provider = self.provider  # loads the network, before threads ask for it
+        on_gpu = provider not in (CPU, Int8Network.provider)
         tokens, threads = (GPU_TOKENS_PER_BATCH, 1) if on_gpu else (TOKENS_PER_BATCH, self._threads)
         groups = length_grouped([encoded[place].longest for place in places], tokens)
         rows = [[places[index] for index in group] for group in groups]
@@ -219,9 +260,7 @@ class Classifier:
 
     def run(self, batch: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray | None]:
         """Run one padded batch: probabilities (B, 3) and gates (B,), float32; None without a gate."""
-        read = {item.name for item in self._session.get_inputs()}
-        feed = {name: array for name, array in batch.items() if name in read}
-        probabilities, *gates = self._session.run(None, feed)
+        probabilities, *gates = self._network.run(batch)
         gate = np.asarray(gates[0], np.float32) if gates else None
         return np.asarray(probabilities, np.float32), gate
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+import numpy as np
 
 from fitecli.errors import NotAModel, UsageProblem
 
@@ -12,6 +15,31 @@ CPU = "CPUExecutionProvider"
 AGAIN = "Export the checkpoint again, or name another model by --model."
 OUTSIDE = b"location"  # the key by which ONNX names a file that holds weights
 LENGTH = (0, 8)  # its last byte before the key, however it is written: protobuf tells it first
+
+
+class Network(Protocol):
+    """What runs batches; threads may do so side by side."""
+
+    provider: str  # what computes
+
+    def run(self, batch: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        """The outputs for a batch, in the file's order; what it does not read may be in the batch."""
+
+
+class FloatNetwork:
+    """A network in ONNX Runtime, which multiplies floats."""
+
+    def __init__(self, path: Path, device: str) -> None:
+        """As open_session."""
+        self._session = open_session(path, device)
+        self.provider: str = self._session.get_providers()[0]
+        self._inputs = [item.name for item in self._session.get_inputs()]
+
+    def run(self, batch: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        """The outputs for a batch, in the file's order; what it does not read may be in the batch."""
+        feed = {name: batch[name] for name in self._inputs}
+        found: list[np.ndarray] = self._session.run(None, feed)
+        return found
 
 
 def open_session(path: Path, device: str) -> Any:
@@ -26,7 +54,7 @@ def open_session(path: Path, device: str) -> Any:
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    _check_whole(path)
+    check_whole(path)
     providers = [CPU]
     if device in {"cuda", "auto"} and "CUDAExecutionProvider" in (
         onnxruntime.get_available_providers()
@@ -43,7 +71,7 @@ def open_session(path: Path, device: str) -> Any:
     return session
 
 
-def _check_whole(path: Path) -> None:
+def check_whole(path: Path) -> None:
     """Raise NotAModel where weights lie outside of the file: no sha256 covers them, and ONNX Runtime
     (until 1.23 at least) reads them from wherever the file says."""
     if path.stat().st_size == 0:  # nothing can be mapped

@@ -24,6 +24,7 @@ from fitecli.fusion import presets
 from fitecli.fusion.checkpoint import CheckpointPredictor
 from fitecli.fusion.training import build, input_builder
 from fitecli.inputs import InputFormat
+from fitecli.int8_network import BLOCK
 from fitecli.records import Example, Prediction
 from fitecli.sessions import open_session
 from fitecli.settings import resource
@@ -100,6 +101,17 @@ def test_onnx_equals_torch_at_any_batch_and_length(
     expected = torch.softmax(output.logits / classifier.temperature, dim=-1).numpy()
     assert np.abs(found - expected).max() < 1e-5
     assert np.abs(gates - output.gate.numpy()).max() < 1e-5
+
+
+def test_the_last_layers_compute_one_token(exported: Path, tmp_path: Path) -> None:
+    model = onnx.load(str(exported / "model.onnx"))
+    norms = [node for node in model.graph.node if node.op_type == "LayerNormalization"]
+    model.graph.output.extend(onnx.ValueInfoProto(name=node.output[0]) for node in norms)
+    onnx.save(model, str(tmp_path / "open.onnx"))
+    session = onnxruntime.InferenceSession(str(tmp_path / "open.onnx"))
+    feed = {item.name: np.ones((2, 9), np.int64) for item in session.get_inputs()}
+    widths = [array.shape[1] for array in session.run(None, feed)[2:]]
+    assert sorted(widths) == [1] * 4 + [9] * 6  # of two layers and the embeddings, twice
 
 
 @pytest.mark.parametrize(
@@ -204,11 +216,13 @@ def test_int8_weights_are_stored_small_and_widened(exports: dict[str, Path]) -> 
 
 def test_small_weights_keep_their_levels(tmp_path: Path) -> None:
     """A block far below the others has a scale of its own, down to what float16 holds."""
-    weights = np.random.default_rng(0).normal(size=(64, 8)).astype(np.float32)
-    weights[:32] *= 1e-4
-    weights[:32, 0] = 0
+    weights = np.random.default_rng(0).normal(size=(2 * BLOCK, 8)).astype(np.float32)
+    weights[:BLOCK] *= 1e-4
+    weights[:BLOCK, 0] = 0
     node = onnx.helper.make_node("MatMul", ["x", "w"], ["y"])
-    x, y = (onnx.helper.make_tensor_value_info(n, 1, ("b", w)) for n, w in (("x", 64), ("y", 8)))
+    x, y = (
+        onnx.helper.make_tensor_value_info(n, 1, ("b", w)) for n, w in (("x", 2 * BLOCK), ("y", 8))
+    )
     initial = [onnx.numpy_helper.from_array(weights, "w")]
     path = tmp_path / "model.onnx"
     graph = onnx.helper.make_graph([node], "g", [x], [y], initial)
@@ -216,8 +230,8 @@ def test_small_weights_keep_their_levels(tmp_path: Path) -> None:
     onnx.save(onnx.helper.make_model(graph, opset_imports=opset, ir_version=8), str(path))
     quantise(path)
     session = onnxruntime.InferenceSession(str(path))
-    found = session.run(None, {"x": np.eye(64, dtype=np.float32)})[0]
-    for part in (slice(None, 32), slice(32, None)):
+    found = session.run(None, {"x": np.eye(2 * BLOCK, dtype=np.float32)})[0]
+    for part in (slice(None, BLOCK), slice(BLOCK, None)):
         wrong = np.abs(found[part] - weights[part]).max() / np.abs(weights[part]).max()
         assert wrong < 0.006  # half a level is 1 / 254
 
@@ -433,6 +447,9 @@ def test_a_name_may_speak_of_a_location(tmp_path: Path) -> None:
         ({"files": {}}, "incomplete"),
         ({"name": None}, "name must be text, not null"),
         ({"precision": 8}, "precision must be text, not 8"),
+        ({"arithmetic": "int4"}, "arithmetic must be one of float32, int8"),
+        ({"arithmetic": "int8", "answer": [[1, 0, 0]]}, "three scores for each of 3 examples"),
+        ({"arithmetic": "int8", "answer": [["x"]]}, "could not convert"),
         ({"features": ["x"]}, "features must be text"),
         ({"files": {"model.onnx": "0", "../../secret": "0"}}, "no others"),
     ],

@@ -10,10 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from fitecli import int8_network
+from fitecli.calibration import rescale
 from fitecli.classifier import (
     CONFIG,
+    FLOAT,
     FORMAT,
+    INT8,
     MODEL,
+    QUESTION,
     TOKENISER_FILES,
     Classifier,
     ExportedConfig,
@@ -42,9 +47,14 @@ class Parity:
     max_probability_difference: float
     mean_probability_difference: float
 
+    @property
+    def labels_agree(self) -> bool:
+        """Whether no more labels differ than may."""
+        return self.labels_differ <= MAX_LABEL_DIFFERENCE
+
     def check(self, precision: str) -> None:
         """Raise ParityFailure where the disagreement is more than may be."""
-        if self.labels_differ > MAX_LABEL_DIFFERENCE:
+        if not self.labels_agree:
             raise ParityFailure(
                 f"The {precision} model gives another label on {self.labels_differ:.2%} of "
                 f"{self.n} examples; at most {MAX_LABEL_DIFFERENCE:.1%} may differ. Nothing was "
@@ -91,10 +101,17 @@ def export(
             optimise(folder / MODEL, precision, reference.config)
         reference.builder.tokeniser.save(folder)
         values = _about(output.name, precision, reference.config, checkpoint)
-        _write_config(folder, values)
         tell(f"Comparing with torch on {len(examples)} examples …")
-        raw = watched(Classifier(folder, threads=threads), progress).predict(examples)
-        parity = compare(watched(reference, progress).predict(examples), raw)
+        expected = watched(reference, progress).predict(examples)
+        answer = np.array([prediction.scores for prediction in reference.predict(QUESTION)])
+        values["answer"] = answer.tolist()
+        for arithmetic in _arithmetics(precision):
+            values["arithmetic"] = arithmetic
+            _write_config(folder, values)
+            raw = watched(Classifier(folder, threads=threads), progress).predict(examples)
+            parity = compare(expected, raw)
+            if parity.labels_agree:
+                break
         parity.check(precision)
         calibration = calibrate(examples, raw)
         if calibration is None:
@@ -102,16 +119,22 @@ def export(
         else:
             build_in(folder / MODEL, calibration.temperature)
             values |= {"temperature": calibration.temperature, "calibration": asdict(calibration)}
+            values["answer"] = rescale(answer, calibration.temperature).tolist()
             _write_config(folder, values)
         finished = watched(Classifier(folder, threads=threads), progress)
         values["measured"] = [_measure(n, finished, e) for n, e in (measure or {}).items()]
         values["seeds"] = list(seeds)
         _write_config(folder, values)
-        report = {"precision": precision, **asdict(parity)}
+        report = {"precision": precision, "arithmetic": arithmetic, **asdict(parity)}
         _write_json(folder / "parity.json", report)
         (folder / "README.md").write_text(model_card(values, report), "utf-8")
         _move(folder, output)
     return parity
+
+
+def _arithmetics(precision: str) -> tuple[str, ...]:
+    """What a model may compute in, the fastest first; int8 only where it can be compared here."""
+    return (INT8, FLOAT) if precision == INT8 and int8_network.is_there() else (FLOAT,)
 
 
 def _check(output: Path, examples: Sequence[Example], precision: str) -> None:

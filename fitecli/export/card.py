@@ -128,7 +128,8 @@ def model_card(config: Mapping[str, Any], parity: Mapping[str, Any]) -> str:
     lines.append(
         f"- Parity with torch on {parity['n']} examples: labels differ on "
         f"{parity['labels_differ']:.2%}, a probability by at most "
-        f"{parity['max_probability_difference']:.1e}, before calibration"
+        f"{parity['max_probability_difference']:.1e}, before calibration; multiplied in "
+        f"{parity['arithmetic']}"
     )
     if found := config.get("calibration"):
         lines.append(

@@ -1,8 +1,7 @@
 """The int8 form of an exported graph: blocks of weights with scales of their own.
 
-Weights are stored small and widened when the graph is loaded; the arithmetic is in float32. Scaling
-activations to int8 while running, as ONNX Runtime's dynamic quantisation has it, gave another label on
-2 % of the benchmark's dev split; its blocks with int8 arithmetic (MatMulNBits) were slower.
+Weights are stored small. ONNX Runtime widens them when the graph is loaded and multiplies floats;
+OpenVINO multiplies the blocks as they are (int8_network).
 """
 
 from __future__ import annotations
@@ -12,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
-BLOCK = 32  # values that share a scale
+from fitecli.int8_network import BLOCK
+
+ROW_BLOCK = 32  # values of a word's embedding that share a scale
 SMALLEST = 2.0**-24  # above zero in float16
 MIN_ROWS = 1000  # tables with fewer rows (positions, segments) stay as they are
 
@@ -79,7 +80,7 @@ def _quantise_matrices(graph: Any) -> None:
         nodes.append(node)
     for name, matrix in used.items():
         rows, columns = matrix.shape
-        blocks = matrix.reshape(-1, _block(rows), columns)
+        blocks = matrix.reshape(-1, _block(rows, BLOCK), columns)
         _store(graph, name, blocks, axis=1, shape=(rows, columns))
     _replace(graph, nodes)
 
@@ -111,14 +112,14 @@ def _quantise_embeddings(graph: Any) -> None:
         ]
     for name in sorted(used):
         rows, width = tables[name].shape
-        blocks = tables[name].reshape(rows, -1, _block(width))
+        blocks = tables[name].reshape(rows, -1, _block(width, ROW_BLOCK))
         _store(graph, name, blocks, axis=2, shape=(0, 0, width))  # 0 keeps batch and length
     _replace(graph, nodes)
 
 
-def _block(length: int) -> int:
+def _block(length: int, block: int) -> int:
     """How many of so many values share a scale."""
-    return BLOCK if length % BLOCK == 0 else length
+    return block if length % block == 0 else length
 
 
 def _store(graph: Any, name: str, blocks: np.ndarray, *, axis: int, shape: tuple[int, ...]) -> None:

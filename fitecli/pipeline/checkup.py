@@ -204,7 +204,7 @@ def _models(settings: Settings) -> list[Finding]:
     for folder in exported_folders(settings):
         try:
             model = Classifier(folder)
-            message = f"{model.config.precision}, runs on {model.providers[0]}"
+            message = f"{model.config.precision}, runs on {model.provider}"
             found.append(Finding(f"model {model.name}", "ok", message))
         except FiteError as error:
             found.append(Finding(f"model {folder.name}", "problem", str(error)))

@@ -22,7 +22,7 @@ from fitecli.settings import Settings
 from fitecli.store import FeatureSetRow, Scope, Store, StoredAspect
 from fitecli.weights import check_machine
 
-WINDOW = 128  # records that are read, completed and classified together
+WINDOW = 256  # records that are read, completed and classified together
 Tell = Callable[[str], None]
 
 

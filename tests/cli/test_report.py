@@ -279,7 +279,9 @@ def test_the_numbers_are_had_as_json(demo: Shell) -> None:
     assert sum(found["sentiments"].values()) == 14
     evaluated = demo.json("evaluate", "fite-mini", "--dataset", "tweets", "--device", "cpu")
     for name in ("accuracy", "macro_f1", "ece"):
-        assert found["reliability"][name] == pytest.approx(evaluated[name])
+        assert found["reliability"][name] == pytest.approx(
+            evaluated[name], rel=1e-2
+        )  # other batches
 
 
 def test_two_models_are_set_against_each_other(demo: Shell, page: Any) -> None:
