@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-VERSIONS = ("torch", "onnxruntime", "numpy", "sqlalchemy", "sqlite-utils")
+VERSIONS = ("torch", "onnxruntime", "openvino", "numpy", "sqlalchemy", "sqlite-utils")
 
 
 @dataclass(frozen=True)
