@@ -18,6 +18,10 @@ from benchmarks.measuring import Row, machine, quiet, report
 
 ROOT = Path(__file__).parent.parent
 RESULTS = "benchmarks/RESULTS.md"
+NOTHING = (
+    "Not measured: it needs the public benchmark (FITE_PUBLISHED, a folder with TomBERT in it), or "
+    "PostgreSQL's programs."
+)
 
 
 def start(options: argparse.Namespace, folder: Path) -> Iterator[Row]:
@@ -127,7 +131,7 @@ def main() -> None:
     for part in options.parts or PARTS:
         with tempfile.TemporaryDirectory() as folder, quiet():
             rows = list(PARTS[part](options, Path(folder)))
-        pages.append(f"## {part.capitalize()}\n\n{report(rows)}")
+        pages.append(f"## {part.capitalize()}\n\n{report(rows) if rows else NOTHING}")
         held = held and all(row.held is not False for row in rows)
     text = "\n\n".join(pages) + "\n"
     sys.stdout.write(text)

@@ -124,8 +124,10 @@ def replacing(path: Path, left: Callable[[Path], None] | None = None) -> Iterato
     That file is new and nobody else's, so two runs do not meet; what a killed one left is removed.
     left: gets the file of a block that did not end well, which is otherwise removed. A link is
     followed; a device or a pipe is written as it is. Raises Unwritable, for what the disk refuses
-    within the block as well, and UsageProblem where the file is a database.
+    within the block as well, and UsageProblem where the file is a database or would be called `-`.
     """
+    if str(path) == "-":
+        raise UsageProblem("There is nothing here to write to stdout (-). Name a file.")
     with writing(path, any_error=True):
         passing = str(path).startswith(STREAMS) or (path.exists() and not path.is_file())
     if passing:

@@ -38,6 +38,14 @@ def fail(path: Path, error: BaseException, left: Callable[[Path], None] | None =
         raise error
 
 
+def test_stdout_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageProblem, match="Name a file"):
+        with replacing(Path("-")):
+            pass
+    assert names(tmp_path) == set()
+
+
 def test_a_block_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
     path, link = tmp_path / "out", tmp_path / "link"
     path.write_bytes(b"before")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from fitecli.store import Store
 
 DEFAULT = "page"
+OWN = b'<meta name="generator" content="fite'  # in the head of every page
 
 
 class DefaultGroup(TyperGroup):
@@ -51,7 +52,9 @@ def page(
     file: Annotated[str | None, typer.Argument(help="A file that was classified.")] = None,
     dataset: Annotated[str | None, typer.Option(help="Or a dataset of the store.")] = None,
     split: Annotated[str | None, typer.Option(help="Split (default: all).")] = None,
-    output: Annotated[Path, typer.Option(help="The page to write.")] = Path("report.html"),
+    output: Annotated[
+        Path | None, typer.Option(help="The page to write (default: report.html).")
+    ] = None,
     model: Annotated[
         str | None, typer.Option(help="Whose predictions (default: the most there are).")
     ] = None,
@@ -72,6 +75,7 @@ def page(
     from fitecli.reports.summary import summarise
     from fitecli.store import Scope
 
+    output = output or unnamed_page()
     _spare_inputs(output, file, ctx.obj.db)
     with opened(ctx.obj, create=False) as store:
         scope = Scope(_dataset(store, file, dataset), split)
@@ -94,6 +98,18 @@ def page(
         print_json(about | summary | {"written": str(output)})
     else:
         say(f"Written: {output} ({counted(summary['n'], 'mention')} by {first.name}).")
+
+
+def unnamed_page() -> Path:
+    """Where a page goes that was given no name; raises UsageProblem where another's page is there."""
+    from fitecli.errors import UsageProblem
+
+    place = Path("report.html")
+    if place.is_file() and OWN not in place.read_bytes()[:1000]:
+        raise UsageProblem(
+            f"{place} is there and no report of fite's, so it is left alone. Name a page by --output."
+        )
+    return place
 
 
 def _spare_inputs(output: Path, file: str | None, db: str) -> None:

@@ -134,10 +134,9 @@ def _sha256(path: Path) -> str:
 
 
 def dataset_of(source: Path | BinaryIO) -> str:
-    """The name of a dataset that was given none: the file's without suffixes, or stdin."""
-    name = source.name.removesuffix(".gz") if isinstance(source, Path) else "stdin"
-    hidden = name[: len(name) - len(name.lstrip("."))]
-    return hidden + name.lstrip(".").split(".")[0] or "stdin"
+    """The name of a dataset that was given none: the file's without its suffix and .gz, or stdin."""
+    named = isinstance(source, Path) and Path(source.name.removesuffix(".gz")).stem
+    return named or "stdin"
 
 
 def ingest(

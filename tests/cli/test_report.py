@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from fitecli.cli.report import unnamed_page
+from fitecli.errors import UsageProblem
 from fitecli.store import Scope, open_store
 from tests.cli.test_commands import Shell
 from tests.conftest import DEMO
@@ -270,6 +272,19 @@ def test_the_page_is_the_groups_default(demo: Shell) -> None:
     assert report["n"] == 8
 
 
+def test_anothers_page_is_left_alone(
+    report: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    page = tmp_path / "report.html"
+    assert unnamed_page() == Path(page.name)
+    page.write_bytes(report.read_bytes())
+    assert unnamed_page() == Path(page.name)
+    page.write_text("<h1>of a year's work</h1>")
+    with pytest.raises(UsageProblem, match="--output"):
+        unnamed_page()
+
+
 def test_the_numbers_are_had_as_json(demo: Shell) -> None:
     output = str(demo.folder / "same.html")
     found = demo.json("report", "tweets.jsonl", "--output", output)
@@ -279,9 +294,8 @@ def test_the_numbers_are_had_as_json(demo: Shell) -> None:
     assert sum(found["sentiments"].values()) == 14
     evaluated = demo.json("evaluate", "fite-mini", "--dataset", "tweets", "--device", "cpu")
     for name in ("accuracy", "macro_f1", "ece"):
-        assert found["reliability"][name] == pytest.approx(
-            evaluated[name], rel=1e-2
-        )  # other batches
+        batched_otherwise = pytest.approx(evaluated[name], rel=1e-2)
+        assert found["reliability"][name] == batched_otherwise
 
 
 def test_two_models_are_set_against_each_other(demo: Shell, page: Any) -> None:

@@ -152,6 +152,8 @@ def test_a_missing_folder_is_told(store: Store, tmp_path: Path) -> None:
     [
         ("a.jsonl", "a"),
         ("b.csv.gz", "b"),
+        ("tweets.2020.jsonl", "tweets.2020"),
+        ("tweets.2021.jsonl.gz", "tweets.2021"),
         (".jsonl", ".jsonl"),
         (".a.jsonl", ".a"),
         (".gz", "stdin"),
