@@ -11,6 +11,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from fitecli.telemetry import opt_out
+
 if TYPE_CHECKING:
     from fitecli.api import Classifier, evaluate, extract, ingest, open_store, train
     from fitecli.errors import FiteError
@@ -29,6 +31,8 @@ __all__ = [
     "train",
 ]
 _ROOMS = {"FiteError": "fitecli.errors", "Store": "fitecli.store"}  # all else is in fitecli.api
+
+opt_out()
 
 
 def __getattr__(name: str) -> Any:

@@ -7,7 +7,6 @@ paths, which every machine must see, and open the models themselves.
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import threading
 from collections import deque
@@ -93,7 +92,6 @@ def connected(
         import ray
     except ModuleNotFoundError as exc:
         raise MissingPackage("--engine ray needs Ray: pip install 'fitecli[ray]'.") from exc
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anyone
     mine = not ray.is_initialized()
     with redirect_stdout(sys.stderr):  # Ray tells there of workers that died
         try:
