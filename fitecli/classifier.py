@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,7 +28,7 @@ from fitecli.inputs import (
 )
 from fitecli.int8_network import Int8Network
 from fitecli.records import LABELS, Example, Prediction
-from fitecli.sessions import CPU, FloatNetwork, Network, check_whole
+from fitecli.sessions import CPU, FloatNetwork, Network
 from fitecli.settings import resource
 
 FORMAT = "fite-onnx/1"
@@ -36,7 +37,8 @@ TOKENISER_FILES = ("tokenizer.json", "vocab.txt", "bpe.codes", "tokenizer_config
 CONFIG = "config.json"
 TOKENS_PER_BATCH = 256  # padded tokens of one run: keeps intermediate arrays in the cache
 GPU_TOKENS_PER_BATCH = 1024
-FLOAT, INT8 = ARITHMETICS = ("float32", "int8")
+FLOAT, INT8 = "float32", "int8"
+ARITHMETICS = (FLOAT, INT8)
 QUESTION = tuple(  # part of the format: config.json has the answer of a model that multiplies int8
     Example(f"{text} {PLACEHOLDER} ...", "NASA", "", "a crowd in front of a rocket")
     for text in ("So proud of", "What a shame,", "They will come by at nine:")
@@ -90,7 +92,7 @@ class ExportedConfig:
                 temperature=float(values.get("temperature", 1.0)),
                 files=_plain_names(values["files"]),
             )
-        except (KeyError, TypeError, ValueError) as exc:
+        except (KeyError, TypeError, ValueError, OverflowError) as exc:
             raise NotAModel(f"{path} is incomplete ({exc}). {_again(folder)}") from exc
 
 
@@ -172,14 +174,10 @@ class Classifier:
         floats = None if self._device == "cpu" else FloatNetwork(path, self._device)
         on_cpu = floats is None or floats.provider == CPU
         if on_cpu and self.config.arithmetic == INT8 and int8_network.is_there():
-            check_whole(path)
             question = self.builder.collate(self.builder.encode(QUESTION))
-            try:
-                return Int8Network(path, question, np.array(self.config.answer))
-            except (
-                RuntimeError
-            ):  # ONNX Runtime has the same weights, slower, or tells what is wrong
-                pass
+            answer = np.array(self.config.answer)
+            with suppress(Exception):  # ONNX Runtime computes the same, or tells what is wrong
+                return Int8Network(path, question, answer, self._threads)
         return floats or FloatNetwork(path, "cpu")
 
     @property

@@ -450,6 +450,7 @@ def test_a_name_may_speak_of_a_location(tmp_path: Path) -> None:
         ({"arithmetic": "int4"}, "arithmetic must be one of float32, int8"),
         ({"arithmetic": "int8", "answer": [[1, 0, 0]]}, "three scores for each of 3 examples"),
         ({"arithmetic": "int8", "answer": [["x"]]}, "could not convert"),
+        ({"answer": [[10**400]]}, "too large"),
         ({"features": ["x"]}, "features must be text"),
         ({"files": {"model.onnx": "0", "../../secret": "0"}}, "no others"),
     ],

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 from fitecli import int8_network
-from fitecli.classifier import QUESTION, Classifier
+from fitecli.classifier import QUESTION, Classifier, sha256_of
+from fitecli.errors import NotAModel
 from fitecli.export import export
 from fitecli.fusion import presets
 from fitecli.fusion.training import build, input_builder
@@ -75,11 +79,21 @@ def wrong(network: Int8Network, request: Any, batch: Any) -> list[np.ndarray]:
     return [np.full((rows, 3), 1 / 3, np.float32), np.full(rows, 0.5, np.float32)]
 
 
+def empty(network: Int8Network, request: Any, batch: Any) -> list[np.ndarray]:
+    """As on a processor that OpenVINO is not made for."""
+    return [np.zeros((0, 3), np.float32)]
+
+
+def broken(network: Int8Network, request: Any, batch: Any) -> list[np.ndarray]:
+    raise KeyError("an input that nobody knows")
+
+
 @needs_openvino
+@pytest.mark.parametrize("infer", [wrong, empty, broken])
 def test_a_network_that_answers_wrongly_is_not_believed(
-    floats: np.ndarray, monkeypatch: pytest.MonkeyPatch
+    infer: Any, floats: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Int8Network, "_infer", wrong)
+    monkeypatch.setattr(Int8Network, "_infer", infer)
     classifier = Classifier(SHIPPED)
     assert np.array_equal(scores(classifier), floats)
     assert classifier.provider == CPU
@@ -95,10 +109,77 @@ def test_a_later_network_that_answers_wrongly_is_left_out(
 
     def compiled(network: Int8Network) -> None:
         refused.append(network)
+        raise MemoryError
 
     monkeypatch.setattr(Int8Network, "_compiled", compiled)
-    assert np.abs(scores(classifier) - floats).max() < 0.05  # by the first one alone
-    assert refused
+    for _ in range(3):
+        assert np.abs(scores(classifier) - floats).max() < 0.05  # by the first one alone
+    assert 1 <= len(refused) <= 2  # tried by two threads at once, and never again
+
+
+@needs_openvino
+def test_no_more_networks_than_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    compiled = Int8Network._compiled
+
+    def counted(network: Int8Network) -> Any:
+        made.append(network)
+        return compiled(network)
+
+    monkeypatch.setattr(Int8Network, "_compiled", counted)
+    classifier = Classifier(SHIPPED, threads=2)
+    with ThreadPoolExecutor(4) as callers:
+        first, *others = callers.map(lambda _: scores(classifier), range(4))
+    assert all(np.array_equal(first, other) for other in others)
+    assert len(made) == 2
+
+
+@needs_openvino
+def test_openvino_that_cannot_be_imported_is_done_without(
+    floats: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    monkeypatch.setattr(int8_network, "is_there", lambda: True)
+    classifier = Classifier(SHIPPED)
+    assert np.array_equal(scores(classifier), floats)
+    assert classifier.provider == CPU
+
+
+@needs_openvino
+def test_openvinos_own_format_is_no_way_around_the_checksum(tmp_path: Path) -> None:
+    """It keeps its weights in a file beside, which config.json does not cover."""
+    import openvino
+
+    shutil.copytree(SHIPPED, tmp_path / "m")
+    network = openvino.Core().read_model(SHIPPED / "model.onnx")
+    openvino.save_model(network, tmp_path / "model.xml")
+    (tmp_path / "model.bin").rename(tmp_path / "m" / "model.bin")
+    (tmp_path / "model.xml").rename(tmp_path / "m" / "model.onnx")
+    config = json.loads((SHIPPED / "config.json").read_text())
+    config["files"]["model.onnx"] = sha256_of(tmp_path / "m" / "model.onnx")
+    (tmp_path / "m" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(NotAModel, match="cannot be loaded"):
+        Classifier(tmp_path / "m").predict(EXAMPLES)
+
+
+@needs_openvino
+def test_weights_in_another_file_are_never_read(tmp_path: Path) -> None:
+    model = onnx.load(str(SHIPPED / "model.onnx"))
+    path = tmp_path / "model.onnx"
+    onnx.save(model, str(path), save_as_external_data=True, location="outside")
+    with pytest.raises(NotAModel, match="another file"):
+        Int8Network(path, {}, np.zeros((0, 3)), 1)
+
+
+def test_the_question_is_part_of_the_format() -> None:
+    """Another wording takes another format: models have the answers to this one."""
+    told = [(item.text, item.aspect, item.description, item.caption) for item in QUESTION]
+    place = "a crowd in front of a rocket"
+    assert told == [
+        ("So proud of $T$ ...", "NASA", "", place),
+        ("What a shame, $T$ ...", "NASA", "", place),
+        ("They will come by at nine: $T$ ...", "NASA", "", place),
+    ]
 
 
 def test_the_question_tells_a_right_network_from_a_wrong_one() -> None:
@@ -156,10 +237,16 @@ def test_floats_are_kept_where_int8_disagrees(
     assert Classifier(tmp_path / "m").provider == CPU
 
 
+def missing(network: Int8Network, *_: Any) -> None:
+    raise ImportError
+
+
+@pytest.mark.parametrize("there", [True, False])
 def test_floats_are_kept_where_int8_cannot_be_compared(
-    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    there: bool, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(int8_network, "is_there", lambda: False)
+    monkeypatch.setattr(int8_network, "is_there", lambda: there)
+    monkeypatch.setattr(Int8Network, "__init__", missing)
     export(checkpoint, tmp_path / "m", KNOWN, precision="int8")
     assert arithmetic(tmp_path / "m") == ["float32", "float32"]
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from fitecli import int8_network
 from fitecli.calibration import rescale
 from fitecli.classifier import (
+    ARITHMETICS,
     CONFIG,
     FLOAT,
     FORMAT,
@@ -36,6 +36,7 @@ from fitecli.records import LABELS, Example, Prediction
 PRECISIONS = ("fp32", "fp16", "int8")
 MAX_LABEL_DIFFERENCE = 0.005  # share of the examples whose label may differ
 MAX_FP32_DIFFERENCE = 1e-4  # of a probability, in fp32
+SAME = 1e-5  # of a probability: so far apart are floats that were added in another order
 
 
 @dataclass(frozen=True)
@@ -105,13 +106,17 @@ def export(
         expected = watched(reference, progress).predict(examples)
         answer = np.array([prediction.scores for prediction in reference.predict(QUESTION)])
         values["answer"] = answer.tolist()
-        for arithmetic in _arithmetics(precision):
+        found = {}
+        for arithmetic in ARITHMETICS if precision == INT8 else (FLOAT,):
             values["arithmetic"] = arithmetic
             _write_config(folder, values)
-            raw = watched(Classifier(folder, threads=threads), progress).predict(examples)
-            parity = compare(expected, raw)
-            if parity.labels_agree:
-                break
+            classifier = watched(Classifier(folder, threads=threads), progress)
+            found[arithmetic] = classifier.predict(examples)
+        arithmetic = _chosen(expected, found)
+        raw = found[arithmetic]
+        values["arithmetic"] = arithmetic
+        _write_config(folder, values)
+        parity = compare(expected, raw)
         parity.check(precision)
         calibration = calibrate(examples, raw)
         if calibration is None:
@@ -132,9 +137,12 @@ def export(
     return parity
 
 
-def _arithmetics(precision: str) -> tuple[str, ...]:
-    """What a model may compute in, the fastest first; int8 only where it can be compared here."""
-    return (INT8, FLOAT) if precision == INT8 and int8_network.is_there() else (FLOAT,)
+def _chosen(expected: Sequence[Prediction], found: Mapping[str, Sequence[Prediction]]) -> str:
+    """int8, where that is what was computed, and the labels agree; else floats."""
+    if INT8 not in found:
+        return FLOAT
+    really = compare(found[FLOAT], found[INT8]).max_probability_difference > SAME
+    return INT8 if really and compare(expected, found[INT8]).labels_agree else FLOAT
 
 
 def _check(output: Path, examples: Sequence[Example], precision: str) -> None:

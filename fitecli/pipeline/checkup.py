@@ -198,13 +198,16 @@ def _weights(settings: Settings) -> list[Finding]:
 
 
 def _models(settings: Settings) -> list[Finding]:
-    from fitecli.classifier import Classifier
+    from fitecli.classifier import INT8, Classifier
+    from fitecli.sessions import CPU
 
     found = []
     for folder in exported_folders(settings):
         try:
             model = Classifier(folder)
             message = f"{model.config.precision}, runs on {model.provider}"
+            if model.config.arithmetic == INT8 and model.provider == CPU:
+                message += " in floats: OpenVINO is missing, or answers otherwise"
             found.append(Finding(f"model {model.name}", "ok", message))
         except FiteError as error:
             found.append(Finding(f"model {folder.name}", "problem", str(error)))
