@@ -13,9 +13,13 @@ from transformers import (
     BertModel,
     RobertaConfig,
     RobertaModel,
+    RobertaPreLayerNormConfig,
+    RobertaPreLayerNormModel,
+    XLMRobertaConfig,
+    XLMRobertaModel,
 )
 
-from fitecli.export.first_token import FirstTokenLayer, shorten
+from fitecli.export.first_token import shorten
 
 SIZES: dict[str, Any] = {
     "vocab_size": 50, "hidden_size": 24, "num_hidden_layers": 3, "num_attention_heads": 4,
@@ -33,7 +37,8 @@ def pooled(encoder: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("config", "kind"), [(BertConfig, BertModel), (RobertaConfig, RobertaModel)]
+    ("config", "kind"),
+    [(BertConfig, BertModel), (RobertaConfig, RobertaModel), (XLMRobertaConfig, XLMRobertaModel)],
 )
 def test_the_pooled_output_stays_and_nothing_else_is_computed(config: Any, kind: Any) -> None:
     torch.manual_seed(0)
@@ -46,8 +51,17 @@ def test_the_pooled_output_stays_and_nothing_else_is_computed(config: Any, kind:
     assert short.last_hidden_state.shape == (3, 1, 24)
 
 
-def test_an_encoder_of_another_make_is_left_alone() -> None:
-    encoder = AlbertModel(AlbertConfig(embedding_size=8, **SIZES)).eval()
+@pytest.mark.parametrize(
+    "encoder",
+    [
+        AlbertModel(AlbertConfig(embedding_size=8, **SIZES)),
+        RobertaPreLayerNormModel(RobertaPreLayerNormConfig(**SIZES)),  # parts of the same names
+    ],
+    ids=["ALBERT", "norms before"],
+)
+def test_an_encoder_of_another_make_is_left_alone(encoder: Any) -> None:
+    encoder.eval()
+    whole = pooled(encoder).pooler_output
     shorten(encoder)
     assert pooled(encoder).last_hidden_state.shape == (3, 11, 24)
-    assert not any(isinstance(module, FirstTokenLayer) for module in encoder.modules())
+    assert torch.equal(pooled(encoder).pooler_output, whole)

@@ -11,33 +11,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-PARTS = (
-    "attention.self.query",
-    "attention.self.key",
-    "attention.self.value",
-    "attention.output",
-    "intermediate",
-    "output",
-)
+LIKE_BERT = frozenset({"bert", "camembert", "roberta", "xlm-roberta"})  # BERTweet is a roberta
 
 
 def shorten(encoder: Any) -> None:
     """Let the last layer of an encoder compute its first token alone; the pooled output is the same.
 
-    Does nothing to an encoder whose layers are not made as BERT's are (RoBERTa's, BERTweet's and
-    ELECTRA's are). Changes the encoder, whose sequence output is one token long then.
+    Does nothing to an encoder whose layers are not just as BERT's are. Changes the encoder, whose
+    sequence output is one token long then.
     """
-    layers = getattr(getattr(encoder, "encoder", None), "layer", None)
-    if layers is not None and all(_has(layers[-1], part) for part in PARTS):
+    if encoder.config.model_type in LIKE_BERT:
+        layers = encoder.encoder.layer
         layers[-1] = FirstTokenLayer(layers[-1], int(encoder.config.num_attention_heads))
-
-
-def _has(module: nn.Module, part: str) -> bool:
-    try:
-        module.get_submodule(part)
-    except AttributeError:
-        return False
-    return True
 
 
 class FirstTokenLayer(nn.Module):
@@ -45,11 +30,8 @@ class FirstTokenLayer(nn.Module):
 
     def __init__(self, layer: Any, heads: int) -> None:
         super().__init__()
-        self.attention, self.intermediate, self.output = (
-            layer.attention,
-            layer.intermediate,
-            layer.output,
-        )
+        self.attention = layer.attention
+        self.intermediate, self.output = layer.intermediate, layer.output
         self.heads = heads
 
     def forward(self, hidden: Tensor, mask: Tensor | None = None, *_: Any, **__: Any) -> Tensor:
