@@ -247,11 +247,13 @@ class Classifier:
         provider = self.provider  # loads the network, before threads ask for it
         on_gpu = provider not in (CPU, Int8Network.provider)
         tokens, threads = (GPU_TOKENS_PER_BATCH, 1) if on_gpu else (TOKENS_PER_BATCH, self._threads)
-        groups = length_grouped([encoded[place].longest for place in places], tokens)
-        rows = [[places[index] for index in group] for group in groups]
+        step = self._network.step
+        ordered = sorted(places, key=lambda place: encoded[place].length)  # of two as long, too
+        widths = [-(-encoded[place].longest // step) * step for place in ordered]
+        rows = [[ordered[index] for index in group] for group in length_grouped(widths, tokens)]
 
         def run(row: list[int]) -> tuple[np.ndarray, np.ndarray | None]:
-            return self.run(self.builder.collate([encoded[place] for place in row]))
+            return self.run(self.builder.collate([encoded[place] for place in row], step))
 
         with ThreadPoolExecutor(threads) as pool:
             yield from zip(rows, pool.map(run, rows), strict=True)

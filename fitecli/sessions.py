@@ -21,6 +21,7 @@ class Network(Protocol):
     """What runs batches; threads may do so side by side."""
 
     provider: str  # what computes
+    step: int  # it is fastest with lengths that are multiples of this
 
     def run(self, batch: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         """The outputs for a batch, in the file's order; what it does not read may be in the batch."""
@@ -28,6 +29,8 @@ class Network(Protocol):
 
 class FloatNetwork:
     """A network in ONNX Runtime, which multiplies floats."""
+
+    step = 1
 
     def __init__(self, path: Path, device: str) -> None:
         """As open_session."""

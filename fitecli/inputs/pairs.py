@@ -149,9 +149,10 @@ class InputBuilder:
             return np.zeros(self.format.visual_size, np.float32)
         return np.asarray(example.visual, np.float32)
 
-    def collate(self, encoded: Sequence[EncodedExample]) -> dict[str, np.ndarray]:
+    def collate(self, encoded: Sequence[EncodedExample], step: int = 1) -> dict[str, np.ndarray]:
         """Pad to the longest of the batch; each encoder gets the mask of its own sentence.
 
+        step: the width is brought to a multiple of it, where that is within max_tokens.
         Returns int64 arrays BRANCH_input_ids and BRANCH_attention_mask (B, T_branch) for each
         branch, with BRANCH_token_type_ids where the model has segments, and visual (B, D) float32
         where it reads one. With face_mask "scene" the face sentence is brought to the scene's width
@@ -160,7 +161,9 @@ class InputBuilder:
         batch: dict[str, np.ndarray] = {}
         for place, branch in enumerate(self.format.branches):
             rows = [item.pairs[place] for item in encoded]
-            batch |= self._padded(branch, rows, max(len(ids) for ids, _ in rows))
+            longest = max(len(ids) for ids, _ in rows)
+            width = min(-(-longest // step) * step, self.format.max_tokens)
+            batch |= self._padded(branch, rows, width)
         if self.format.face_mask == "scene":
             mask = batch["scene_attention_mask"]
             place = self.format.branches.index("face")
