@@ -184,19 +184,16 @@ def test_a_tokeniser_without_padding_is_refused(tmp_path: Path) -> None:
         FastTokeniser(tmp_path / "tokenizer.json")
 
 
-@pytest.mark.parametrize(("words", "width"), [(0, 16), (20, 30)])
-def test_widths_come_in_steps_up_to_what_the_model_reads(
-    builder: InputBuilder, words: int, width: int
-) -> None:
+def test_widths_come_in_steps_up_to_what_the_model_reads(builder: InputBuilder) -> None:
     chosen = replace(builder, format=InputFormat(max_tokens=30))
-    encoded = chosen.encode([Example("great " * words, "NASA", "", "a day"), EXAMPLES[0]])
+    encoded = chosen.encode([Example("great " * 4, "NASA", "", "a day"), EXAMPLES[0]])
     plain, stepped = chosen.collate(encoded), chosen.collate(encoded, step=16)
     for name, rows in plain.items():
-        own = rows.shape[1]
-        assert own <= stepped[name].shape[1] == (16 if own <= 16 else 30), name
-        assert np.array_equal(stepped[name][:, :own], rows)
-        assert not stepped[name][:, own:].any()  # padding and unseen
-    assert max(rows.shape[1] for rows in stepped.values()) == width
+        width = rows.shape[1]
+        assert stepped[name].shape == (2, 16 if width <= 16 else 30), name
+        assert np.array_equal(stepped[name][:, :width], rows)
+        assert not stepped[name][:, width:].any()  # padding, unseen
+    assert {rows.shape[1] for rows in stepped.values()} == {16, 30}
 
 
 @given(st.lists(st.integers(1, 200)), st.integers(1, 500))
