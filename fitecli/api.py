@@ -300,8 +300,19 @@ def _size(folder: Path) -> int:
 
 
 def _options(kind: Callable[..., Any], given: Mapping[str, Any]) -> Any:
-    """Options of a kind; raises UsageProblem for a name that it does not have."""
-    known = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    """Options of a kind; raises UsageProblem for one that it does not have, and for what are no names
+    where it takes several."""
+    known = {field.name: str(field.type) for field in fields(kind)}  # type: ignore[arg-type]
     if unknown := sorted(set(given) - set(known)):
         raise UsageProblem(f"There is no option {unknown[0]!r}; there are {', '.join(known)}.")
-    return kind(**given)
+    several = [name for name in given if known[name] == "tuple[str, ...]"]
+    return kind(**{**given, **{name: _names(name, given[name]) for name in several}})
+
+
+def _names(option: str, value: object) -> tuple[str, ...]:
+    """One name or several; raises UsageProblem for anything else."""
+    given = [value] if isinstance(value, str) or not isinstance(value, Iterable) else list(value)
+    names = tuple(name for name in given if isinstance(name, str))
+    if len(names) < len(given):
+        raise UsageProblem(f"{option} takes names, not {value!r}.")
+    return names

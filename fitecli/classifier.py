@@ -28,7 +28,7 @@ from fitecli.inputs import (
 )
 from fitecli.int8_network import Int8Network
 from fitecli.records import LABELS, Example, Prediction
-from fitecli.sessions import CPU, FloatNetwork, Network
+from fitecli.sessions import CPU, FloatNetwork, Network, offers_cuda
 from fitecli.settings import resource
 
 FORMAT = "fite-onnx/1"
@@ -171,7 +171,8 @@ class Classifier:
     @cached_property
     def _network(self) -> Network:
         path = self.folder / MODEL
-        floats = None if self._device == "cpu" else FloatNetwork(path, self._device)
+        on_gpu = self._device == "cuda" or (self._device == "auto" and offers_cuda())
+        floats = FloatNetwork(path, self._device) if on_gpu else None
         on_cpu = floats is None or floats.provider == CPU
         if on_cpu and self.config.arithmetic == INT8 and int8_network.is_there():
             question = self.builder.collate(self.builder.encode(QUESTION))

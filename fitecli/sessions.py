@@ -12,6 +12,7 @@ import numpy as np
 from fitecli.errors import NotAModel, UsageProblem
 
 CPU = "CPUExecutionProvider"
+CUDA = "CUDAExecutionProvider"
 AGAIN = "Export the checkpoint again, or name another model by --model."
 OUTSIDE = b"location"  # the key by which ONNX names a file that holds weights
 LENGTH = (0, 8)  # its last byte before the key, however it is written: protobuf tells it first
@@ -45,6 +46,13 @@ class FloatNetwork:
         return found
 
 
+def offers_cuda() -> bool:
+    """Whether the installed ONNX Runtime can compute on a GPU, whether or not there is one."""
+    import onnxruntime
+
+    return CUDA in onnxruntime.get_available_providers()
+
+
 def open_session(path: Path, device: str) -> Any:
     """A session for a network, one thread a run. device: "cpu", "cuda" or "auto".
 
@@ -59,15 +67,13 @@ def open_session(path: Path, device: str) -> Any:
     options.log_severity_level = 3
     check_whole(path)
     providers = [CPU]
-    if device in {"cuda", "auto"} and "CUDAExecutionProvider" in (
-        onnxruntime.get_available_providers()
-    ):
-        providers.insert(0, "CUDAExecutionProvider")
+    if device in {"cuda", "auto"} and offers_cuda():
+        providers.insert(0, CUDA)
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=providers)
     except (Fail, InvalidGraph, InvalidProtobuf) as exc:
         raise NotAModel(f"{path} cannot be loaded by ONNX Runtime ({exc}). {AGAIN}") from exc
-    if device == "cuda" and "CUDAExecutionProvider" not in session.get_providers():
+    if device == "cuda" and CUDA not in session.get_providers():
         raise UsageProblem(
             "There is no CUDA device that ONNX Runtime can use; `fite doctor` tells more."
         )

@@ -193,6 +193,19 @@ def test_what_is_wrong_is_told(tmp_path: Path) -> None:
             evaluate(store, "fite-mini", dataset="python", device="tpu")
         with pytest.raises(UsageProblem, match="theta takes a number, not '1'"):
             extract(store, theta="1")
+        for wrong in (None, 3, ["age", None]):
+            with pytest.raises(UsageProblem, match="attributes takes names, not"):
+                extract(store, attributes=wrong)
+        with pytest.raises(UsageProblem, match="withhold takes names, not None"):
+            evaluate(store, "fite-mini", dataset="python", withhold=None)
+        with pytest.raises(UsageProblem, match="there is no setting 'epoch'; choose of name"):
+            train(store, changes={"epoch": 1})
+        with pytest.raises(UsageProblem, match="epochs must be of type int, not '1'"):
+            train(store, changes={"epochs": "1"})
+        with pytest.raises(UsageProblem, match="changes of the input: there is no setting 'face_'"):
+            train(store, changes={"input": {"face_": ""}})
+    with pytest.raises(UsageProblem, match="holds a NUL"):
+        open_store("a\0b")
     with pytest.raises(UsageProblem, match=r"x\.db is closed: open it again by open_store"):
         extract(store)
     with pytest.raises(UsageProblem, match=r"x\.db is closed"):

@@ -143,11 +143,18 @@ def classify(
     if (inputs or []).count("-") > 1:
         raise UsageProblem("stdin (-) can be read once only: give - once.")
     if dry_run:
-        tell_work(ctx.obj, options, inputs or [], dataset, split, format)
+        tell_work(ctx.obj, options, inputs or [], dataset=dataset, split=split, format=format)
     else:
-        place = answer_file(output)
         classify_here(
-            ctx.obj, options, inputs or [], dataset, split, images, place, format, as_parquet
+            ctx.obj,
+            options,
+            inputs or [],
+            dataset=dataset,
+            split=split,
+            images=images,
+            output=answer_file(output),
+            format=format,
+            as_parquet=as_parquet,
         )
 
 

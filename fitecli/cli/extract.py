@@ -98,7 +98,7 @@ def extract(
     scope = Scope(dataset, split)
     with opened(ctx.obj, create=False) as store, Bars() as bars:
         store.require(dataset, split)
-        extractor = Extractor(store, options, ctx.obj, tell)
+        extractor = Extractor(store, options, ctx.obj, tell, dry_run=dry_run)
         if dry_run:
             columns = ("stage", "items", "about seconds")
             print_table("Would compute", columns, extractor.pending(scope, only))

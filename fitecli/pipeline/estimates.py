@@ -11,7 +11,7 @@ from typing import BinaryIO
 from fitecli import sources
 from fitecli.evaluation import Predictor
 from fitecli.inputs import mark_aspect, tokenise_like_benchmark
-from fitecli.pipeline.local import Stage
+from fitecli.pipeline.stages import ImageStage
 from fitecli.pipeline.work import computed, prepared
 from fitecli.records import Example, Reject
 from fitecli.store import Scope, Store
@@ -78,14 +78,11 @@ def _seconds(predictor: Predictor, examples: Sequence[Example], total: int) -> f
     return (time.perf_counter() - began) * total / len(examples)
 
 
-def of_stage(stage: Stage) -> float:
+def of_stage(stage: ImageStage) -> float:
     """Seconds for all that a stage lacks, by its first few items; they stay pending."""
     total = stage.count()
-    try:
-        items = stage.claim(PICTURES) if total else ()
-        began = time.perf_counter()
-        work = stage.work
-        computed(work.compute, [prepared(work, item) for item in items])
-        return (time.perf_counter() - began) * total / max(1, len(items))
-    finally:
-        stage.release()
+    items = stage.peek(PICTURES)
+    began = time.perf_counter()
+    work = stage.work
+    computed(work.compute, [prepared(work, item) for item in items])
+    return (time.perf_counter() - began) * total / max(1, len(items))

@@ -30,6 +30,7 @@ from fitecli.store import FeatureSetRow, Scope, Store
 from fitecli.weights import Loading, check_machine
 
 STAGES = ("faces", "captions", "alignment", "descriptions", "embeddings")
+NOBODY = 0  # the row of what is not registered: no fact points to it
 NO_CLIP = "Embeddings need CLIP: `fite extract --aligner clip` tells more."
 Tell = Callable[[str], None]
 
@@ -78,14 +79,22 @@ class Extractor:
     """The models of one feature set, loaded once and used for any number of scopes."""
 
     def __init__(
-        self, store: Store, options: ExtractOptions, settings: Settings, tell: Tell
+        self,
+        store: Store,
+        options: ExtractOptions,
+        settings: Settings,
+        tell: Tell,
+        *,
+        dry_run: bool = False,
     ) -> None:
         """Open the models, register their workers and the feature set.
 
-        Raises MissingWeights where a named model cannot be loaded.
+        dry_run: nothing is registered, so only `pending` can be asked. Raises MissingWeights where a
+        named model cannot be loaded.
         """
         self.store = store
         self.options = options
+        self._dry_run = dry_run
         loading = Loading.of(settings, options.threads, options.device, tell)
         self.analyser = _open_analyser(options, loading)
         self.captioner = open_captioner(options.captioner, loading)
@@ -93,16 +102,22 @@ class Extractor:
         faces: Worker = self.analyser.worker
         captions: Worker | None = self.captioner.worker if self.captioner else None
         alignment = replace(self.aligner.worker, inputs=(faces.fingerprint,))
-        self.face_worker_id = store.register_worker(faces)
-        self.caption_worker_id = store.register_worker(captions) if captions else None
-        self.alignment_worker_id = store.register_worker(alignment)
+        self.face_worker_id = self._number(faces)
+        self.caption_worker_id = self._number(captions) if captions else None
+        self.alignment_worker_id = self._number(alignment)
         self.embedding_worker_id: int | None = None
         if isinstance(self.aligner, ClipAligner):
             embeddings = replace(self.aligner.encoder.worker, inputs=(faces.fingerprint,))
-            self.embedding_worker_id = store.register_worker(embeddings)
-        self.features = self._register(faces, captions, alignment)
+            self.embedding_worker_id = self._number(embeddings)
+        self.features = self._features(faces, captions, alignment)
 
-    def _register(self, faces: Worker, captions: Worker | None, alignment: Worker) -> FeatureSetRow:
+    def _number(self, worker: Worker) -> int:
+        """The row of a worker; in a dry run that of nobody where it has none."""
+        if self._dry_run:
+            return self.store.find_worker(worker) or NOBODY
+        return self.store.register_worker(worker)
+
+    def _features(self, faces: Worker, captions: Worker | None, alignment: Worker) -> FeatureSetRow:
         options = self.options
         parts = (
             "-".join((faces.name, *_limits(faces))),
@@ -124,8 +139,22 @@ class Extractor:
             thresholds=thresholds,
             ablation={} if options.assignment == "paper" else {"assignment": options.assignment},
         )
-        number = self.store.register_feature_set(feature_set)
-        return next(row for row in self.store.feature_sets() if row.id == number)
+        if not self._dry_run:
+            self.store.register_feature_set(feature_set)
+        return self.store.find_feature_set(feature_set) or FeatureSetRow(
+            id=NOBODY,
+            name=feature_set.name,
+            face_worker_id=self.face_worker_id,
+            caption_worker_id=self.caption_worker_id,
+            alignment_worker_id=self.alignment_worker_id,
+            template=feature_set.template,
+            template_version=feature_set.template_version,
+            thresholds=feature_set.thresholds,
+            base_id=None,
+            ablation=feature_set.ablation,
+            fingerprint=feature_set.fingerprint,
+            completed_at=None,
+        )
 
     def stages(self, scope: Scope, only: str | None = None) -> list[Stage]:
         """The stages for a scope, in the order of the flow; only names a single one.

@@ -174,13 +174,20 @@ def _told(path: Path) -> str:
 def verify(names: Sequence[str], settings: Settings) -> list[Checked]:
     """Compare every file of weights and of exported models with its published or recorded sha256.
 
-    Without names, of all that are there. Raises as pulling.verify does.
+    Without names, of all that are there; a name that both have is of both. Raises as
+    pulling.verify does.
     """
     models = {folder.name: folder for folder in _claimed(settings)}
     wanted = dict.fromkeys(names or models)
-    weights = [name for name in wanted if name not in models]
+    weights = [name for name in names if name not in models or _are_there(name, settings)]
     found = pulling.verify(weights, settings) if weights or not names else []
     return [*found, *(file for name in wanted if name in models for file in _checked(models[name]))]
+
+
+def _are_there(name: str, settings: Settings) -> bool:
+    """Whether weights of that name are on disk."""
+    weights = catalogue.find(name)
+    return weights is not None and on_disk(weights, settings) is not None
 
 
 def _checked(folder: Path) -> Iterator[Checked]:

@@ -48,7 +48,7 @@ class TrainOptions:
 
     def settled(self, *, visual_size: int = 0) -> Preset:
         """The preset with all that is asked for; raises UsageProblem for a wrong name."""
-        preset = replace(self.variant.preset(self.preset, visual_size=visual_size), **self.changes)
+        preset = self.variant.preset(self.preset, visual_size=visual_size).changed(self.changes)
         return preset if self.epochs is None else replace(preset, epochs=self.epochs)
 
 

@@ -66,6 +66,17 @@ class ImageStage:
         )
         if items:
             self._after = items[-1].id
+        return self._framed(items)
+
+    def peek(self, limit: int) -> Sequence[Any]:
+        """The first items that the store lacks, without a lease."""
+        retry = self.retry_failed
+        return self._framed(
+            self.store.peek_images(self.worker_id, self.scope, limit=limit, retry_failed=retry)
+        )
+
+    def _framed(self, items: Sequence[PendingImage]) -> Sequence[Any]:
+        """The pictures with all that the stage's work needs of them."""
         return items
 
     def release(self) -> None:
@@ -121,9 +132,7 @@ class EmbeddingsStage(ImageStage):
     kind = EmbeddingsWork
     face_worker_id: int = 0
 
-    def claim(self, limit: int) -> Sequence[FramedImage]:
-        """See Stage."""
-        items: Sequence[PendingImage] = super().claim(limit)
+    def _framed(self, items: Sequence[PendingImage]) -> Sequence[FramedImage]:
         found = self.store.faces_of([item.id for item in items], self.face_worker_id)
         return [
             FramedImage(item, tuple(face.box for face in found.get(item.id, ()) if face.box))

@@ -43,6 +43,8 @@ def store_url(place: str | Path) -> URL:
     Raises UsageProblem for a broken URL, another database, and one that lives in memory only.
     """
     text = str(place)
+    if "\0" in text:
+        raise UsageProblem(f"{text!r} holds a NUL, which no place does. Choose another --db.")
     scheme = text.partition(":")[0]  # what follows can hold a password
     if scheme.startswith("postgres") and "://" not in text and "@" in text:
         raise UsageProblem(f"{scheme!r}… is no URL of a database: make it begin with {scheme}://.")

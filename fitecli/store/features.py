@@ -70,6 +70,15 @@ class Features(StoreConnection):
             self._upsert(connection, "lease", rows, ("subject_kind", "subject_id", "worker_id"))
         return found
 
+    def peek_images(
+        self, worker_id: int, scope: Scope, *, limit: int, retry_failed: bool = False
+    ) -> list[PendingImage]:
+        """The first pictures of the scope that a worker has not looked at, whoever leases them."""
+        query = _pending_images(worker_id, scope, retry_failed)
+        query = query.order_by(tables["image"].c.id).limit(limit)
+        with self._reading() as connection:
+            return [PendingImage(*row) for row in connection.execute(query)]
+
     def owners(self, worker_id: int) -> list[str]:
         """Who holds leases on pictures for a worker."""
         lease = tables["lease"]

@@ -32,6 +32,13 @@ class Workers(StoreConnection):
             self._insert_new(connection, "worker", [row])
             return int(connection.execute(query).scalar_one())
 
+    def find_worker(self, worker: Worker) -> int | None:
+        """The row of a worker, by its fingerprint; None where it has none."""
+        table = tables["worker"]
+        query = select(table.c.id).where(table.c.fingerprint == worker.fingerprint)
+        with self._reading() as connection:
+            return connection.execute(query).scalar()
+
     def worker(self, worker_id: int) -> Worker:
         """The worker of a row."""
         table = tables["worker"]
@@ -106,6 +113,11 @@ class Workers(StoreConnection):
             rows = connection.execute(select(table).order_by(*order)).mappings().all()
         names = FeatureSetRow.__dataclass_fields__
         return [FeatureSetRow(**{name: row[name] for name in names}) for row in rows]
+
+    def find_feature_set(self, features: FeatureSet) -> FeatureSetRow | None:
+        """The row of a feature set, by its fingerprint; None where it has none."""
+        rows = (row for row in self.feature_sets() if row.fingerprint == features.fingerprint)
+        return next(rows, None)
 
     def feature_set(
         self, name: str | None = None, *, datasets: Sequence[str] = ()

@@ -178,7 +178,8 @@ def test_how_long_extract_should_take(fite: Shell) -> None:
     said = fite("extract", "--dry-run").stdout
     assert re.search(r"faces +3 +[\d.]+", said), said
     assert fite.json("sql", "select count(*) as n from analysis") == [{"n": 0}]
-    assert fite.json("sql", "select count(*) as n from lease") == [{"n": 0}]
+    for table in ("lease", "worker", "feature_set"):
+        assert fite.json("sql", f"select count(*) as n from {table}") == [{"n": 0}]
 
 
 def test_failed_pictures_exit_with_3(fite: Shell) -> None:

@@ -173,6 +173,12 @@ def test_exported_models_are_checked_against_their_config(settings: Settings) ->
         models.verify(["his model"], settings)
 
 
+def test_a_model_that_is_called_like_weights_hides_none_of_both(settings: Settings) -> None:
+    shutil.copytree(resource("exported") / "fite-mini", settings.models / "expression")
+    found = {item.path.name: item.state for item in models.verify(["expression"], settings)}
+    assert (found["expression.onnx"], found["model.onnx"]) == ("pinned", "recorded")
+
+
 def test_a_shipped_model_is_mended_by_installing_fite_again() -> None:
     assert "pip install" in made_again(resource("exported") / "fite-mini")
     assert "fite export CHECKPOINT --output mine`" in made_again(Path("mine"))

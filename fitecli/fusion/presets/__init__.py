@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import tomllib
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,17 @@ class Preset:
         """All settings as plain values."""
         return {**asdict(self), "input": self.input.to_dict()}
 
+    def changed(self, values: Mapping[str, Any]) -> Preset:
+        """The same recipe with other settings, those of its input in a mapping of their own.
+
+        Raises UsageProblem for a name or a type that is wrong.
+        """
+        read = values.get("input", {})
+        _check("changes", values, Preset)
+        _check("changes of the input", read, InputFormat)
+        settings = InputFormat.of({**self.input.to_dict(), **read})
+        return replace(self, **{**values, "input": settings})
+
     def changes(self) -> dict[str, Any]:
         """The settings that are not the default, without the name: what makes two recipes differ,
         also when later versions know more settings."""
@@ -145,21 +157,21 @@ def _read(path: Path) -> dict[str, Any]:
         values = tomllib.loads(path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise UsageProblem(f"{path} is not valid TOML: {exc}. Mend it.") from exc
-    _check(path, values, Preset)
-    _check(path, values.get("input", {}), InputFormat)
+    _check(str(path), values, Preset)
+    _check(str(path), values.get("input", {}), InputFormat)
     return values
 
 
-def _check(path: Path, values: dict[str, Any], cls: type[Preset] | type[InputFormat]) -> None:
+def _check(place: str, values: Mapping[str, Any], cls: type[Preset] | type[InputFormat]) -> None:
     known = {field.name: str(field.type) for field in fields(cls)}
     for key, value in values.items():
         if key not in known or key == "name":
             raise UsageProblem(
-                f"{path}: there is no setting {key!r}; choose of {', '.join(known)}."
+                f"{place}: there is no setting {key!r}; choose of {', '.join(known)}."
             )
         kind = known[key].split(" ")[0].split(",")[0]
         if not isinstance(value, KINDS[kind]) or (kind != "bool" and isinstance(value, bool)):
-            raise UsageProblem(f"{path}: {key} must be of type {kind}, not {value!r}.")
+            raise UsageProblem(f"{place}: {key} must be of type {kind}, not {value!r}.")
 
 
 def _over(values: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
