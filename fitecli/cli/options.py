@@ -31,6 +31,10 @@ Device = Annotated[str, typer.Option(help="auto, cpu or cuda.", callback=_device
 def _engine(name: str) -> str:
     if name not in ("local", "ray"):
         raise typer.BadParameter("choose local or ray")
+    if name == "ray":
+        from fitecli.pipeline.ray import check_installed
+
+        check_installed()
     return name
 
 

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from math import ceil
 from typing import Any, Protocol
 
@@ -79,6 +80,12 @@ class Cluster:
                 self.ray.kill(handle)
 
 
+def check_installed() -> None:
+    """Raise MissingPackage without Ray."""
+    if find_spec("ray") is None:
+        raise MissingPackage("--engine ray needs Ray: pip install 'fitecli[ray]'.")
+
+
 @contextmanager
 def connected(
     workers: int = 0, threads: int = 1, gpus: float = 0.0, tell: Tell = lambda message: None
@@ -88,10 +95,9 @@ def connected(
     workers: 0 takes as many as there is room for. Raises MissingPackage without Ray, EngineFailed
     where there is no cluster to be had, UsageProblem where one has no room for a single worker.
     """
-    try:
-        import ray
-    except ModuleNotFoundError as exc:
-        raise MissingPackage("--engine ray needs Ray: pip install 'fitecli[ray]'.") from exc
+    check_installed()
+    import ray
+
     mine = not ray.is_initialized()
     with redirect_stdout(sys.stderr):  # Ray tells there of workers that died
         try:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
+import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
+from fitecli.classifier import sha256_of
 from fitecli.records import Aspect, Tweet, TweetImage
+from fitecli.settings import resource
 from fitecli.store import open_store
 from tests.cli.test_commands import Shell
 from tests.conftest import labelled_lines
@@ -172,3 +177,26 @@ def test_an_exported_model_that_is_damaged_tells_how_it_is_made_again(
         assert str(folder) in result.stderr
         assert reason in result.stderr
         assert f"`fite --db {shell.db} export CHECKPOINT --output '{folder}'`" in result.stderr
+
+
+def test_ray_is_missed_before_any_model_is_opened(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    source, output = str(shell.folder / "t.jsonl"), str(shell.folder / "lines")
+    for words in (("extract",), ("classify", source, "--output", output)):
+        told = shell(*words, "--engine", "ray", code=1).stderr
+        assert told == "fite: --engine ray needs Ray: pip install 'fitecli[ray]'.\n"
+
+
+def test_a_network_that_cannot_be_loaded_leaves_no_row(shell: Shell) -> None:
+    folder = Path(shutil.copytree(resource("exported") / "fite-mini", shell.folder / "torn"))
+    network = folder / "model.onnx"
+    network.write_bytes(network.read_bytes()[:-1])
+    config = json.loads((folder / "config.json").read_text())
+    config["files"]["model.onnx"] = sha256_of(network)  # as if it was exported so
+    (folder / "config.json").write_text(json.dumps(config))
+    shell("extract", "--dataset", "d")
+    result = shell("evaluate", str(folder), "--dataset", "d", code=1)
+    assert "cannot be loaded by ONNX Runtime" in result.stderr
+    assert shell.json("sql", "select count(*) as n from model") == [{"n": 0}]
