@@ -24,8 +24,8 @@ from fitecli.fusion import presets
 from fitecli.fusion.training import build
 from fitecli.inputs import load_tokeniser
 from fitecli.pipeline.classify import ClassifyJob, ClassifyOptions
-from fitecli.pipeline.evaluating import examples_for, features_for
 from fitecli.pipeline.published import add_published
+from fitecli.pipeline.reading import examples_for, features_for
 from fitecli.records import Example
 from fitecli.settings import Settings
 from fitecli.store import Store, open_store

@@ -20,8 +20,8 @@ from fitecli.evaluation import open_predictor
 from fitecli.fusion import presets
 from fitecli.fusion.checkpoint import load
 from fitecli.fusion.training import EpochResult, input_builder, train
-from fitecli.pipeline.evaluating import examples_for, features_for
 from fitecli.pipeline.published import add_published
+from fitecli.pipeline.reading import examples_for, features_for
 from fitecli.records import LABELS, Example
 from fitecli.settings import Settings
 from fitecli.store import open_store

@@ -38,6 +38,12 @@ def evaluate(
         print_json(report)
     else:
         _print(report)
+    if seen := report["seen"]:
+        where = ", ".join(f"{dataset}/{split or 'no split'}" for split in seen)
+        tell(
+            f"Training saw {where}: of other tweets these figures say little; --split test names "
+            "those it did not see."
+        )
 
 
 def _print(report: dict[str, Any]) -> None:

@@ -9,9 +9,9 @@ import numpy as np
 
 from fitecli.errors import NoExamples, UsageProblem
 from fitecli.evaluation import open_predictor
-from fitecli.pipeline.evaluating import features_for, matched
 from fitecli.pipeline.examples import read_examples, scopes_of
 from fitecli.pipeline.models import locate_model, register, save
+from fitecli.pipeline.reading import features_for, matched
 from fitecli.records import LABELS, Example
 from fitecli.settings import Settings
 from fitecli.store import FeatureSetRow, Store

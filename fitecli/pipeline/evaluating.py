@@ -12,10 +12,10 @@ import numpy as np
 from fitecli.errors import NoExamples, UsageProblem
 from fitecli.evaluation import Case, Predictor, compare, indices, judge, open_predictor
 from fitecli.evaluation import evaluate as measure
-from fitecli.pipeline.derived import features_as_read
-from fitecli.pipeline.examples import choose_features, present, read_dataset
-from fitecli.pipeline.models import locate_model, register, save
-from fitecli.pipeline.visuals import given_faces, with_visuals
+from fitecli.pipeline.examples import present
+from fitecli.pipeline.models import about, locate_model, register, save
+from fitecli.pipeline.reading import WITHHELD, examples_for, features_for, matched, withheld
+from fitecli.pipeline.visuals import given_faces
 from fitecli.progress import Progress, unwatched, watched
 from fitecli.records import Example, Prediction
 from fitecli.settings import Settings
@@ -41,13 +41,6 @@ class EvaluateOptions:
     def __post_init__(self) -> None:
         """Raises UsageProblem for threads or a device that no machine has."""
         check_machine(self.threads, self.device)
-
-
-WITHHELD: dict[str, dict[str, Any]] = {
-    "captions": {"caption": ""},
-    "faces": {"description": "", "face": None},
-    "pictures": {"caption": "", "description": "", "face": None, "visual": None},
-}
 
 
 @dataclass(frozen=True)
@@ -87,18 +80,6 @@ class _Opened:
             )
         read = withheld(examples, predictor, options.withhold)
         return cls(folder, watched(predictor, progress), features, read, examples)
-
-
-def withheld(
-    examples: Sequence[Example], predictor: Predictor, parts: Sequence[str]
-) -> list[Example]:
-    """The examples without some of what a model reads, see WITHHELD."""
-    changes: dict[str, Any] = {}
-    for part in parts:
-        changes |= WITHHELD[part]
-    if "faces" in parts and predictor.input.visual == "face":
-        changes["visual"] = None
-    return [replace(example, **changes) for example in examples]
 
 
 def read_cases(
@@ -151,23 +132,6 @@ def read_vectors(
     return vectors, indices(item.label or "" for item in first)
 
 
-def matched(
-    examples: Sequence[Example], own: Sequence[Example], features: FeatureSetRow
-) -> list[Example]:
-    """The same aspects in the same order, as another model reads them.
-
-    Raises NoExamples where its features lack some of them.
-    """
-    by_aspect = {item.aspect_id: item for item in own}
-    missing = sum(item.aspect_id not in by_aspect for item in examples)
-    if missing:
-        raise NoExamples(
-            f"The features {features.name} lack {missing} of {len(examples)} aspects; `fite extract` "
-            "makes them, or leave out --features."
-        )
-    return [by_aspect[item.aspect_id] for item in examples]
-
-
 def evaluate(
     store: Store,
     options: EvaluateOptions,
@@ -178,8 +142,9 @@ def evaluate(
 ) -> dict[str, Any]:
     """Measure a model on a split, keep its predictions, compare with another where asked.
 
-    The report is evaluation.evaluate's with model, dataset, split, features and withheld; `whole`
-    tells what withholding did, `against` how another model does on the same examples.
+    The report is evaluation.evaluate's with model, dataset, split, features, withheld and seen (the
+    splits that the model's training saw, see seen_splits); `whole` tells what withholding did,
+    `against` how another model does on the same examples.
     """
     opened = _Opened.of(store, options, settings, tell, progress)
     predictor, features, examples = opened.predictor, opened.features, opened.examples
@@ -195,6 +160,7 @@ def evaluate(
     else:  # rows tell what is predicted for the whole input
         save(store, number, features, examples, pairs)
     report["withheld"] = list(options.withhold)
+    report["seen"] = seen_splits(store, opened.folder, options)
     report["dataset"], report["split"] = options.dataset, options.split
     report["features"] = features.name
     if second is not None:
@@ -211,6 +177,24 @@ def evaluate(
     return report
 
 
+def seen_splits(store: Store, folder: Path, options: EvaluateOptions) -> list[str]:
+    """The splits of what is measured that the model's training saw: it learned the labels of train,
+    and its epoch and temperature were chosen on dev. "" are tweets without a split.
+    """
+    made = about(folder)
+    trained = set(present(store, made["datasets"] or []))
+    unseen = {"test", "dev"} if made["hold_out"] else {"test"}
+    return sorted(
+        {
+            split or ""
+            for name in present(store, [options.dataset])
+            if name in trained
+            for split in store.splits(name)
+            if split not in unseen and options.split in (None, split or "")
+        }
+    )
+
+
 def _whole(opened: _Opened, predictions: Sequence[Prediction]) -> dict[str, float]:
     """The scores with nothing withheld; and what withholding did: the share of the examples with
     another label, and how far their probabilities moved (half the sum of the changes)."""
@@ -225,36 +209,3 @@ def _whole(opened: _Opened, predictions: Sequence[Prediction]) -> dict[str, floa
         "labels_changed": float(np.mean(changed)),
         "moved": float(np.abs(moved).sum(axis=1).mean() / 2),
     }
-
-
-def examples_for(
-    store: Store, predictor: Predictor, features: FeatureSetRow, dataset: str, split: str | None
-) -> list[Example]:
-    """The labelled examples of a dataset with all that a model reads."""
-    examples = list(read_dataset(store, dataset, split, features))
-    kind = predictor.input
-    if kind.visual is None:
-        return examples
-    return with_visuals(store, examples, features, kind.visual, kind.visual_size)
-
-
-def features_for(
-    store: Store, predictor: Predictor, name: str | None, datasets: Sequence[str], tell: Tell
-) -> FeatureSetRow:
-    """The features that a model reads of datasets: its descriptions, written by its own rules.
-
-    They are written from those of that name, or those the model was trained with, or the datasets'
-    default.
-    """
-    trained = store.feature_set(predictor.features) if predictor.features and not name else None
-    if trained is not None and trained.base_id is not None:
-        trained = next(row for row in store.feature_sets() if row.id == trained.base_id)
-    if trained is not None and not all(
-        store.describes(trained.id, dataset) for dataset in present(store, datasets)
-    ):
-        trained = None
-    base = trained or choose_features(store, name, tell, datasets)
-    features = features_as_read(store, base, predictor.input.descriptions, datasets, tell)
-    if predictor.features not in (None, features.name):
-        tell(f"Trained with the features {predictor.features}, read with {features.name}.")
-    return features

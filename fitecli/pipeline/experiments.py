@@ -10,7 +10,6 @@ from typing import Any
 from fitecli.errors import MissingWeights, NoExamples, UsageProblem
 from fitecli.evaluation import open_predictor
 from fitecli.pipeline.comparing import Run, row_of
-from fitecli.pipeline.evaluating import examples_for, features_for, matched
 from fitecli.pipeline.examples import choose_features, present, read_dataset
 from fitecli.pipeline.experiment_options import (
     ExperimentOptions,
@@ -23,6 +22,7 @@ from fitecli.pipeline.experiment_options import (
 from fitecli.pipeline.learning import find_trained, train
 from fitecli.pipeline.models import register, save
 from fitecli.pipeline.plan import Plan, TrainOptions, digest
+from fitecli.pipeline.reading import examples_for, features_for, matched
 from fitecli.pipeline.recorded import Recorded, RecordedRun, rounded, trained_facts
 from fitecli.pipeline.tables import System, Table
 from fitecli.progress import Progress, unwatched

@@ -365,6 +365,7 @@ def test_mistakes_and_vectors_of_what_was_trained(lab: Shell, tiny_preset: Path)
         "embeddings-2d.png",
         "embeddings-3d.png",
     ]
+    assert "Training saw d/dev: of other tweets" in lab("evaluate", *words).stderr
     withheld = lab.json("evaluate", *words, "--withhold", "pictures")
     assert withheld["withheld"] == ["pictures"]
 

@@ -20,6 +20,7 @@ from fitecli.pipeline.evaluating import (
     evaluate,
     read_cases,
     read_vectors,
+    seen_splits,
 )
 from fitecli.pipeline.exporting import ExportOptions, export_model
 from fitecli.pipeline.extract import ExtractOptions, Extractor
@@ -176,6 +177,25 @@ def test_parts_are_withheld_from_an_evaluation(trained: World) -> None:
     assert report("captions")["whole"]["moved"] == 0
     with pytest.raises(UsageProblem, match="captions, faces, pictures"):
         report("text")
+
+
+@pytest.mark.parametrize(
+    ("dataset", "split", "seen"),
+    [
+        ("d", "train", ["train"]),
+        ("d", "dev", ["dev"]),
+        ("d", "test", []),
+        ("d", None, ["dev", "train"]),
+        ("faces", None, []),
+    ],
+)
+def test_what_training_saw_is_told(
+    trained: World, dataset: str, split: str | None, seen: list[str]
+) -> None:
+    add_faces(trained)
+    checkpoint = trained.folder / "runs" / "seed-0"
+    options = EvaluateOptions(str(checkpoint), dataset, split)
+    assert seen_splits(trained.store, checkpoint, options) == seen
 
 
 def test_vectors_are_those_that_the_classifier_reads(trained: World) -> None:
