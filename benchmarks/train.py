@@ -19,7 +19,8 @@ from benchmarks.measuring import Row, compare
 from fitecli.evaluation import open_predictor
 from fitecli.fusion import presets
 from fitecli.fusion.checkpoint import load
-from fitecli.fusion.training import EpochResult, input_builder, train
+from fitecli.fusion.run_folder import EpochResult
+from fitecli.fusion.training import input_builder, train
 from fitecli.pipeline.published import add_published
 from fitecli.pipeline.reading import examples_for, features_for
 from fitecli.records import LABELS, Example

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,54 +13,31 @@ import numpy as np
 import torch
 from torch.nn import functional
 from transformers import EvalPrediction, Trainer, TrainerCallback, TrainingArguments, logging
-from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from fitecli.errors import MissingWeights, NoExamples, UsageProblem
 from fitecli.fusion.batches import Collator, EncodedDataset, Withholding
 from fitecli.fusion.events import EVENTS, EventWriter
 from fitecli.fusion.network import FiteModel
 from fitecli.fusion.presets import Preset
+from fitecli.fusion.run_folder import (
+    CHECKPOINTS,
+    EPOCHS,
+    RECIPE,
+    RESULT,
+    EpochResult,
+    TrainingResult,
+    best_epoch,
+    known_epochs,
+    last_checkpoint,
+    read_result,
+    recipe_in,
+)
 from fitecli.fusion.trainer import FiteTrainer
 from fitecli.inputs import InputBuilder, InputFormat, load_tokeniser
 from fitecli.metrics import accuracy, macro_f1
 from fitecli.outputs import write_json
 from fitecli.records import Example
 from fitecli.weights import torch_device
-
-CHECKPOINTS = "checkpoints"  # of the epochs; removed when the run is done
-RESULT = "training.json"
-RECIPE = "recipe.json"  # in the folder of the checkpoints
-STATE = "trainer_state.json"  # of a checkpoint; the last of its files
-
-
-@dataclass(frozen=True)
-class EpochResult:
-    """One pass over the training data, measured on dev."""
-
-    number: int  # from 1
-    train_loss: float
-    dev_loss: float
-    dev_accuracy: float
-    dev_macro_f1: float
-    seconds: float
-
-    @property
-    def dev_mean(self) -> float:
-        """The mean of accuracy and macro-F1, which a model that gives up a class does not win."""
-        return (self.dev_accuracy + self.dev_macro_f1) / 2
-
-
-@dataclass(frozen=True)
-class TrainingResult:
-    """A finished run; best_epoch is the first with the best dev score (the preset's selection)."""
-
-    seed: int
-    best_epoch: int
-    dev_accuracy: float
-    dev_macro_f1: float
-    device: str
-    epochs: tuple[EpochResult, ...]
-    recipe: str | None = None  # fingerprint of recipe and data
 
 
 class _EpochWatch(TrainerCallback):
@@ -93,7 +69,7 @@ class _EpochWatch(TrainerCallback):
         )
         self.results.append(result)
         if state.is_world_process_zero:
-            write_json(Path(args.output_dir) / "epochs.json", [asdict(r) for r in self.results])
+            write_json(Path(args.output_dir) / EPOCHS, [asdict(r) for r in self.results])
             self._tell(result)
 
 
@@ -167,7 +143,7 @@ def train(
             f"{output} holds a run of another recipe or other data; choose another --output."
         )
     if (output / RESULT).is_file():
-        return _read_result(output / RESULT)
+        return read_result(output / RESULT)
     for name, examples in (("train", train_examples), ("dev", dev_examples)):
         if not examples:
             raise NoExamples(
@@ -179,7 +155,7 @@ def train(
     builder.tokeniser.save(_made(output))
     write_json(output / CHECKPOINTS / RECIPE, {"recipe": recipe})
     arguments = _arguments(output / CHECKPOINTS, preset, seed, torch_device(device, threads))
-    watch = _EpochWatch(_known_epochs(output / CHECKPOINTS), on_epoch)
+    watch = _EpochWatch(known_epochs(output / CHECKPOINTS), on_epoch)
     trainer = FiteTrainer(
         preset=preset,
         model=model,
@@ -193,23 +169,9 @@ def train(
     trainer.remove_callback(_printer(trainer))
     if tensorboard:
         trainer.add_callback(EventWriter(output / EVENTS, trainer))
-    trainer.train(resume_from_checkpoint=_last_checkpoint(output / CHECKPOINTS))
+    trainer.train(resume_from_checkpoint=last_checkpoint(output / CHECKPOINTS))
     result = _result(trainer, watch.results, seed, preset.selection, recipe)
     return _finish(trainer, output, result)
-
-
-def best_epoch(epochs: Sequence[EpochResult], selection: str) -> EpochResult:
-    """The first epoch with the highest of a dev score: accuracy, macro_f1 or their mean."""
-    return max(epochs, key=lambda epoch: (getattr(epoch, f"dev_{selection}"), -epoch.number))
-
-
-def recipe_in(output: Path) -> str | None:
-    """The fingerprint of the recipe whose run a folder holds, finished or not, if it is told."""
-    for path in (output / RESULT, output / CHECKPOINTS / RECIPE):
-        if path.is_file():
-            found: str | None = json.loads(path.read_text("utf-8")).get("recipe")
-            return found
-    return None
 
 
 def _printer(trainer: Trainer) -> Any:
@@ -307,33 +269,3 @@ def _measure(prediction: EvalPrediction) -> dict[str, float]:
 def _made(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-def _last_checkpoint(folder: Path) -> str | None:
-    """The last checkpoint that was written whole; one that was not is written again."""
-    found = [path for path in folder.glob(f"{PREFIX_CHECKPOINT_DIR}-*") if _is_whole(path)]
-    return str(max(found, key=lambda path: int(path.name.rpartition("-")[2]))) if found else None
-
-
-def _is_whole(checkpoint: Path) -> bool:
-    """Whether a checkpoint was written to its end, which is the state of the Trainer."""
-    try:
-        return bool(json.loads((checkpoint / STATE).read_text("utf-8")))
-    except (OSError, ValueError):
-        return False
-
-
-def _known_epochs(folder: Path) -> list[EpochResult]:
-    """Epochs of an interrupted run that have a checkpoint to go on from."""
-    last = _last_checkpoint(folder)
-    if last is None or not (folder / "epochs.json").is_file():
-        return []
-    state = json.loads((Path(last) / STATE).read_text("utf-8"))
-    rows = json.loads((folder / "epochs.json").read_text("utf-8"))
-    return [EpochResult(**row) for row in rows if row["number"] <= round(state["epoch"])]
-
-
-def _read_result(path: Path) -> TrainingResult:
-    values = json.loads(path.read_text("utf-8"))
-    epochs = tuple(EpochResult(**row) for row in values.pop("epochs"))
-    return TrainingResult(**values, epochs=epochs)

@@ -11,6 +11,7 @@ from typing import Any
 
 from fitecli.errors import UsageProblem
 from fitecli.evaluation import open_predictor
+from fitecli.fusion.run_folder import EpochResult, recipe_in
 from fitecli.outputs import writing
 from fitecli.pipeline.models import register
 from fitecli.pipeline.plan import Plan, TrainOptions
@@ -65,8 +66,6 @@ def train(
 
 def find_trained(store: Store, options: TrainOptions, settings: Settings) -> dict[int, Path]:
     """Seed -> folder of the finished runs of exactly this training, wherever they lie."""
-    from fitecli.fusion.training import recipe_in
-
     key = Plan.make(store, options, settings, lambda message: None).key
     found = {}
     for seed in options.seeds:
@@ -123,7 +122,7 @@ class _Job:
         curve = Curve()
         self.progress(f"seed {seed}", 0, preset.epochs)
 
-        def on_epoch(result: training.EpochResult) -> None:
+        def on_epoch(result: EpochResult) -> None:
             self.store.add_epoch(run_id, _epoch_row(result))
             self.progress(f"seed {seed}", result.number, preset.epochs, curve.add(result))
             self.tell(
@@ -229,7 +228,7 @@ def _seed(base: Path, seed: int) -> Path:
     return (base / f"seed-{seed}").resolve()
 
 
-def _epoch_row(result: Any) -> EpochRow:
+def _epoch_row(result: EpochResult) -> EpochRow:
     return EpochRow(
         number=result.number,
         train_loss=result.train_loss,

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from fitecli.errors import StoreFull, Unwritable
-from fitecli.fusion.training import _last_checkpoint
+from fitecli.fusion.run_folder import last_checkpoint
 from fitecli.outputs import refusal, replacing, write_json, writing
 from fitecli.pipeline.recorded import Recorded, RecordedRun
 from fitecli.store import open_store
@@ -196,13 +196,13 @@ def test_a_training_and_an_export_without_room_go_on_with_it(
 
 
 def test_a_checkpoint_that_was_not_written_whole_is_passed_by(tmp_path: Path) -> None:
-    assert _last_checkpoint(tmp_path / "none") is None
+    assert last_checkpoint(tmp_path / "none") is None
     for number, state in ((6, '{"epoch": 1}'), (12, '{"epo'), (18, None)):
         folder = tmp_path / f"checkpoint-{number}"
         folder.mkdir()
         if state is not None:
             (folder / "trainer_state.json").write_text(state)
-    assert _last_checkpoint(tmp_path) == str(tmp_path / "checkpoint-6")
+    assert last_checkpoint(tmp_path) == str(tmp_path / "checkpoint-6")
 
 
 def test_a_recorded_run_without_room_leaves_the_file_as_it_was(tmp_path: Path) -> None:

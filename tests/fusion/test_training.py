@@ -13,7 +13,8 @@ from fitecli.errors import MissingWeights, NoExamples
 from fitecli.fusion import presets
 from fitecli.fusion.batches import LengthGroupedSampler, Withholding
 from fitecli.fusion.checkpoint import CheckpointPredictor
-from fitecli.fusion.training import EpochResult, TrainingResult, best_epoch, train
+from fitecli.fusion.run_folder import EpochResult, TrainingResult, best_epoch
+from fitecli.fusion.training import train
 from fitecli.records import Example
 
 WORDS = {"positive": "great", "neutral": "old", "negative": "awful"}
