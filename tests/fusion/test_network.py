@@ -14,12 +14,10 @@ from transformers import AutoConfig, AutoModel
 
 from fitecli.errors import NotAModel, ShapeMismatch, UsageProblem
 from fitecli.fusion.checkpoint import load
+from fitecli.fusion.gates import PaperGate, ReleasedGate, make_gate
 from fitecli.fusion.network import (
     FiteConfig,
     FiteModel,
-    PaperGate,
-    ReleasedGate,
-    make_gate,
     positions_of,
 )
 from tests.conftest import make_encoder
