@@ -106,8 +106,8 @@ def _aspect(item: Any, text: str, field: str) -> list[Aspect]:
     label = label_of(item.get("label"), f"{field}.label")
     start, end = item.get("start"), item.get("end")
     if start is None and end is None:
-        beside = _beside(item, field)
-        return [replace(aspect, **beside) for aspect in occurrences(name, text, label)]
+        found, beside = occurrences(name, text, label), _beside(item, field)
+        return [replace(aspect, **beside) for aspect in found] if beside else found
     start, end = _offset(start, f"{field}.start"), _offset(end, f"{field}.end")
     if not 0 <= start < end <= len(text) or text[start:end] != name:
         raise InvalidRecord(
@@ -156,6 +156,9 @@ def spans(name: str, text: str) -> Iterator[tuple[int, int]]:
     while start >= 0:
         places.append((start, start + len(name)))
         start = text.find(name, start + 1)
+    if len(places) < 2:  # as nearly always: it counts, a whole word or not
+        yield from places
+        return
     before, after = name[:1].isalnum(), name[-1:].isalnum()
     whole = [
         (start, end)
