@@ -30,6 +30,10 @@ def train(
     preset: Annotated[
         str, typer.Option(help="fite-mini, fite, fite-de, fite-de-large, or a TOML file.")
     ] = "fite-mini",
+    encoder: Annotated[
+        str | None,
+        typer.Option(help="Begin with another language model: a folder, hub name or checkpoint."),
+    ] = None,
     seeds: Seeds = "0",
     output: Annotated[Path | None, typer.Option(help="Folder (default: runs/TIME).")] = None,
     epochs: Epochs = None,
@@ -83,6 +87,7 @@ def train(
     options = TrainOptions(
         datasets=names_of(dataset),
         preset=preset,
+        encoder=encoder,
         variant=Variant(
             fidelity=fidelity,
             system=system,

@@ -189,7 +189,8 @@ class FiteModel(PreTrainedModel):
     def from_encoders(
         cls, face: str, scene: str | None = None, *, seed: int = 0, **settings: Any
     ) -> FiteModel:
-        """Build a model on pretrained language models, each a folder or a hub name.
+        """Build a model on pretrained language models, each a folder, a hub name or a checkpoint, of
+        which the encoder of the same branch is taken, or its only one.
 
         The gate and the classifier start from the seed. settings go to FiteConfig; input.max_tokens
         is lowered to what the encoders have positions for. Raises OSError or ValueError (from
@@ -198,12 +199,7 @@ class FiteModel(PreTrainedModel):
         """
         read = InputFormat.of(settings.get("input") or {}).branches
         folders = {"face": face, "scene": scene or face}
-        pretrained = {
-            branch: AutoModel.from_pretrained(
-                folders[branch], dtype=torch.float32, use_safetensors=True, trust_remote_code=False
-            )
-            for branch in read
-        }
+        pretrained = {branch: cls._language_model(folders[branch], branch) for branch in read}
         torch.manual_seed(seed)
         known = {name: model.config.to_dict() for name, model in pretrained.items()}
         config = FiteConfig(
@@ -217,6 +213,16 @@ class FiteModel(PreTrainedModel):
         model.tie_weights()
         model._freeze()
         return model
+
+    @classmethod
+    def _language_model(cls, folder: str, branch: str) -> PreTrainedModel:
+        found = AutoModel.from_pretrained(
+            folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+        )
+        if not isinstance(found, cls):
+            return cast(PreTrainedModel, found)
+        encoders = found.encoders
+        return encoders[branch if branch in encoders else next(iter(encoders))]
 
     def forward(
         self,

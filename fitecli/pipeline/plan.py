@@ -18,6 +18,7 @@ from fitecli.pipeline.visuals import visual_size, with_visuals
 from fitecli.records import Example, fingerprint
 from fitecli.settings import Settings
 from fitecli.store import FeatureSetRow, Store
+from fitecli.weights import folder_sha256
 
 if TYPE_CHECKING:
     from fitecli.fusion.presets import Preset
@@ -32,6 +33,7 @@ class TrainOptions:
 
     datasets: tuple[str, ...] = ()
     preset: str = "fite-mini"
+    encoder: str | None = None  # in place of the preset's; a checkpoint's are taken as they are
     variant: Variant = Variant()
     seeds: tuple[int, ...] = (0,)
     output: Path | None = None
@@ -49,6 +51,8 @@ class TrainOptions:
     def settled(self, *, visual_size: int = 0) -> Preset:
         """The preset with all that is asked for; raises UsageProblem for a wrong name."""
         preset = self.variant.preset(self.preset, visual_size=visual_size).changed(self.changes)
+        if self.encoder is not None:
+            preset = replace(preset, encoder=self.encoder, scene_encoder=None, package=None)
         return preset if self.epochs is None else replace(preset, epochs=self.epochs)
 
 
@@ -142,10 +146,15 @@ class Plan:
 
     @property
     def key(self) -> str:
-        """What makes two trainings the same but for the seed: a preset's name changes nothing."""
+        """What makes two trainings the same but for the seed: a preset's name changes nothing, nor
+        where the folder of a language model lies."""
+        recipe = self.preset.changes()
+        for name in ("encoder", "scene_encoder"):
+            if (folder := Path(recipe.get(name, ""))).name and folder.is_dir():
+                recipe[name] = folder_sha256(folder)
         return fingerprint(
             {
-                "preset": self.preset.changes(),
+                "preset": recipe,
                 "features": self.features.fingerprint,
                 "examples": digest([*self.train, *self.dev]),
             }

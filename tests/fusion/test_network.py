@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -91,6 +92,27 @@ def test_a_branch_alone_has_one_encoder_and_no_gate(tiny_encoder: Path, tmp_path
     model.save_pretrained(tmp_path)
     again = load(tmp_path)(scene_input_ids=scene, scene_attention_mask=torch.ones_like(scene))
     assert torch.equal(again.logits, output.logits)
+
+
+@pytest.mark.parametrize("branch", ["face", "scene"])
+def test_a_model_can_begin_with_the_encoders_of_another(
+    model: FiteModel, tiny_encoder: Path, tmp_path: Path, branch: str
+) -> None:
+    def words(encoder: Any) -> torch.Tensor:
+        return encoder.encoder.layer[0].output.dense.weight
+
+    alone = FiteModel.from_encoders(str(tiny_encoder), input={"branches": [branch]})
+    with torch.no_grad():
+        words(alone.encoders[branch]).add_(1)
+        words(model.scene_encoder).add_(2)
+    alone.save_pretrained(tmp_path / "alone")
+    model.save_pretrained(tmp_path / "both")
+    again = FiteModel.from_encoders(str(tmp_path / "alone"), share_word_embeddings=True)
+    for encoder in again.encoders.values():
+        assert torch.equal(words(encoder), words(alone.encoders[branch]))
+    again = FiteModel.from_encoders(str(tmp_path / "both"))
+    for name, encoder in again.encoders.items():
+        assert torch.equal(words(encoder), words(model.encoders[name]))
 
 
 def test_without_gate_both_sentences_are_concatenated(tiny_encoder: Path) -> None:

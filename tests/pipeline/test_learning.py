@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from fitecli.errors import NoExamples, NotAModel, UsageProblem
+from fitecli.errors import MissingWeights, NoExamples, NotAModel, UsageProblem
 from fitecli.fusion.checkpoint import CheckpointPredictor
 from fitecli.pipeline.classify import ClassifyJob, ClassifyOptions
 from fitecli.pipeline.distilling import taught_examples, with_opinions
@@ -106,6 +107,29 @@ def test_a_finished_training_is_not_done_again(trained: World) -> None:
     models = trained.train(seeds=(0, 1))
     assert [model.seed for model in models] == [0, 1]
     assert trained.ask("select count(*) from run") == before
+
+
+def test_a_training_begins_with_another_model(world: World) -> None:
+    def options(encoder: Path | str, output: str = "next") -> TrainOptions:
+        return TrainOptions(
+            preset=world.preset,
+            encoder=str(encoder),
+            output=world.folder / output,
+            device="cpu",
+            epochs=1,
+        )
+
+    def key(encoder: Path) -> str:
+        return Plan.make(world.store, options(encoder), world.settings, world.told.append).key
+
+    world.ingest("\n".join(labelled_lines(60)))
+    first, second = (model.path for model in world.train(seeds=(0, 1), epochs=1))
+    elsewhere = Path(shutil.copytree(first, world.folder / "elsewhere"))
+    assert key(elsewhere) == key(first) != key(second)
+    (made,) = train(world.store, options(first), world.settings)
+    assert json.loads((made.path / "config.json").read_text())["recipe"]["encoder"] == str(first)
+    with pytest.raises(MissingWeights, match="The language model 'no/such' is not on disk"):
+        train(world.store, options("no/such", "never"), world.settings)
 
 
 def test_evaluation_keeps_predictions_and_compares(trained: World) -> None:
