@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -40,6 +40,12 @@ class Stage(Protocol):
     def release(self) -> None:
         """Give back what was claimed and not saved."""
 
+    def await_others(self, waiting: Callable[[int], None]) -> bool:
+        """Wait while others hold what is pending; whether there was anything to wait for.
+
+        Claims then begin anew, with what others gave back. waiting: is told how much they hold.
+        """
+
 
 @dataclass(frozen=True)
 class StageReport:
@@ -76,6 +82,12 @@ class Tally:
         else:
             self._progress(self._name, finished, total)
 
+    def waiting(self, taken: int) -> None:
+        """Nothing is left but what others hold."""
+        finished = self._done + self._failed
+        note = f"waiting for {taken:,} that another process has"
+        self._progress(self._name, finished, max(self._total, finished), note)
+
     def report(self) -> StageReport:
         """What became of the stage."""
         return StageReport(self._name, self._done, self._failed, tuple(self._reasons))
@@ -109,7 +121,8 @@ def run_stage(
     """Work a stage off until nothing is pending.
 
     The next batch is claimed and prepared while this one computes, unless the stage works in order;
-    finished batches are kept whatever happens, and what was only claimed is given back.
+    finished batches are kept whatever happens, and what was only claimed is given back. What other
+    processes hold is waited for: later stages need it.
     """
     total = stage.count()
     work = stage.work
@@ -121,16 +134,19 @@ def run_stage(
 
     with quiet_decoders(), ThreadPoolExecutor(threads, thread_name_prefix=stage.name) as pool:
         try:
-            ahead = start() if total else None
-            while ahead:
-                items, futures = ahead
-                if not stage.in_order:
-                    ahead = start()
-                results = computed(work.compute, [future.result() for future in futures])
-                stage.save(items, results)
-                if stage.in_order:
-                    ahead = start()
-                tally.add(results)
+            again = total > 0
+            while again:
+                ahead = start()
+                while ahead:
+                    items, futures = ahead
+                    if not stage.in_order:
+                        ahead = start()
+                    results = computed(work.compute, [future.result() for future in futures])
+                    stage.save(items, results)
+                    if stage.in_order:
+                        ahead = start()
+                    tally.add(results)
+                again = stage.await_others(tally.waiting)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
             stage.release()

@@ -296,13 +296,16 @@ class RayEngine:
 
         try:
             with self.cluster.actors(make, at_once=2, most=ceil(total / BATCH)) as actors:
-                for items, results in actors.map(take):
-                    if isinstance(results, FiteError) and len(items) > 1:
-                        alone.extend([item] for item in items)
-                        continue
-                    results = [results] if isinstance(results, FiteError) else results
-                    stage.save(items, results)
-                    tally.add(results)
+                again = True
+                while again:
+                    for items, results in actors.map(take):
+                        if isinstance(results, FiteError) and len(items) > 1:
+                            alone.extend([item] for item in items)
+                            continue
+                        results = [results] if isinstance(results, FiteError) else results
+                        stage.save(items, results)
+                        tally.add(results)
+                    again = stage.await_others(tally.waiting)
         finally:
             stage.release()
         return tally.report()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
@@ -19,6 +20,7 @@ from fitecli.store import (
 )
 
 LEASE_SECONDS = 600.0
+WAIT_SECONDS = 0.5  # between two looks at what others do
 Result = TypeVar("Result")
 
 
@@ -52,9 +54,7 @@ class ImageStage:
     def claim(self, limit: int) -> Sequence[Any]:
         """See Stage; what processes of this machine held that were killed is taken back at once."""
         if not self._after:
-            for owner in self.store.owners(self.worker_id):
-                if is_gone(owner.rpartition("-")[0]):
-                    self.store.release(owner)
+            self._take_back()
         items = self.store.claim_images(
             self.worker_id,
             self.scope,
@@ -67,6 +67,23 @@ class ImageStage:
         if items:
             self._after = items[-1].id
         return self._framed(items)
+
+    def await_others(self, waiting: Callable[[int], None]) -> bool:
+        """See Stage; a dead machine is waited for until its lease runs out."""
+        waited = False
+        while taken := self.store.count_taken_images(self.worker_id, self.scope, self.owner):
+            waiting(taken)
+            time.sleep(WAIT_SECONDS)
+            self._take_back()
+            waited = True
+        if waited:
+            self._after, self.retry_failed = 0, False
+        return waited
+
+    def _take_back(self) -> None:
+        for owner in self.store.owners(self.worker_id):
+            if is_gone(owner.rpartition("-")[0]):
+                self.store.release(owner)
 
     def peek(self, limit: int) -> Sequence[Any]:
         """The first items that the store lacks, without a lease."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,10 @@ class TweetStage:
 
     def release(self) -> None:
         """Nothing is leased: two processes at once write the same rows."""
+
+    def await_others(self, waiting: Callable[[int], None]) -> bool:
+        """See Stage."""
+        return False
 
 
 @dataclass

@@ -45,15 +45,9 @@ class Features(StoreConnection):
         after: int = 0,
     ) -> list[PendingImage]:
         """Take the next pictures (id > after) under a lease; those leased by others are left out."""
-        image, lease = tables["image"], tables["lease"]
-        taken = select(lease.c.subject_id).where(
-            lease.c.subject_kind == "image",
-            lease.c.worker_id == worker_id,
-            lease.c.owner != owner,
-            lease.c.until > time.time(),
-        )
+        image = tables["image"]
         query = _pending_images(worker_id, scope, retry_failed)
-        query = query.where(image.c.id > after, image.c.id.not_in(taken))
+        query = query.where(image.c.id > after, image.c.id.not_in(_taken(worker_id, owner)))
         query = query.order_by(image.c.id).limit(limit)
         with self._writing() as connection:
             found = [PendingImage(*row) for row in connection.execute(query)]
@@ -69,6 +63,15 @@ class Features(StoreConnection):
             ]
             self._upsert(connection, "lease", rows, ("subject_kind", "subject_id", "worker_id"))
         return found
+
+    def count_taken_images(self, worker_id: int, scope: Scope, owner: str) -> int:
+        """How many pictures of the scope that a worker has not looked at others have leased."""
+        query = _pending_images(worker_id, scope, False)
+        query = query.where(tables["image"].c.id.in_(_taken(worker_id, owner)))
+        with self._reading() as connection:
+            return int(
+                connection.execute(select(func.count()).select_from(query.subquery())).scalar_one()
+            )
 
     def peek_images(
         self, worker_id: int, scope: Scope, *, limit: int, retry_failed: bool = False
@@ -262,6 +265,17 @@ def _embedders(connection: Connection, face_worker_id: int) -> list[int]:
     fingerprint = connection.execute(mine).scalar_one()
     query = select(worker.c.id, worker.c.inputs).where(worker.c.kind == "embeddings")
     return [row.id for row in connection.execute(query) if fingerprint in row.inputs]
+
+
+def _taken(worker_id: int, owner: str) -> Select[Any]:
+    """The pictures that others than the owner have leased for a worker, now."""
+    lease = tables["lease"]
+    return select(lease.c.subject_id).where(
+        lease.c.subject_kind == "image",
+        lease.c.worker_id == worker_id,
+        lease.c.owner != owner,
+        lease.c.until > time.time(),
+    )
 
 
 def _pending_images(worker_id: int, scope: Scope, retry_failed: bool) -> Select[Any]:

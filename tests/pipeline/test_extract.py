@@ -28,7 +28,7 @@ from fitecli.pipeline.stages import CaptionsStage, FacesStage
 from fitecli.pipeline.tweet_stages import DescriptionsStage
 from fitecli.records import Face, FeatureSet, Worker
 from fitecli.settings import Settings
-from fitecli.store import PendingImage, Scope, Store, run_query
+from fitecli.store import FacesFound, PendingImage, Scope, Store, run_query
 from tests.conftest import DEMO, ROOT
 
 EVERYTHING = Scope()
@@ -492,11 +492,43 @@ def test_what_a_killed_process_held_is_done_at_once(store: Store, tmp_path: Path
     assert ask(store, "select count(*) from lease") == [(0,)]
 
 
-def test_what_another_machine_holds_is_left_to_it(store: Store, tmp_path: Path) -> None:
+def test_what_another_machine_holds_is_waited_for(store: Store, tmp_path: Path) -> None:
     add(store, tmp_path, JOINED)
     job, _ = extractor(store, tmp_path)
     other = FacesStage(store, job.face_worker_id, EVERYTHING, None, owner="elsewhere-1-7-x")
-    assert len(other.claim(32)) == 1
-    assert job.run(EVERYTHING)[0].done == 0
-    other.release()
-    assert job.run(EVERYTHING)[0].done == 1
+    (item,) = other.claim(32)
+    told: list[str] = []
+
+    def save(name: str, finished: int, total: int | None, note: str = "", /) -> None:
+        if note and not told:
+            store.save_faces(job.face_worker_id, {item.id: FacesFound((), 10, 10)})
+        told.extend([note] if note else [])
+
+    reports = job.run(EVERYTHING, progress=save)
+    assert [report.done for report in reports] == [0, 0, 1]
+    assert told[0] == "waiting for 1 that another process has"
+    assert ask(store, "select text from description") == [("There are 0 people in the picture. ",)]
+
+
+def test_what_a_dead_machine_held_is_done_when_its_lease_runs_out(
+    store: Store, tmp_path: Path
+) -> None:
+    add(store, tmp_path, JOINED)
+    job, _ = extractor(store, tmp_path)
+    worker = job.face_worker_id
+    store.claim_images(worker, EVERYTHING, limit=9, owner="elsewhere-1-7-x", lease_seconds=1)
+    assert [report.done for report in job.run(EVERYTHING)] == [1, 1, 1]
+
+
+def test_failures_are_not_tried_again_for_ever_beside_another_process(
+    store: Store, tmp_path: Path
+) -> None:
+    add(store, tmp_path, JOINED, {"id": "2", "text": "Ann", "images": ["missing.jpg"]})
+    job, _ = extractor(store, tmp_path)
+    job.run(EVERYTHING)
+    add(store, tmp_path, {"id": "3", "text": "Ann", "images": ["grace_hopper.jpg"]})
+    again, _ = extractor(store, tmp_path, retry_failed=True)
+    taken = {"scope": Scope(tweet_ids=(3,)), "limit": 9, "owner": "elsewhere-1-7-x"}
+    store.claim_images(job.face_worker_id, **taken, lease_seconds=1)  # type: ignore[arg-type]
+    (faces, *_) = again.run(EVERYTHING)
+    assert (faces.done, faces.failed) == (1, 1)
