@@ -63,7 +63,7 @@ def ingest(
     first raises UnreadableSource.
     """
     _check(store, dataset, split)
-    folder = _folder(images)
+    folder, named = _folder(images), dataset is not None
     if isinstance(source, str | Path):
         path = Path(source)
         records = sources.read(path, format)
@@ -76,6 +76,7 @@ def ingest(
         store,
         records,
         dataset=dataset or DATASET,
+        named=named,
         name=name,
         images=folder,
         split=split,
@@ -110,7 +111,7 @@ def train(
     *,
     datasets: Sequence[str] = (),
     preset: str = "fite-mini",
-    seeds: Sequence[int] = (0,),
+    seeds: Iterable[int] | int = (0,),
     output: str | Path | None = None,
     tell: Tell = QUIET,
     **options: Any,
@@ -123,7 +124,8 @@ def train(
     """
     names = (datasets,) if isinstance(datasets, str) else tuple(datasets)
     _check(store, *names)
-    given = {"datasets": names, "preset": str(preset), "seeds": tuple(seeds)}
+    each = tuple(seeds) if isinstance(seeds, Iterable) else (seeds,)
+    given = {"datasets": names, "preset": str(preset), "seeds": each}
     folder = Path(output) if output is not None else None
     chosen = _options(TrainOptions, {**options, **given, "output": folder})
     return _train(store, chosen, Settings.from_environment(), tell=tell)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -27,6 +26,7 @@ from fitecli.inputs import (
     load_tokeniser,
 )
 from fitecli.int8_network import Int8Network
+from fitecli.processes import cores
 from fitecli.records import LABELS, Example, Prediction
 from fitecli.sessions import CPU, FloatNetwork, Network, offers_cuda
 from fitecli.settings import resource
@@ -155,7 +155,7 @@ class Classifier:
         if verify:
             self._verify()
         self.builder = InputBuilder(load_tokeniser(folder), self.config.input, self.config.segments)
-        self._threads, self._device = threads or available_cores(), device
+        self._threads, self._device = cores(threads), device
         if device == "cuda":  # one that was named is asked for at once
             _ = self._network
 
@@ -288,11 +288,3 @@ def sha256_of(path: Path) -> str:
         raise NotAModel(
             f"{path} cannot be read: {exc.strerror or exc}. {_again(path.parent)}"
         ) from exc
-
-
-def available_cores() -> int:
-    """The cores that this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not known outside of Linux
-        return os.cpu_count() or 1

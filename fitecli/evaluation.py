@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -180,13 +181,14 @@ def emotion_swap(predictor: Predictor, examples: Sequence[Example]) -> EmotionSw
     swapped: dict[str, list[Example]] = {"happy": [], "angry": []}
     for example in examples:
         sentence = example.face or ""
-        if describe.with_emotion(sentence, "happy") is None or sentence not in example.description:
+        # of "Obama" it is no part of that of "Michelle Obama"
+        place = re.search(rf"(?:^|(?<=\. )){re.escape(sentence)}", example.description)
+        if describe.with_emotion(sentence, "happy") is None or place is None:
             continue
+        before, after = example.description[: place.start()], example.description[place.end() :]
         for word, kept in swapped.items():
             told = describe.with_emotion(sentence, word) or ""
-            kept.append(
-                replace(example, description=example.description.replace(sentence, told, 1))
-            )
+            kept.append(replace(example, description=before + told + after))
     if not swapped["happy"]:
         return None
     happy, angry = (_polarities(predictor, kept) for kept in swapped.values())

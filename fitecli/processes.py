@@ -1,4 +1,5 @@
-"""Processes by names that outlive them, so that what a killed one held can be taken back at once."""
+"""This process's cores; and processes by names that outlive them, so that what a killed one held can
+be taken back at once."""
 
 from __future__ import annotations
 
@@ -9,6 +10,14 @@ from pathlib import Path
 
 PROC = Path("/proc")  # as Linux has it
 RUNNING = "running"  # since when is not told
+
+
+def cores(threads: int = 0) -> int:
+    """The number of threads to use: as told, or all the cores that this process may use."""
+    try:
+        return threads or len(os.sched_getaffinity(0))
+    except AttributeError:  # not known outside of Linux
+        return os.cpu_count() or 1
 
 
 def name_of_this() -> str:

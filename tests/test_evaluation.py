@@ -66,6 +66,14 @@ def test_only_the_expression_of_the_aspects_face_is_swapped(
     assert reader.read == [start + face.format(word) + OTHER for word in ("happy", "angry")]
 
 
+def test_the_expression_of_a_longer_name_is_left_alone() -> None:
+    start, both = "There are 2 people in the picture. ", "{} with a {} expression. "
+    other, own = both.format("Mary Ann", "sad"), both.format("Ann", "sad")
+    reader = Reader()
+    emotion_swap(reader, [Example("$T$", "Ann", start + other + own, face=own)])
+    assert reader.read == [start + other + both.format("Ann", word) for word in ("happy", "angry")]
+
+
 def test_where_no_aspect_has_an_expression_it_says_nothing() -> None:
     assert emotion_swap(Reader(), EXAMPLES[1:]) is None
 

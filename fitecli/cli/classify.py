@@ -23,7 +23,6 @@ from fitecli.cli.options import (
     Workers,
     answer_file,
     check_file,
-    cores,
     names_of,
     ray_cluster,
 )  # fmt: skip
@@ -116,7 +115,7 @@ def classify(
             attributes=names_of(ALL_ATTRIBUTES if attributes is None else attributes),
             captioner=captioner or "none",
             aligner=aligner or "prominence",
-            threads=cores(options.threads),
+            threads=options.threads,
             device=device,
         ),
     )

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from fitecli.cli.console import Bars, counts, print_json, print_table, say, tell
-from fitecli.cli.options import Json, Threads, cores
+from fitecli.cli.options import Json, Threads
 
 
 def demo(
@@ -27,7 +27,7 @@ def demo(
 
     began = time.monotonic()
     with Bars() as bars:
-        report = run(output, ctx.obj, threads=cores(threads), tell=tell, progress=bars)
+        report = run(output, ctx.obj, threads=threads, tell=tell, progress=bars)
     if as_json:
         print_json(list(report.rows))
         return

@@ -24,7 +24,6 @@ from fitecli.cli.options import (
     Split,
     Threads,
     Workers,
-    cores,
     names_of,
     ray_cluster,
 )
@@ -91,7 +90,7 @@ def extract(
         template=template,
         theta=theta,
         name=name,
-        threads=cores(threads),
+        threads=threads,
         device=device,
         retry_failed=retry_failed,
     )

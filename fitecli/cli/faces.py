@@ -17,7 +17,6 @@ from fitecli.cli.options import (
     Json,
     Nobody,
     Threads,
-    cores,
     names_of,
 )
 
@@ -59,7 +58,7 @@ def faces(
         aligner=aligner,
         clip=clip,
         nobody=nobody,
-        threads=cores(threads),
+        threads=threads,
         device=device,
     )
     with Bars() as bars:

@@ -97,13 +97,6 @@ def check_file(file: str) -> None:
         raise UnreadableSource(f"{file} is a folder; --engine ray classifies all files of one.")
 
 
-def cores(threads: int) -> int:
-    """The number of threads to use."""
-    import os
-
-    return threads or os.cpu_count() or 1
-
-
 @contextmanager
 def ray_cluster(workers: int, threads: int, gpus: float) -> Iterator[Cluster]:
     """Ray's cluster; each worker takes one thread unless told otherwise."""

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from fitecli.errors import UsageProblem
+from fitecli.processes import is_gone, name_of_this
 
 CHECKPOINTS = "checkpoints"  # of the epochs; removed when the run is done
 RESULT = "training.json"
 RECIPE = "recipe.json"  # in the folder of the checkpoints
 EPOCHS = "epochs.json"  # there, too
+OWNER = "owner"  # there, too: the process that trains
 CHECKPOINT = "checkpoint-"  # then the steps; so transformers' Trainer calls them
 STATE = "trainer_state.json"  # of a checkpoint; the last of its files
 
@@ -43,6 +48,32 @@ class TrainingResult:
     device: str
     epochs: tuple[EpochResult, ...]
     recipe: str | None = None  # fingerprint of recipe and data
+
+
+@contextmanager
+def held(output: Path) -> Iterator[None]:
+    """Keep other processes from training into a run's folder meanwhile.
+
+    Raises UsageProblem where one does already; one that is known to have ended does not count.
+    """
+    owner = output / CHECKPOINTS / OWNER
+    owner.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with owner.open("x", encoding="utf-8") as file:
+            file.write(name_of_this())
+    except FileExistsError:
+        if not is_gone(owner.read_text("utf-8")):
+            raise UsageProblem(
+                f"Another process trains into {output}: wait for it, then run the same command again, "
+                f"or choose another --output. If none does any more, remove {owner}."
+            ) from None
+        owner.write_text(name_of_this(), "utf-8")
+    try:
+        yield
+    finally:
+        owner.unlink(missing_ok=True)
+        with suppress(OSError):  # epochs are there
+            owner.parent.rmdir()
 
 
 def best_epoch(epochs: Sequence[EpochResult], selection: str) -> EpochResult:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import sys
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from fitecli.errors import FiteError
 from fitecli.pipeline.models import exported_folders
 from fitecli.pipeline.pulling import on_disk
 from fitecli.plugins import ambiguous
+from fitecli.processes import cores
 from fitecli.settings import Settings
 from fitecli.weights import nvidia
 
@@ -53,7 +53,8 @@ def check_up(settings: Settings) -> list[Finding]:
 
 
 def _found(check: Check, settings: Settings) -> list[Finding]:
-    """What one check finds; a place that cannot be looked into is a problem of its own."""
+    """What one check finds; a place that cannot be looked into, or a package that cannot be imported,
+    is a problem of its own."""
     try:
         return check(settings)
     except OSError as error:
@@ -62,6 +63,12 @@ def _found(check: Check, settings: Settings) -> list[Finding]:
         message = f"{error.filename} cannot be read: {error.strerror}"
         mend = "check its permissions; FITE_DB, FITE_MODELS and HF_HOME say where fite looks"
         return [Finding(check.__name__.strip("_"), "problem", message, mend)]
+    except ImportError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in PACKAGES and _version(package) is None:
+            return []  # told among the versions
+        mend = f"pip install --force-reinstall {package or 'fitecli'}"
+        return [Finding(check.__name__.strip("_"), "problem", str(error), mend)]
 
 
 def _versions(settings: Settings) -> list[Finding]:
@@ -144,10 +151,10 @@ def _session() -> list[Finding]:
 def _devices(settings: Settings) -> list[Finding]:
     import torch
 
-    cores = f"{os.cpu_count()} cores"
+    count = f"{cores()} cores"
     if torch.cuda.is_available():
-        return [Finding("device", "ok", f"{torch.cuda.get_device_name(0)}, {cores}")]
-    return [Finding("device", "ok", f"CPU, {cores}; torch sees no CUDA device")]
+        return [Finding("device", "ok", f"{torch.cuda.get_device_name(0)}, {count}")]
+    return [Finding("device", "ok", f"CPU, {count}; torch sees no CUDA device")]
 
 
 def _weights(settings: Settings) -> list[Finding]:

@@ -23,6 +23,7 @@ from fitecli.pipeline.plugin_stage import PlugInStage
 from fitecli.pipeline.stages import CaptionsStage, EmbeddingsStage, FacesStage, ImageStage
 from fitecli.pipeline.tweet_stages import DescriptionsStage, ProminenceStage
 from fitecli.pipeline.work import CaptionsWork, EmbeddingsWork, FacesWork, ImageWork
+from fitecli.processes import cores
 from fitecli.progress import Progress, unwatched
 from fitecli.records import ATTRIBUTES, FeatureSet, Worker
 from fitecli.settings import Settings
@@ -62,6 +63,7 @@ class ExtractOptions:
     def __post_init__(self) -> None:
         """Raises UsageProblem for a name that there is not, threads or a device that no machine has."""
         check_machine(self.threads, self.device)
+        object.__setattr__(self, "threads", cores(self.threads))
         if not isinstance(self.captioner, str):
             raise UsageProblem(
                 f"There is no captioner {self.captioner!r}; leave it out, or say 'none'."

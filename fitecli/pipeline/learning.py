@@ -11,7 +11,7 @@ from typing import Any
 
 from fitecli.errors import UsageProblem
 from fitecli.evaluation import open_predictor
-from fitecli.fusion.run_folder import EpochResult, recipe_in
+from fitecli.fusion.run_folder import EpochResult, TrainingResult, held, recipe_in
 from fitecli.outputs import writing
 from fitecli.pipeline.models import register
 from fitecli.pipeline.plan import Plan, TrainOptions
@@ -60,7 +60,9 @@ def train(
         f"Training {made.preset.name} on {len(made.train)} examples of {', '.join(made.datasets)}, "
         f"choosing the epoch on {len(made.dev)}."
     )
-    job = _Job(store, options, made, encoders, tell, progress, settings.rank)
+    base = options.output or (options.folder and options.folder / made.key[:8])
+    base = base or Path("runs") / datetime.now().strftime("%Y%m%d-%H%M%S")
+    job = _Job(store, options, made, encoders, base, tell, progress, settings.rank)
     return [job.run(seed) for seed in options.seeds]
 
 
@@ -105,60 +107,27 @@ class _Job:
     options: TrainOptions
     plan: Plan
     encoders: list[Path]
+    base: Path  # of the folders of new runs
     tell: Tell
     progress: Progress
     rank: int = 0  # only the first process writes to the store
 
     def run(self, seed: int) -> TrainedModel:
         """Train one seed and keep its rows."""
-        from fitecli.fusion import training
-
-        preset = self.plan.preset
-        if self.rank and self.options.output is not None:
-            run_id, output = 0, _seed(self.options.output, seed)
-        else:
-            run_id, output = self._start(seed)
-
-        curve = Curve()
-        self.progress(f"seed {seed}", 0, preset.epochs)
-
-        def on_epoch(result: EpochResult) -> None:
-            self.store.add_epoch(run_id, _epoch_row(result))
-            self.progress(f"seed {seed}", result.number, preset.epochs, curve.add(result))
-            self.tell(
-                f"seed {seed} epoch {result.number}/{preset.epochs}: loss "
-                f"{result.train_loss:.3f}, dev accuracy {result.dev_accuracy:.4f}, macro-F1 "
-                f"{result.dev_macro_f1:.4f} ({result.seconds:.0f} s)"
-            )
-
-        try:
-            with writing(output):
-                result = training.train(
-                    self.plan.train,
-                    self.plan.dev,
-                    self.encoders,
-                    preset,
-                    seed=seed,
-                    output=output,
-                    record=self.plan.record,
-                    recipe=self.plan.key,
-                    device=self.options.device,
-                    threads=self.options.threads,
-                    on_epoch=on_epoch,
-                    tensorboard=self.options.tensorboard,
-                )
-        except BaseException as exc:
-            stopped = isinstance(exc, KeyboardInterrupt)
-            if not self.rank:
-                self.store.finish_run(run_id, "interrupted" if stopped else "failed")
-            raise
         if self.rank:
-            return _trained(result, output)
+            return _trained(self._train(seed, 0, _seed(self.base, seed)), _seed(self.base, seed))
+        run_id, output = self._start(seed)
+        with writing(output), held(output):
+            try:
+                result = self._train(seed, run_id, output)
+            except BaseException as exc:
+                stopped = isinstance(exc, KeyboardInterrupt)
+                self.store.finish_run(run_id, "interrupted" if stopped else "failed")
+                raise
         for epoch in result.epochs:
             self.store.add_epoch(run_id, _epoch_row(epoch))
-        model_id = register(
-            self.store, output, open_predictor(output, device="cpu"), preset=preset.name
-        )
+        name = self.plan.preset.name
+        model_id = register(self.store, output, open_predictor(output, device="cpu"), preset=name)
         self.store.finish_run(
             run_id,
             "done",
@@ -170,6 +139,36 @@ class _Job:
         )
         return _trained(result, output)
 
+    def _train(self, seed: int, run_id: int, output: Path) -> TrainingResult:
+        from fitecli.fusion import training
+
+        preset, curve = self.plan.preset, Curve()
+        self.progress(f"seed {seed}", 0, preset.epochs)
+
+        def on_epoch(result: EpochResult) -> None:
+            self.store.add_epoch(run_id, _epoch_row(result))
+            self.progress(f"seed {seed}", result.number, preset.epochs, curve.add(result))
+            self.tell(
+                f"seed {seed} epoch {result.number}/{preset.epochs}: loss "
+                f"{result.train_loss:.3f}, dev accuracy {result.dev_accuracy:.4f}, macro-F1 "
+                f"{result.dev_macro_f1:.4f} ({result.seconds:.0f} s)"
+            )
+
+        return training.train(
+            self.plan.train,
+            self.plan.dev,
+            self.encoders,
+            preset,
+            seed=seed,
+            output=output,
+            record=self.plan.record,
+            recipe=self.plan.key,
+            device=self.options.device,
+            threads=self.options.threads,
+            on_epoch=on_epoch,
+            tensorboard=self.options.tensorboard,
+        )
+
     def _start(self, seed: int) -> tuple[int, Path]:
         """Find the run to go on with, or begin one."""
         output, key = self.options.output, self.plan.key
@@ -178,9 +177,7 @@ class _Job:
             if known.status != "done":
                 self.tell(f"Going on with seed {seed} in {known.output}.")
             return known.id, Path(known.output)
-        base = output or (self.options.folder and self.options.folder / key[:8])
-        base = base or Path("runs") / datetime.now().strftime("%Y%m%d-%H%M%S")
-        folder = _seed(base, seed)
+        folder = _seed(self.base, seed)
         run_id = self.store.start_run(
             preset=self.plan.preset.name,
             seed=seed,
@@ -218,7 +215,7 @@ def sparkline(values: Sequence[float]) -> str:
     return "".join(" " if place < 0 else "▁▂▃▄▅▆▇█"[place] for place in places)
 
 
-def _trained(result: Any, output: Path) -> TrainedModel:
+def _trained(result: TrainingResult, output: Path) -> TrainedModel:
     return TrainedModel(
         result.seed, output, result.best_epoch, result.dev_accuracy, result.dev_macro_f1
     )

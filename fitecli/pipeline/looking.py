@@ -21,10 +21,11 @@ from fitecli.faces import FaceAnalyser, open_analyser
 from fitecli.inputs import tokenise_like_benchmark
 from fitecli.pictures import Box, open_picture, quiet_decoders
 from fitecli.pipeline.plugin_stage import aligned_by
+from fitecli.processes import cores
 from fitecli.progress import Progress, unwatched
 from fitecli.records import ATTRIBUTES, Alignment, Face
 from fitecli.settings import Settings
-from fitecli.weights import Loading
+from fitecli.weights import Loading, check_machine
 
 BATCH = 16  # pictures that are decoded and looked at together
 GUESS = "prominence (guess)"  # an aligner as people should read it
@@ -44,6 +45,11 @@ class LookOptions:
     nobody: bool = False
     threads: int = 2
     device: str = "auto"
+
+    def __post_init__(self) -> None:
+        """Raises UsageProblem for threads or a device that no machine has."""
+        check_machine(self.threads, self.device)
+        object.__setattr__(self, "threads", cores(self.threads))
 
 
 @dataclass(frozen=True)

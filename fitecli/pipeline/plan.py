@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fitecli.errors import NoExamples
+from fitecli.errors import NoExamples, UsageProblem
 from fitecli.pipeline.derived import features_as_read
 from fitecli.pipeline.distilling import taught_examples, with_opinions
 from fitecli.pipeline.examples import choose_features, present, read_dataset
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fitecli.fusion.presets import Preset
 
 Tell = Callable[[str], None]
+SEEDS = 2**32  # that numpy takes
 HOLD_OUT = 10  # one picture in so many, where dev is not there or not to be seen
 
 
@@ -33,7 +34,6 @@ class TrainOptions:
 
     datasets: tuple[str, ...] = ()
     preset: str = "fite-mini"
-    encoder: str | None = None  # in place of the preset's; a checkpoint's are taken as they are
     variant: Variant = Variant()
     seeds: tuple[int, ...] = (0,)
     output: Path | None = None
@@ -46,7 +46,14 @@ class TrainOptions:
     teachers: tuple[str, ...] = ()  # models whose opinion of the taught datasets is learnt, too
     taught: tuple[str, ...] = ()
     hold_out: bool = False  # choose the epoch on a part of train, and leave dev unseen
+    encoder: str | None = None  # in place of the preset's; a checkpoint's are taken as they are
     tensorboard: bool = False  # write event files, too; the run is the same
+
+    def __post_init__(self) -> None:
+        """Raises UsageProblem for what is no seed."""
+        for seed in self.seeds:
+            if not isinstance(seed, int) or not 0 <= seed < SEEDS:
+                raise UsageProblem(f"A seed is a whole number from 0 to {SEEDS - 1}, not {seed!r}.")
 
     def settled(self, *, visual_size: int = 0) -> Preset:
         """The preset with all that is asked for; raises UsageProblem for a wrong name."""

@@ -45,7 +45,8 @@ def add_published(
     report = IngestReport(rejected=store.add_rejects(name, str(folder.name), data.rejects))
     for batch in _batches(data.tweets):
         added = store.add_tweets(name, batch, source=f"published {name}")
-        report += IngestReport(added.tweets, added.aspects, added.images, added.skipped)
+        conflicts = len(added.conflicts)
+        report += IngestReport(added.tweets, added.aspects, added.images, added.skipped, conflicts)
         progress("tweets", report.tweets + report.skipped, len(data.tweets))
     faces, captions, alignment = _workers()
     face_worker = store.register_worker(faces)
@@ -120,19 +121,26 @@ def _save_captions(store: Store, worker: int, scope: Scope, data: published.Publ
 def _save_descriptions(
     store: Store, features: int, face_worker: int, scope: Scope, data: published.Published
 ) -> tuple[int, int]:
-    """Keep the published sentences; whose face is whose is recovered by matching them."""
+    """Keep the published sentences; whose face is whose is recovered by matching them.
+
+    Without the file of sentences nothing is described, so it can be brought later; tweets of others
+    in the dataset are left alone.
+    """
     aspects: dict[str, list[str]] = {}
     for source in data.tweets:
         for aspect in source.aspects:
             aspects.setdefault(source.images[0].name, []).append(aspect.text)
     saved = unmatched = after = 0
-    while ids := store.tweet_ids(scope, after=after, limit=BATCH):
+    while data.descriptions and (ids := store.tweet_ids(scope, after=after, limit=BATCH)):
         after = ids[-1]
-        rest = sorted(set(ids) - store.described(features, ids))
+        known = store.descriptions(features, ids)
         results = {}
-        for tweet in store.tweet_faces(rest, face_worker):
-            picture = tweet.images[0].name
+        for tweet in store.tweet_faces(ids, face_worker):
+            picture = tweet.images[0].name if tweet.images else ""
             text = data.descriptions.get(picture, "")
+            done = tweet.tweet_id in known and (known[tweet.tweet_id].text or not text)
+            if done or picture not in aspects:
+                continue
             sentences = _matched(text, tweet, aspects[picture])
             unmatched += bool(tweet.faces and text and not sentences)
             results[tweet.tweet_id] = DescriptionText(text, len(tweet.faces), sentences)

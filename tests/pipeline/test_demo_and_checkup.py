@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fitecli.errors import UsageProblem
+from fitecli.pipeline import checkup
 from fitecli.pipeline.checkup import Finding, check_up, runtime_finding
 from fitecli.pipeline.demo import QUERIES, demo
 from fitecli.settings import Settings
@@ -79,6 +81,26 @@ def test_a_place_that_cannot_be_looked_into_is_a_problem(settings: Settings) -> 
     assert finding(found, "session").level == "ok"
     settings.models.touch()
     assert finding(check_up(settings), "FITE_MODELS").message.endswith("models is a file")
+
+
+def test_a_package_that_cannot_be_imported_is_a_problem(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    found = check_up(settings)
+    assert "torch" in finding(found, "devices").message
+    assert finding(found, "devices").mend == "pip install --force-reinstall torch"
+    version = checkup.metadata.version
+
+    def without_torch(name: str) -> str:
+        if name == "torch":
+            raise checkup.metadata.PackageNotFoundError(name)
+        return version(name)
+
+    monkeypatch.setattr(checkup.metadata, "version", without_torch)
+    found = check_up(settings)
+    assert finding(found, "torch").message == "not installed"
+    assert not any(item.subject == "devices" for item in found)
 
 
 @pytest.mark.parametrize(

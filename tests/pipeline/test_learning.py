@@ -14,6 +14,7 @@ import torch
 
 from fitecli.errors import MissingWeights, NoExamples, NotAModel, UsageProblem
 from fitecli.fusion.checkpoint import CheckpointPredictor
+from fitecli.fusion.run_folder import held
 from fitecli.pipeline.classify import ClassifyJob, ClassifyOptions
 from fitecli.pipeline.distilling import taught_examples, with_opinions
 from fitecli.pipeline.evaluating import (
@@ -30,6 +31,7 @@ from fitecli.pipeline.learning import find_trained, plan, train
 from fitecli.pipeline.models import exported_folders, locate_model
 from fitecli.pipeline.plan import Plan, TrainOptions, training_examples
 from fitecli.pipeline.variants import Variant
+from fitecli.processes import name_of_this
 from fitecli.records import Example, FeatureSet, Worker
 from fitecli.settings import Settings
 from fitecli.store import Scope, Store, open_store, run_query
@@ -130,6 +132,39 @@ def test_a_training_begins_with_another_model(world: World) -> None:
     assert json.loads((made.path / "config.json").read_text())["recipe"]["encoder"] == str(first)
     with pytest.raises(MissingWeights, match="The language model 'no/such' is not on disk"):
         train(world.store, options("no/such", "never"), world.settings)
+
+
+def test_seeds_lie_in_one_folder_named_after_the_time(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(world.folder)
+    world.ingest("\n".join(labelled_lines(60)))
+    options = TrainOptions(preset=world.preset, seeds=(0, 1), device="cpu", epochs=1)
+    first, second = train(world.store, options, world.settings)
+    assert first.path.parent == second.path.parent
+    assert first.path.parent.parent == world.folder / "runs"
+    assert sorted(path.name for path in first.path.iterdir()) == [
+        "config.json", "model.safetensors", "tokenizer.json", "training.json"
+    ]  # fmt: skip
+
+
+def test_two_processes_do_not_train_into_one_folder(world: World) -> None:
+    world.ingest("\n".join(labelled_lines(60)))
+    output = world.folder / "runs" / "seed-0"
+    with held(output), pytest.raises(UsageProblem, match=r"Another process trains into .*seed-0"):
+        world.train()
+    owner = output / "checkpoints" / "owner"
+    owner.parent.mkdir(parents=True)
+    owner.write_text(f"{name_of_this().partition('-')[0]}-{2**30}-1")  # a process that has ended
+    (model,) = world.train()
+    assert model.path == output
+    assert not owner.parent.exists()
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, "0", 0.5])
+def test_what_is_no_seed_is_told(seed: Any) -> None:
+    with pytest.raises(UsageProblem, match="A seed is a whole number from 0 to 4294967295, not"):
+        TrainOptions(seeds=(0, seed))
 
 
 def test_evaluation_keeps_predictions_and_compares(trained: World) -> None:

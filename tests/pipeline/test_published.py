@@ -17,6 +17,7 @@ from fitecli.pipeline.examples import (
     scopes_of,
 )
 from fitecli.pipeline.published import add_published
+from fitecli.records import Tweet, TweetImage
 from fitecli.reports.statistics import statistics
 from fitecli.sources.published import download, files_of, load
 from fitecli.store import Scope, Store, open_store, run_query
@@ -100,6 +101,28 @@ def test_again_adds_nothing(store: Store, tmp_path: Path) -> None:
     add_published(store, "twitter2015", folder, tell=silent)
     again = add_published(store, "twitter2015", folder, tell=silent)
     assert (again.added.tweets, again.faces, again.captions, again.descriptions) == (0, 0, 0, 0)
+
+
+def test_sentences_can_be_brought_later(store: Store, tmp_path: Path) -> None:
+    folder = lay_out(tmp_path)
+    sentences = folder / "FITE/face_descriptions/twitter15_face_description_clip16.json"
+    moved = sentences.rename(tmp_path / "later.json")
+    assert add_published(store, "twitter2015", folder, tell=lambda message: None).descriptions == 0
+    moved.rename(sentences)
+    report = add_published(store, "twitter2015", folder, tell=lambda message: None)
+    assert (report.descriptions, report.unmatched) == (2, 0)
+    texts = [row[0] for row in run_query(store.place, "select text from description")[1]]
+    assert sorted(text[:12] for text in texts) == ["There are 0 ", "There are 1 "]
+
+
+def test_tweets_of_others_in_the_dataset_are_left_alone(store: Store, tmp_path: Path) -> None:
+    others = [
+        Tweet("no picture", "x1"),
+        Tweet("another", "x2", images=(TweetImage("another.jpg"),)),
+    ]
+    store.add_tweets("twitter2015", others)
+    report = add_published(store, "twitter2015", lay_out(tmp_path), tell=lambda message: None)
+    assert (report.added.tweets, report.descriptions) == (2, 2)
 
 
 def test_what_is_not_the_benchmark_is_told(tmp_path: Path) -> None:
