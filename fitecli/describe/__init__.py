@@ -50,6 +50,7 @@ TEMPLATES = {
         lower_gender=True,
     ),
 }
+CHANGED = ("template", "theta", "without", "single_face", "extras")  # by a model's own rules
 EXTRAS = ("aligned-first", "certainty", "distribution")
 CERTAINTY = ((0.9, "clearly "), (0.6, ""), (0.0, "slightly "))  # least score -> word before
 LIKELY = 0.15  # share from which a distribution names an emotion
@@ -83,6 +84,18 @@ class Rules:
     assignment: str = "paper"
     nobody_margin: float = NOBODY_MARGIN
 
+    def __post_init__(self) -> None:
+        """Raises ValueError for what there is not."""
+        parts = {*ATTRIBUTES, "alignment", "pattern"}
+        for name, value, known in (
+            ("template", {self.template}, TEMPLATES),
+            ("without", self.without, parts),
+            ("extras", self.extras, EXTRAS),
+            ("assignment", {self.assignment}, ASSIGNMENTS),
+        ):
+            if not value <= set(known):
+                raise ValueError(f"descriptions: {name} must be of {', '.join(sorted(known))}")
+
     @property
     def words(self) -> Template:
         """The template itself."""
@@ -100,7 +113,12 @@ class Rules:
         return value
 
     def changed(self, changes: Mapping[str, Any]) -> Rules:
-        """These rules with some fields changed; what is left out or told more is added up."""
+        """These rules with some fields changed; what is left out or told more is added up.
+
+        Raises ValueError for a field or value that there is not.
+        """
+        if unknown := set(changes) - set(CHANGED):
+            raise ValueError(f"descriptions has no {min(unknown)!r}; it has {', '.join(CHANGED)}")
         return replace(
             self,
             template=changes.get("template", self.template),

@@ -17,6 +17,7 @@ from fitecli.records import Example
 Batch = Mapping[str, np.ndarray]
 BRANCHES = ("face", "scene")
 LEAST_TOKENS = 8  # of a pair: at most four are special
+VISUALS = (None, "image", "face")
 FACE_MASKS = ("own", "scene")
 _SLOT = re.compile(r"\{(aspect|caption|description|separator)\}")
 
@@ -58,6 +59,8 @@ class InputFormat:
             raise ValueError("face_mask 'scene' needs both branches")
         if self.max_tokens < LEAST_TOKENS:
             raise ValueError(f"max_tokens must be at least {LEAST_TOKENS}")
+        if self.visual not in VISUALS:
+            raise ValueError("visual must be image or face, where it is told")
         if self.truncation not in TRUNCATIONS:
             raise ValueError(f"truncation must be one of {', '.join(TRUNCATIONS)}")
 

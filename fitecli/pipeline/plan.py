@@ -60,7 +60,7 @@ class TrainOptions:
         preset = self.variant.preset(self.preset, visual_size=visual_size).changed(self.changes)
         if self.encoder is not None:
             preset = replace(preset, encoder=self.encoder, scene_encoder=None, package=None)
-        return preset if self.epochs is None else replace(preset, epochs=self.epochs)
+        return preset if self.epochs is None else preset.changed({"epochs": self.epochs})
 
 
 def training_examples(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,6 +38,13 @@ def test_the_presets_of_the_paper_ship() -> None:
         ('encoder = "x"\ninput = 3', "input must be of type"),
         ('encoder = "x"\n[input]\nface_mask = "no"', "face_mask must be one of own, scene"),
         ('encoder = "x"\n[input]\nmask = "own"', "no setting 'mask'"),
+        ('encoder = "x"\nepochs = 0', "epochs must be at least 1"),
+        ('encoder = "x"\nbatch_size = 0', "batch_size must be at least 1"),
+        ('encoder = "x"\ndropout = 1.5', "dropout must be from 0 to 1"),
+        ('encoder = "x"\n[input]\nvisual = "pictures"', "visual must be image or face"),
+        ('encoder = "x"\n[input.descriptions]\nwithout = "age"', "without must be of age, alig"),
+        ('encoder = "x"\n[input.descriptions]\ntemplate = "papr"', "template must be of paper"),
+        ('encoder = "x"\n[input.descriptions]\nwithou = ["age"]', "descriptions has no 'withou'"),
     ],
 )
 def test_a_broken_preset_is_told(content: str, expected: str, tmp_path: Path) -> None:
@@ -43,6 +52,22 @@ def test_a_broken_preset_is_told(content: str, expected: str, tmp_path: Path) ->
     path.write_text(content)
     with pytest.raises(UsageProblem, match=expected):
         presets.load(str(path))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "expected"),
+    [
+        ([1, 2], "the recipe is no object"),
+        ({"encoder": 5}, "encoder must be of type str, not 5"),
+        ({"encoder": "x", "epochs": "8"}, "epochs must be of type int, not '8'"),
+        ({"encoder": "x", "input": {"max_tokens": "8"}}, "max_tokens must be of type int"),
+        ({}, "tells no recipe"),
+    ],
+)
+def test_a_broken_recipe_of_a_model_is_told(recipe: Any, expected: str, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"recipe": recipe}))
+    with pytest.raises(UsageProblem, match=expected):
+        presets.load(str(tmp_path))
 
 
 def test_a_fidelity_settles_all_that_its_source_tells() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fitecli.catalogue import find, in_package, of_hub
+from fitecli.describe import Rules
 from fitecli.errors import MissingWeights, UsageProblem
 from fitecli.hub import fetch
 from fitecli.inputs import InputFormat
@@ -19,6 +20,10 @@ FOLDER = Path(__file__).parent
 FIDELITIES = ("ours", "paper", "released")
 ORDERS = ("grouped", "shuffled", "file")
 SELECTIONS = ("accuracy", "macro_f1", "mean")
+SHARES = (
+    "dropout", "label_smoothing", "withhold_pictures", "withhold_captions", "withhold_attributes",
+    "teacher_share",
+)  # fmt: skip
 KINDS: dict[str, tuple[type, ...]] = {
     "str": (str,),
     "int": (int,),
@@ -75,6 +80,13 @@ class Preset:
             raise ValueError(f"order must be one of {', '.join(ORDERS)}")
         if self.selection not in SELECTIONS:
             raise ValueError(f"selection must be one of {', '.join(SELECTIONS)}")
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1")
+        for name in SHARES:
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be from 0 to 1")
+        Rules().changed(self.input.descriptions)
 
     def to_dict(self) -> dict[str, Any]:
         """All settings as plain values."""
@@ -88,8 +100,11 @@ class Preset:
         read = values.get("input", {})
         _check("changes", values, Preset)
         _check("changes of the input", read, InputFormat)
-        settings = InputFormat.of({**self.input.to_dict(), **read})
-        return replace(self, **{**values, "input": settings})
+        try:
+            settings = InputFormat.of({**self.input.to_dict(), **read})
+            return replace(self, **{**values, "input": settings})
+        except (TypeError, ValueError) as exc:
+            raise UsageProblem(f"These settings do not go: {exc}.") from exc
 
     def changes(self) -> dict[str, Any]:
         """The settings that are not the default, without the name: what makes two recipes differ,
@@ -148,7 +163,11 @@ def _recipe(path: Path) -> dict[str, Any]:
         raise UsageProblem(f"{path} cannot be read ({exc}); name a preset instead.") from exc
     if not values:
         raise UsageProblem(f"{path} tells no recipe; name a preset instead.")
-    return dict(values)
+    if not isinstance(values, dict):
+        raise UsageProblem(f"{path}: the recipe is no object; name a preset instead.")
+    _check(str(path), {k: v for k, v in values.items() if k != "name"}, Preset)
+    _check(str(path), values.get("input", {}), InputFormat)
+    return values
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -170,6 +189,8 @@ def _check(place: str, values: Mapping[str, Any], cls: type[Preset] | type[Input
                 f"{place}: there is no setting {key!r}; choose of {', '.join(known)}."
             )
         kind = known[key].split(" ")[0].split(",")[0]
+        if value is None and known[key].endswith("None"):
+            continue
         if not isinstance(value, KINDS[kind]) or (kind != "bool" and isinstance(value, bool)):
             raise UsageProblem(f"{place}: {key} must be of type {kind}, not {value!r}.")
 
