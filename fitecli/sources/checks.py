@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -55,7 +55,8 @@ def label_of(value: Any, field: str = "label") -> str | None:
     """A polarity: positive, neutral or negative in any case, or 1, 0 or -1."""
     if value is None or value == "":
         return None
-    word = str(value).strip().lower() if not isinstance(value, bool) else ""
+    whole = int(value) if isinstance(value, float) and value.is_integer() else value
+    word = str(whole).strip().lower() if not isinstance(value, bool) else ""
     word = _SPELLINGS.get(word, word)
     if word not in LABELS:
         raise InvalidRecord(f"{field} must be positive, neutral or negative")
@@ -134,6 +135,8 @@ def _beside(item: dict[str, Any], field: str) -> dict[str, Any]:
 
 
 def _offset(value: Any, field: str) -> int:
+    if isinstance(value, float) and value.is_integer():  # as pandas writes a column with gaps
+        return int(value)
     if not isinstance(value, int) or isinstance(value, bool):
         raise InvalidRecord(f"{field} must be a number, not {_kind(value)}")
     return value
@@ -192,7 +195,7 @@ def _in_word(character: str) -> bool:
     return character.isalnum() or character == "_"
 
 
-def tweet_of(record: dict[str, Any], line: int) -> Tweet:
+def tweet_of(record: Mapping[str, Any], line: int) -> Tweet:
     """A record of the JSONL contract as a Tweet; raises InvalidRecord."""
     text = text_of(record.get("text"), "text")
     images = images_of(record.get("images"))
@@ -212,4 +215,6 @@ def _kind(value: Any) -> str:
     names = {dict: "an object", list: "a list", str: "a string", bool: "true or false"}
     if value is None:
         return "null"
-    return names.get(type(value), "a number")
+    if isinstance(value, int | float):
+        return names.get(type(value), "a number")
+    return names.get(type(value), type(value).__name__)

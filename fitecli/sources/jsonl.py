@@ -3,23 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 import orjson
 
 from fitecli.records import Reject, Tweet
 from fitecli.sources.checks import InvalidRecord, tweet_of
+from fitecli.sources.rows import tweets_of
 
 
 def read(lines: Iterator[tuple[int, bytes]], name: str) -> Iterator[Tweet | Reject]:
-    """Read one tweet a line; blank lines are skipped."""
+    """Read one tweet a line, or one aspect (see rows); blank lines are skipped.
+
+    A file that begins with a bracket is one JSON list of tweets, and read whole.
+    """
+    filled = ((number, line) for number, line in lines if line.strip())
+    first = next(filled, None)
+    if first is None:
+        return
+    if first[1].lstrip().startswith(b"["):
+        yield from tweets_of(_listed(b"\n".join([first[1], *(line for _, line in filled)])))
+    else:
+        yield from tweets_of(_records(chain([first], filled)))
+
+
+def _records(lines: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, dict[str, Any] | Reject]]:
     for number, line in lines:
-        if not line.strip():
-            continue
         try:
-            yield tweet_of(record_of(line), number)
+            yield number, record_of(line)
         except InvalidRecord as exc:
-            yield Reject(number, str(exc))
+            yield number, Reject(number, str(exc))
+
+
+def _listed(document: bytes) -> Iterator[tuple[int, dict[str, Any] | Reject]]:
+    """The records of a JSON list, numbered from 1."""
+    try:
+        items = orjson.loads(document)
+    except orjson.JSONDecodeError as exc:
+        yield 1, Reject(1, _reason(document, exc))
+        return
+    for number, item in enumerate(items, 1):
+        if isinstance(item, dict):
+            yield number, item
+        else:
+            yield number, Reject(number, "the record is no JSON object")
 
 
 def of_records(records: Iterable[Mapping[str, Any] | str]) -> Iterator[Tweet | Reject]:

@@ -1,23 +1,27 @@
-"""Parquet: one tweet a row, with the columns of the JSON Lines format; pyarrow is asked for here."""
+"""Parquet: one tweet or aspect a row, with the columns of the JSON Lines format; pyarrow is asked for
+here."""
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
 from datetime import date
+from math import isnan
 from typing import Any, BinaryIO
 
 from fitecli.errors import MissingPackage, UnreadableSource
 from fitecli.records import Reject, Tweet
-from fitecli.sources.checks import InvalidRecord, tweet_of
+from fitecli.sources.checks import InvalidRecord
+from fitecli.sources.rows import ASPECT, tweets_of
 
-COLUMNS = ("id", "text", "aspects", "images", "split", "author", "created_at")
+COLUMNS = ("id", "text", "aspects", "images", "split", "author", "created_at", "aspect", *ASPECT)
 ROWS = 1000  # that are in memory at once
 UNREADABLE = (ValueError, OverflowError)  # not UTF-8; a time beyond the year 9999
 
 
 def read(stream: BinaryIO, name: str) -> Iterator[Tweet | Reject]:
-    """Read one tweet a row, numbered from 1; columns of other names are left out.
+    """Read one tweet a row, or one aspect (see rows), numbered from 1; columns of other names are left
+    out.
 
     stream: of one whole file, seekable. Raises MissingPackage without pyarrow, UnreadableSource
     for a broken or empty file or one without the column text.
@@ -30,6 +34,17 @@ def read(stream: BinaryIO, name: str) -> Iterator[Tweet | Reject]:
             f"{name}: Parquet needs pyarrow: pip install 'fitecli[parquet]'."
         ) from exc
     number = 0
+
+    def records(file: Any, known: list[str]) -> Iterator[tuple[int, dict[str, Any] | Reject]]:
+        nonlocal number
+        for batch in file.iter_batches(ROWS, columns=known):
+            for row in _rows(batch):
+                number += 1
+                if isinstance(row, InvalidRecord):
+                    yield number, Reject(number, str(row))
+                else:
+                    yield number, _plain(row)
+
     try:
         file = ParquetFile(stream)
         if "text" not in file.schema_arrow.names:
@@ -37,15 +52,7 @@ def read(stream: BinaryIO, name: str) -> Iterator[Tweet | Reject]:
                 f"{name} has no column text (it has {', '.join(file.schema_arrow.names)})."
             )
         known = [column for column in file.schema_arrow.names if column in COLUMNS]
-        for batch in file.iter_batches(ROWS, columns=known):
-            for row in _rows(batch):
-                number += 1
-                try:
-                    if isinstance(row, InvalidRecord):
-                        raise row
-                    yield tweet_of(_plain(row), number)
-                except InvalidRecord as exc:
-                    yield Reject(number, str(exc))
+        yield from tweets_of(records(file, known))
     except (ArrowException, OSError, EOFError, zlib.error) as exc:
         raise UnreadableSource(f"{name} cannot be read beyond row {number}: {exc}.") from exc
     if not number:
@@ -65,7 +72,11 @@ def _rows(batch: Any) -> Iterator[dict[str, Any] | InvalidRecord]:
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    """A row as JSON would have it: times as text."""
-    return {
-        name: value.isoformat() if isinstance(value, date) else value for name, value in row.items()
-    }
+    """A row as JSON would have it: times as text, and null for what is no number."""
+    return {name: _json(value) for name, value in row.items()}
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, date):
+        return value.isoformat()
+    return None if isinstance(value, float) and isnan(value) else value

@@ -6,10 +6,14 @@ import gzip
 import io
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
+from shlex import quote
 from typing import Any, BinaryIO, Protocol
+
+import orjson
 
 from fitecli.errors import FiteError, UnreadableSource
 from fitecli.plugins import PlugIn, Room, told
@@ -90,6 +94,11 @@ def _read(stream: BinaryIO, format: str, name: str) -> Iterator[Tweet | Reject]:
         return
     lines = _lines(stream, name)
     head = list(islice(lines, HEAD))
+    if head and head[0][1].startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise UnreadableSource(
+            f"{name} is UTF-16; fite reads UTF-8: `iconv -f UTF-16 -t UTF-8 {quote(name)} > NEW` makes "
+            "such a file."
+        )
     if not any(line.strip() for _, line in head):
         raise UnreadableSource(f"{name} is empty: it holds no tweets.")
     if _binary([line for _, line in head], name):
@@ -156,16 +165,39 @@ def _binary(head: list[bytes], name: str) -> bool:
         return True
 
 
+def _guess_json(head: list[bytes], first: bytes, name: str) -> str | None:
+    """What the JSON of the first lines is: a value a line, or the beginning of a document over many.
+
+    None where it holds no objects. Raises UnreadableSource for a document that no reader takes.
+    """
+    values = []
+    for line in head:
+        with suppress(orjson.JSONDecodeError):
+            values.append(orjson.loads(line or b"null"))
+    if values := [value for value in values if isinstance(value, dict | list)]:
+        if any(map(x_api.looks_like, values)):
+            return "x-api"
+        objects = (value[0] if isinstance(value, list) and value else value for value in values)
+        return "jsonl" if any(isinstance(value, dict) for value in objects) else None
+    document = b"\n".join(head)
+    if x_api.begins(document):
+        return "x-api"
+    if first.startswith(b"[") or len(head) == 1:
+        return "jsonl"
+    raise UnreadableSource(
+        f"{name} is one JSON document over many lines; fite reads one tweet a line: "
+        f"`jq -c . {quote(name)} > tweets.jsonl` makes such a file (`.[]` in place of `.` of a list)."
+    )
+
+
 def guess(head: list[bytes], name: str) -> str:
     """Guess a format from the first lines and the name; raises UnreadableSource."""
     first = next(line for line in head if line.strip()).strip()
     if first.startswith((b"{", b"[")):
         if label_studio.looks_like(b"\n".join(head)):
             return "label-studio"
-        if x_api.looks_like(b"\n".join(head)):
-            return "x-api"
-        if first.startswith(b"{"):
-            return "jsonl"
+        if found := _guess_json(head, first, name):
+            return found
     if tombert.looks_like_tsv(first):
         return "tombert-tsv"
     if any(mark in line for line in head for mark in pyabsa.MARKS):
@@ -174,11 +206,14 @@ def guess(head: list[bytes], name: str) -> str:
         return "tombert-txt"
     if tabular.has_header(first, b"\t"):
         return "tsv"
-    if tabular.has_header(first, b","):
+    if tabular.says_delimiter(first) or any(
+        tabular.has_header(first, mark) for mark in tabular.DELIMITERS
+    ):
         return "csv"
     suffix = _SUFFIXES.get(Path(name.removesuffix(".gz")).suffix)
     if suffix == "jsonl":
         return suffix
     raise UnreadableSource(
-        f"{name} is of no format that fite knows. Name it by --format: {', '.join(FORMATS[1:])}."
+        f"{name} is of no format that fite knows (a table needs a column called text). Name it by "
+        f"--format: {', '.join(FORMATS[1:])}."
     )

@@ -5,18 +5,20 @@ from __future__ import annotations
 import csv
 from collections import deque
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import orjson
 
 from fitecli.errors import UnreadableSource
 from fitecli.records import Reject, Tweet
-from fitecli.sources.checks import InvalidRecord, tweet_of
+from fitecli.sources.checks import InvalidRecord
+from fitecli.sources.rows import ASPECT, tweets_of
 
-COLUMNS = ("id", "text", "aspect", "aspects", "start", "end", "label", "images", "split")
+COLUMNS = ("id", "text", "aspect", "aspects", *ASPECT, "images", "split")
 OPTIONAL = ("author", "created_at")
 SEPARATOR = ";"  # of several aspects or pictures in one cell
+DELIMITERS = (b",", b";", b"|")
 MAX_DIGITS = 20  # of an offset; Python refuses numbers of thousands
 MAX_ROW_LINES = 64  # a row that is longer has a quote that never closes
 Lines = Iterator[tuple[int, bytes]]
@@ -28,9 +30,19 @@ def has_header(line: bytes, separator: bytes) -> bool:
     return b"text" in names
 
 
+def says_delimiter(line: bytes) -> bool:
+    """Whether a line is what Excel writes above a header to name the delimiter."""
+    return len(line.strip()) == 5 and line.lower().startswith(b"sep=")
+
+
 def read_csv(lines: Lines, name: str) -> Iterator[Tweet | Reject]:
-    """Read comma-separated rows with quoting."""
-    return _read(lines, name, ",")
+    """Read rows with quoting, separated by commas, or by what else stands in the header."""
+    first = next(lines, (0, b""))
+    if says_delimiter(first[1]):
+        yield from _read(lines, name, first[1].strip()[4:5].decode("ascii", "replace") or ",")
+        return
+    found = (mark.decode() for mark in DELIMITERS if has_header(first[1], mark))
+    yield from _read(chain([first], lines), name, next(found, ","))
 
 
 def read_tsv(lines: Lines, name: str) -> Iterator[Tweet | Reject]:
@@ -39,7 +51,7 @@ def read_tsv(lines: Lines, name: str) -> Iterator[Tweet | Reject]:
 
 
 def _read(lines: Lines, name: str, delimiter: str) -> Iterator[Tweet | Reject]:
-    """Read rows; neighbours of the same id and text are one tweet with several aspects."""
+    """Read rows; neighbours of the same id and text are one tweet with several aspects (see rows)."""
     rows = _rows(lines, delimiter)
     _, first = next(rows, (0, "it is empty"))
     if isinstance(first, str):
@@ -50,24 +62,20 @@ def _read(lines: Lines, name: str, delimiter: str) -> Iterator[Tweet | Reject]:
             f"{name} has no column 'text' (it has {', '.join(header)}); columns that fite knows: "
             f"{', '.join((*COLUMNS, *OPTIONAL))}."
         )
-    held: tuple[dict[str, Any], int] | None = None
+    if len(set(header)) < len(header):
+        twice = next(name for name in header if header.count(name) > 1)
+        raise UnreadableSource(f"{name} has two columns {twice!r}; rename one of them.")
+    yield from tweets_of(_records(header, rows), join_all=True)
+
+
+def _records(
+    header: list[str], rows: Iterator[tuple[int, list[str] | str]]
+) -> Iterator[tuple[int, dict[str, Any] | Reject]]:
     for number, row in rows:
         if isinstance(row, str):
-            yield Reject(number, row)
-            continue
-        if not any(row):
-            continue
-        record = _record(header, row, number)
-        if held is not None and not isinstance(record, Reject) and _same(held[0], record):
-            held[0]["aspects"] += record["aspects"]
-            continue
-        if held is not None:
-            yield _tweet(*held)
-        held = None if isinstance(record, Reject) else (record, number)
-        if isinstance(record, Reject):
-            yield record
-    if held is not None:
-        yield _tweet(*held)
+            yield number, Reject(number, row)
+        elif any(row):
+            yield number, _record(header, row, number)
 
 
 def _rows(lines: Lines, delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
@@ -115,6 +123,9 @@ def _record(header: list[str], row: list[str], line: int) -> dict[str, Any] | Re
     record["images"] = [part.strip() for part in cells.get("images", "").split(SEPARATOR) if part]
     try:
         record["aspects"] = _aspects(cells)
+        if "aspect" in cells:
+            record |= {key: cells.get(key) for key in ("aspect", *ASPECT)}
+            record |= {key: _number(cells[key]) for key in ("start", "end") if key in cells}
     except InvalidRecord as exc:
         return Reject(line, str(exc))
     return record
@@ -130,26 +141,9 @@ def _aspects(cells: dict[str, str]) -> list[Any]:
             raise InvalidRecord(f"aspects is no JSON list: {exc}") from exc
     elif listed:
         found += [part.strip() for part in listed.split(SEPARATOR) if part.strip()]
-    if "aspect" in cells:
-        aspect: dict[str, Any] = {"text": cells["aspect"], "label": cells.get("label")}
-        for key in ("start", "end"):
-            if key in cells:
-                aspect[key] = _number(cells[key])
-        found.append(aspect)
     return found
 
 
 def _number(cell: str) -> int | str:
     """An offset; what is none stays text, and so does one that no text is long enough for."""
     return int(cell) if cell.strip().isdecimal() and len(cell) < MAX_DIGITS else cell
-
-
-def _same(held: dict[str, Any], record: dict[str, Any]) -> bool:
-    return all(held[key] == record[key] for key in ("id", "text", "images", "split"))
-
-
-def _tweet(record: dict[str, Any], line: int) -> Tweet | Reject:
-    try:
-        return tweet_of(record, line)
-    except InvalidRecord as exc:
-        return Reject(line, str(exc))

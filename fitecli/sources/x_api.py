@@ -14,9 +14,18 @@ from urllib.parse import urlsplit
 import orjson
 
 from fitecli.records import Aspect, Reject, Tweet, TweetImage
-from fitecli.sources.checks import MAX_IMAGES, InvalidRecord, id_of, optional_text, text_of
+from fitecli.sources.checks import (
+    MAX_IMAGES,
+    InvalidRecord,
+    id_of,
+    optional_text,
+    spans,
+    text_of,
+)
 from fitecli.sources.jsonl import record_of
 
+_MOVING = {"7": "video", "13": "video", "16": "animated_gif"}  # beginnings of media keys
+_MARKS = ("edit_history_tweet_ids", "public_metrics")
 _ENTITIES = (
     ("annotations", 1),
     ("mentions", 0),
@@ -24,10 +33,28 @@ _ENTITIES = (
 )
 
 
-def looks_like(head: bytes) -> bool:
-    """Whether the first lines have the marks of an API response or of its tweets."""
-    marks = (b'"data"', b'"edit_history_tweet_ids"', b'"public_metrics"', b'"entities"')
-    return any(mark in head for mark in marks)
+def looks_like(record: Any) -> bool:
+    """Whether a JSON value is a response of the API, or one of its tweets or a list of them.
+
+    What has aspects or images is fite's own, whatever else it holds.
+    """
+    if isinstance(record, list):
+        return any(map(looks_like, record[:1]))
+    if not isinstance(record, dict) or {"aspects", "aspect", "images"} & set(record):
+        return False
+    if isinstance(record.get("data"), dict | list) or set(_MARKS) & set(record):
+        return True
+    entities = record.get("entities")
+    return isinstance(entities, dict) and any(
+        type(entity.get("start")) is int
+        for kind, _ in _ENTITIES
+        for entity in _objects(entities.get(kind))
+    )
+
+
+def begins(head: bytes) -> bool:
+    """Whether the beginning of a document over many lines has keys that only the API's have."""
+    return any(b'"%s"' % key.encode() in head for key in ("data", "includes", *_MARKS))
 
 
 def read(lines: Iterator[tuple[int, bytes]], name: str) -> Iterator[Tweet | Reject]:
@@ -100,9 +127,17 @@ def _aspects(entities: Any, text: str) -> list[Aspect]:
             end += inclusive
             if not 0 <= start < end <= len(text):
                 raise InvalidRecord(f"entities.{kind}: {start}:{end} is not in the text")
+            start, end = _named(entity.get("normalized_text"), text, start, end)
             if not any(start < other[1] and other[0] < end for other in found):
                 found[start, end] = Aspect(text[start:end], start, end)
     return [found[span] for span in sorted(found)]
+
+
+def _named(name: Any, text: str, start: int, end: int) -> tuple[int, int]:
+    """The place of an annotation's own name that is nearest, where its offsets count another text."""
+    if not isinstance(name, str) or not name or text[start:end] == name:
+        return start, end
+    return min(spans(name, text), key=lambda place: abs(place[0] - start), default=(start, end))
 
 
 def _images(item: dict[str, Any], includes: dict[str, Any]) -> tuple[TweetImage, ...]:
@@ -112,7 +147,8 @@ def _images(item: dict[str, Any], includes: dict[str, Any]) -> tuple[TweetImage,
     names = []
     for key in keys if isinstance(keys, list) else []:
         known = media.get(str(key), {})
-        if known.get("type", "photo") != "photo":
+        kind = _MOVING.get(str(key).partition("_")[0], "photo")
+        if known.get("type", kind) != "photo":
             continue  # videos and animations have no picture of their own
         address = known.get("url")
         try:

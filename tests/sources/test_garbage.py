@@ -170,6 +170,10 @@ def test_a_nul_among_the_first_lines_costs_its_line_only(format: str) -> None:
     found = list(read(io.BytesIO(content), format, name="a.jsonl"))
     assert [type(item) for item in found] == [Tweet, Reject, Tweet]
     with pytest.raises(UnreadableSource, match="binary"):
+        list(read(io.BytesIO(content.decode().encode("utf-16-le")), format, name="a.jsonl"))
+    with pytest.raises(
+        UnreadableSource, match=r"a\.jsonl is UTF-16; .* `iconv -f UTF-16 -t UTF-8 a"
+    ):
         list(read(io.BytesIO(content.decode().encode("utf-16")), format, name="a.jsonl"))
 
 

@@ -47,6 +47,17 @@ def test_lists_of_aspects_and_offsets() -> None:
     assert [[a.start for a in t.aspects] for t in found] == [[0, 8, 4], [0, 4], [5]]
 
 
+@pytest.mark.parametrize("above", ["", "sep=;\r\n"])
+def test_columns_may_be_separated_by_semicolons(above: str) -> None:
+    (tweet,) = tweets(above + "id;text;aspect\r\n1;Hi, Bob;Bob\r\n")
+    assert (tweet.text, [aspect.text for aspect in tweet.aspects]) == ("Hi, Bob", ["Bob"])
+
+
+def test_two_columns_of_one_name_are_told() -> None:
+    with pytest.raises(UnreadableSource, match="x has two columns 'text'; rename one of them"):
+        records("id,text,Text\n1,a,b\n")
+
+
 def test_text_over_two_lines_is_one_row() -> None:
     (tweet,) = tweets('id,text\n1,"two\nlines"\n')
     assert tweet.text == "two\nlines"
@@ -152,6 +163,56 @@ def test_x_api_tweets_line_by_line_and_a_bad_one() -> None:
     assert len(reasons) == 4
     assert "not in the text" in reasons[0]
     assert "no numbers" in reasons[1]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"aspects": ["data", "entities"], "split": "test"},
+        {"aspects": ["NASA"], "public_metrics": {"likes": 1}, "data": {"x": 1}},
+        {"images": ["a.jpg"], "entities": {"hashtags": [{"text": "x", "indices": [1, 2]}]}},
+        {"data": "x", "aspects": []},
+        {"entities": {"hashtags": [{"text": "x", "indices": [1, 2]}]}},
+    ],
+)
+def test_own_records_are_no_x_api_whatever_else_they_hold(more: dict[str, object]) -> None:
+    record = {"id": "1", "text": "data and entities of NASA", **more}
+    (tweet,) = tweets(json.dumps(record) + "\n")
+    assert len(tweet.aspects) == len(more.get("aspects", []))  # type: ignore[arg-type]
+    assert [image.name for image in tweet.images] == more.get("images", [])
+    assert tweet.split == more.get("split")
+
+
+def test_a_list_of_own_records_is_read_whole() -> None:
+    listed = [{"id": "1", "text": "Bob", "aspects": ["Bob"]}, {"id": "2", "text": "Ann"}]
+    for spread in (None, 2):
+        found = tweets(json.dumps(listed, indent=spread))
+        assert [(t.source_id, len(t.aspects), t.line) for t in found] == [("1", 1, 1), ("2", 0, 2)]
+    (bad,) = records(json.dumps([3]), "jsonl")
+    assert isinstance(bad, Reject)
+    (bad,) = records("[3", "jsonl")
+    assert isinstance(bad, Reject)
+
+
+def test_a_document_over_many_lines_is_told() -> None:
+    record = {"id": "1", "text": "Bob", "aspects": ["Bob"]}
+    with pytest.raises(UnreadableSource, match=r"x is one JSON document .* `jq -c \. x > tweets"):
+        records(json.dumps(record, indent=2))
+
+
+def test_an_annotation_is_where_its_name_stands() -> None:
+    text = "&amp; Eileen Collins at NASA"
+    named = {"start": 2, "end": 15, "normalized_text": "Eileen Collins"}
+    other = {"start": 24, "end": 27, "normalized_text": "not there"}
+    item = {"id": "1", "text": text, "entities": {"annotations": [named, other]}}
+    (tweet,) = tweets(json.dumps({"data": [item]}))
+    assert [aspect.text for aspect in tweet.aspects] == ["Eileen Collins", "NASA"]
+
+
+def test_videos_are_no_pictures_though_nothing_tells_of_them() -> None:
+    item = {"id": "1", "text": "a", "attachments": {"media_keys": ["7_1", "3_2", "16_3"]}}
+    (tweet,) = tweets(json.dumps({"data": [item]}))
+    assert [image.name for image in tweet.images] == ["3_2.jpg"]
 
 
 @pytest.mark.parametrize(

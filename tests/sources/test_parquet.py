@@ -53,6 +53,32 @@ def test_rows_are_tweets(tmp_path: Path) -> None:
     assert third.line == 3
 
 
+def test_rows_of_aspects_are_joined(tmp_path: Path) -> None:
+    import pandas as pd
+
+    table = pd.DataFrame(
+        {
+            "id": ["1", "1", "2"],
+            "text": ["Ann and Bob", "Ann and Bob", "Ann"],
+            "aspect": ["Bob", "Ann", None],
+            "start": [8, None, None],  # which makes floats of all
+            "end": [11, None, None],
+            "label": [1.0, -1.0, None],
+        }
+    )
+    path = tmp_path / "rows.parquet"
+    table.to_parquet(path)
+    lines = tmp_path / "rows.jsonl"
+    table.to_json(lines, orient="records", lines=True)
+    for place in (path, lines):
+        first, second = sources.read(place)
+        assert isinstance(first, Tweet)
+        assert isinstance(second, Tweet)
+        found = [(aspect.text, aspect.start, aspect.label) for aspect in first.aspects]
+        assert found == [("Bob", 8, "positive"), ("Ann", 0, "negative")]
+        assert second.aspects == ()
+
+
 def test_a_stream_is_read_in_parts(tmp_path: Path) -> None:
     rows = [{"id": str(number), "text": f"tweet {number}"} for number in range(2500)]
     path = written(tmp_path / "other.name", rows)
