@@ -175,7 +175,7 @@ class Learning(StoreConnection):
             for aspect_id, digest, prediction in rows
         ]
         with self._writing() as connection:
-            keys = ("aspect_id", "model_id", "input_sha256")
+            keys = ("aspect_id", "model_id", "input_sha256", "feature_set_id")
             self._upsert(connection, "prediction", values, keys)
 
 

@@ -285,11 +285,15 @@ def move_image(connection: Connection, old: int, new: int) -> None:
 
 
 def forget_readings(connection: Connection, tweet_ids: Iterable[int]) -> None:
-    """Drop alignments and descriptions of tweets, so that they are made anew."""
+    """Drop alignments and descriptions of tweets, so that they are made anew, and what was predicted
+    from them."""
     ids = sorted(tweet_ids)
     if not ids:
         return
     analysis, description = tables["analysis"], tables["description"]
+    aspect, prediction = tables["aspect"], tables["prediction"]
+    theirs = select(aspect.c.id).where(aspect.c.tweet_id.in_(ids))
+    connection.execute(delete(prediction).where(prediction.c.aspect_id.in_(theirs)))
     connection.execute(
         delete(analysis).where(analysis.c.subject_kind == "tweet", analysis.c.subject_id.in_(ids))
     )

@@ -56,7 +56,7 @@ table(
 
 table(
     "prediction",
-    "A model's reading of one aspect, for one exact input.",
+    "A model's reading of one aspect, for one exact input, under the features it was read from.",
     row_id(),
     required("aspect_id", "The aspect.", Integer, parent("aspect.id")),
     required("model_id", "The model.", Integer, parent("model.id"), index=True),
@@ -72,6 +72,6 @@ table(
         Float,
     ),
     required("created_at", "When it was predicted (UTC, ISO 8601)."),
-    UniqueConstraint("aspect_id", "model_id", "input_sha256"),
+    UniqueConstraint("aspect_id", "model_id", "input_sha256", "feature_set_id"),
     CheckConstraint("label IN ('negative', 'neutral', 'positive')", name="label"),
 )
