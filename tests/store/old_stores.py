@@ -37,6 +37,10 @@ def ask(path: Path, sql: str) -> list[Any]:
         return connection.execute(sql).fetchall()
 
 
+def schema_of(path: Path) -> str:
+    return str(ask(path, "SELECT version_num FROM alembic_version")[0][0])
+
+
 def rows(path: Path) -> dict[str, tuple[list[str], list[Any]]]:
     """Of each table its columns, and its rows in the order of their keys."""
     found = {}

@@ -83,6 +83,12 @@ def test_downgrade_leaves_nothing(tmp_path: Path) -> None:
     assert value(path, names) == "alembic_version"
 
 
+VIEWS = (
+    "select group_concat(it, '') from (select name || sql as it from sqlite_master where type = 'view' "
+    "order by name)"
+)
+
+
 def test_old_rows_survive_each_migration(tmp_path: Path) -> None:
     path = tmp_path / "fite.db"
     migrate(store_url(path), "0001")
@@ -99,11 +105,9 @@ def test_old_rows_survive_each_migration(tmp_path: Path) -> None:
     )
     for sql in rows:
         execute(path, sql)
-    before = value(path, "select group_concat(name || sql) from sqlite_master where type = 'view'")
+    before = value(path, VIEWS)
     migrate(store_url(path))
-    assert value(path, "select group_concat(name || sql) from sqlite_master where type='view'") == (
-        before
-    )
+    assert value(path, VIEWS) == (before)
     assert value(path, "select features || prediction || gate from predictions") == "fsneutral0.5"
     assert value(path, "select base_id is null and ablation = '{}' from feature_set") == 1
     execute(path, "update prediction set gate = null")
