@@ -179,6 +179,6 @@ def _failures(records: int, pictures: int) -> list[str]:
     if pictures:
         parts.append(
             f"{counted(pictures, 'picture')} could not be read (see failed_pictures in the lines). "
-            "Once mended: `fite extract --retry-failed`."
+            "Once mended, classify their tweets from their file again."
         )
     return parts

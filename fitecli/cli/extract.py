@@ -123,7 +123,8 @@ def extract(
         raise Incomplete(
             f"{counted(failed, 'record')} failed; all reasons: `fite sql "  # noqa: S608 - a message
             "\"select error, count(*) from analysis where status = 'failed' group by error\"`. "
-            "Once mended: `fite extract --retry-failed`."
+            "Once mended: `fite extract --retry-failed`; files that were missing or are others by now: "
+            "`fite ingest` of their tweets again."
         )
 
 

@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from fitecli import sources
 from fitecli.errors import UnreadableSource
+from fitecli.processes import cores
 from fitecli.progress import Progress, unwatched
 from fitecli.records import CorrectedTweet, Reject, Tweet, TweetImage
 from fitecli.store import Added, Store
@@ -53,9 +54,9 @@ class PictureFolder:
     """Finds the pictures that tweets name, inside one folder and nowhere else."""
 
     def __init__(self, folder: Path | None, *, threads: int = 2) -> None:
-        """folder: None where pictures are known by name only."""
+        """folder: None where pictures are known by name only. threads: 0 for every core."""
         self.folder = folder.resolve() if folder is not None else None
-        self.threads = threads
+        self.threads = cores(threads)
         self._hash = lru_cache(maxsize=100_000)(_sha256)
 
     def resolve_all(self, records: Sequence[Tweet | Reject]) -> list[Tweet | Reject]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from fitecli.pictures import Box, Picture, open_picture
 from fitecli.records import storable
 from fitecli.store import FacesFound, PendingImage
 
+_AGAIN = "ingest its tweets again, with `--images DIR` where their pictures lie elsewhere"
 WHOLE = "image"  # the region of an embedding that is not of a face
 
 
@@ -44,12 +46,16 @@ def computed(
 
 
 def decode(item: PendingImage) -> Picture:
-    """Open a picture of the store; raises UnreadableImage where the file is not known or broken."""
+    """Open a picture of the store; raises UnreadableImage where the file is not known, broken, or another
+    one by now: what is seen in it would be kept as seen in the first."""
     if item.path is None:
-        raise UnreadableImage(
-            f"{item.name}: the file was not found; name its folder with `--images DIR`."
-        )
-    return open_picture(Path(item.path))
+        raise UnreadableImage(f"{item.name}: the file was not found; {_AGAIN}.")
+    path = Path(item.path)
+    if item.sha256 is not None and path.is_file():
+        with path.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != item.sha256:
+                raise UnreadableImage(f"{path}: it is not the file that was ingested; {_AGAIN}.")
+    return open_picture(path)
 
 
 @dataclass(frozen=True)

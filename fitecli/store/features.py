@@ -291,7 +291,7 @@ def _pending_images(worker_id: int, scope: Scope, retry_failed: bool) -> Select[
     else:  # few: their pictures are looked up, not all pictures for theirs
         wanted = image.c.id.in_(named)
     path = select(func.max(link.c.path)).where(link.c.image_id == image.c.id).scalar_subquery()
-    return select(image.c.id, image.c.name, path).where(pending, wanted)
+    return select(image.c.id, image.c.name, path, image.c.sha256).where(pending, wanted)
 
 
 def _face_values(face: Face) -> dict[str, Any]:

@@ -79,11 +79,12 @@ class ModelRow:
 
 @dataclass(frozen=True, slots=True)
 class PendingImage:
-    """A picture to look at; path is None where the file was never found."""
+    """A picture to look at; path is None where the file was never found, else sha256 is of its bytes."""
 
     id: int
     name: str
     path: str | None
+    sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -230,14 +230,16 @@ class Addition:
         return self._image_ids(listed), len(rows)
 
     def _refresh(self, row: Any, image_id: int, image: TweetImage) -> None:
-        """The bytes of a known picture are seen: keep the path, move what was known by name."""
+        """The bytes of a known picture are seen: keep the path, move what was known by name. Other
+        bytes than before are another picture, and the tweet's from now on."""
         table = tables["tweet_image"]
         if row.image_id != image_id:
             move_image(self.connection, row.image_id, image_id)
             self.touched.add(row.tweet_id)
-        if row.path != image.path:
+        if (row.image_id, row.path) != (image_id, image.path):
             condition = and_(table.c.tweet_id == row.tweet_id, table.c.position == row.position)
-            self.connection.execute(update(table).where(condition).values(path=image.path))
+            values = {"image_id": image_id, "path": image.path}
+            self.connection.execute(update(table).where(condition).values(values))
 
 
 def _identity(image: TweetImage) -> tuple[str, str]:

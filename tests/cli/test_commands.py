@@ -281,6 +281,52 @@ def test_classify_writes_a_line_for_each_line(fite: Shell) -> None:
     dry("classify", "none.jsonl", "--dry-run", code=1)
 
 
+def test_predictions_of_several_features_live_side_by_side(fite: Shell) -> None:
+    lines = [{"id": "1", "text": "Grace Hopper", "images": ["grace_hopper.jpg"]},
+             {"id": "2", "text": "Eileen Collins"}]  # fmt: skip
+    words = ("classify", fite.file("t.jsonl", *map(json.dumps, lines)), "--images",
+             str(DEMO / "pictures"))  # fmt: skip
+    counts = "select features, count(*) as n from predictions group by 1 order by 1"
+    fite(*words)
+    fite(*words, "--attributes", "emotion")
+    both = [
+        {"features": name, "n": 2} for name in ("bundled+prominence", "bundled-emotion+prominence")
+    ]
+    assert fite.json("sql", counts) == both
+    fite("store", "prune", "--keep", "bundled+prominence")
+    assert fite.json("sql", counts) == both[:1]
+
+
+def test_what_was_predicted_without_a_picture_goes_when_it_comes(fite: Shell) -> None:
+    pictures = fite.folder / "pictures"
+    pictures.mkdir()
+    record = {"id": "1", "text": "Grace Hopper", "images": ["a.jpg"]}
+    words = ("classify", fite.file("t.jsonl", json.dumps(record)), "--images", str(pictures))
+    answers = []
+    for name in (None, "grace_hopper.jpg", "eileen_collins.jpg"):
+        if name:
+            shutil.copy(DEMO / "pictures" / name, pictures / "a.jpg")
+        line = json.loads(fite(*words, code=0 if name else 3).stdout)
+        answers.append(line["aspects"][0]["face"])
+        (row,) = fite.json("sql", "select trim(face) as face from predictions")
+        assert row["face"] == answers[-1]
+    assert answers[0] is None
+    assert "neutral" in answers[1]
+    assert "happy" in answers[2]
+
+
+def test_a_file_that_became_another_is_not_taken_for_the_first(fite: Shell) -> None:
+    picture = Path(shutil.copy(DEMO / "pictures" / "grace_hopper.jpg", fite.folder / "a.jpg"))
+    source = fite.file("t.jsonl", json.dumps({"text": "Grace Hopper", "images": ["a.jpg"]}))
+    fite("ingest", source)
+    shutil.copy(DEMO / "pictures" / "eileen_collins.jpg", picture)
+    told = fite("extract", code=3).stderr
+    assert f"{picture}: it is not the file that was ingested; ingest its tweets again" in told
+    fite("ingest", source)
+    fite("extract")
+    assert fite.json("sql", "select gender from face") == [{"gender": "Woman"}]
+
+
 def test_classify_a_dataset(filled: Shell) -> None:
     lines = filled("classify", "--dataset", "demo").stdout.splitlines()
     assert [json.loads(line)["id"] for line in lines] == [f"demo-{n}" for n in range(1, 8)]
@@ -365,7 +411,9 @@ def test_mistakes_and_vectors_of_what_was_trained(lab: Shell, tiny_preset: Path)
         "embeddings-2d.png",
         "embeddings-3d.png",
     ]
-    assert "Training saw d/dev: of other tweets" in lab("evaluate", *words).stderr
+    assert "Training saw" not in lab("evaluate", *words).stderr  # it held out a part of train
+    seen = lab("evaluate", *("train" if word == "dev" else word for word in words)).stderr
+    assert "Training saw d/train: of other tweets" in seen
     withheld = lab.json("evaluate", *words, "--withhold", "pictures")
     assert withheld["withheld"] == ["pictures"]
 
