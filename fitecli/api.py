@@ -12,7 +12,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import fields, replace
 from itertools import count
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from fitecli import sources
 from fitecli.errors import UnreadableSource, UsageProblem
@@ -69,7 +69,7 @@ def ingest(
         records = sources.read(path, format)
         name, dataset, folder = path.name, dataset or dataset_of(path), folder or path.parent
     elif isinstance(source, Iterable):
-        name, records = DATASET, sources.of_records(source)
+        name, records = DATASET, sources.of_records(_rows(source))
     else:
         raise UsageProblem(f"Give a file or tweets to ingest, not {type(source).__name__}.")
     return ingest_records(
@@ -175,6 +175,11 @@ class Classifier:
         """Open the model; `load` is the way in."""
         if not isinstance(dataset, str | None):
             raise UsageProblem(NO_NAME.format(dataset))
+        if not isinstance(store, str | Path | None):
+            raise UsageProblem(
+                "A Classifier opens its store itself: give the path or URL (of an open store: its place), "
+                f"not {type(store).__name__}."
+            )
         self._options, self._place = options, store
         self._dataset, self._images = dataset or DATASET, images
         self._calls = count(1)
@@ -236,7 +241,7 @@ class Classifier:
         if not isinstance(tweets, Iterable):
             kind = type(tweets).__name__
             raise UsageProblem(f"A Classifier takes tweets (mappings or texts), not {kind}.")
-        return list(self.stream([tweets] if isinstance(tweets, Mapping | str) else tweets))
+        return list(self.stream([tweets] if isinstance(tweets, Mapping | str) else _rows(tweets)))
 
     def stream(self, tweets: Iterable[Record]) -> Iterator[dict[str, Any]]:
         """The same as they come, in bounded memory.
@@ -282,6 +287,17 @@ def _check(store: object, *names: object) -> None:
     for name in names:
         if not isinstance(name, str | None):
             raise UsageProblem(NO_NAME.format(name))
+
+
+def _rows(tweets: Iterable[Record]) -> Iterable[Record]:
+    """Tweets as they came; the rows of a frame of pandas or Polars, which gives the names of its
+    columns where it is iterated."""
+    if callable(rows := getattr(tweets, "to_dicts", None)):  # Polars
+        return cast(Iterable[Record], rows())
+    if hasattr(tweets, "columns") and hasattr(tweets, "notna"):  # pandas, whose gaps are no numbers
+        frame = cast(Any, tweets).astype(object)
+        return cast(Iterable[Record], frame.where(frame.notna(), None).to_dict(orient="records"))
+    return tweets
 
 
 def _folder(images: str | Path | None) -> Path | None:

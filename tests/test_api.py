@@ -12,6 +12,7 @@ import tempfile
 from dataclasses import fields
 from pathlib import Path
 
+import numpy
 import pytest
 
 import fitecli
@@ -204,6 +205,8 @@ def test_what_is_wrong_is_told(tmp_path: Path) -> None:
             train(store, changes={"epochs": "1"})
         with pytest.raises(UsageProblem, match="changes of the input: there is no setting 'face_'"):
             train(store, changes={"input": {"face_": ""}})
+    with pytest.raises(UsageProblem, match="opens its store itself: give the path or URL"):
+        Classifier.load(store=store)  # type: ignore[arg-type]
     with pytest.raises(UsageProblem, match="holds a NUL"):
         open_store("a\0b")
     with pytest.raises(UsageProblem, match=r"x\.db is closed: open it again by open_store"):
@@ -212,6 +215,38 @@ def test_what_is_wrong_is_told(tmp_path: Path) -> None:
         store.frame("tweet")
     store.close()
     assert "faces" in [field.name for field in fields(ExtractOptions)]
+
+
+def test_the_rows_of_a_frame_are_tweets(tmp_path: Path) -> None:
+    import pandas
+    import polars
+
+    columns = {
+        "id": [1, 2],
+        "text": ["Ann met Bob", "Bob"],
+        "aspects": [["Ann"], ["Bob"]],
+        "images": [["a.jpg"], None],
+        "author": [None, "me"],
+    }
+    for frame in (pandas.DataFrame(columns), polars.DataFrame(columns)):
+        with open_store(tmp_path / f"{type(frame).__module__}.db") as store:
+            report = ingest(store, frame)
+            assert (report.tweets, report.aspects, report.rejected) == (2, 2, 0)
+    with Classifier.load() as classifier:
+        answers = classifier(pandas.DataFrame(columns))
+    assert [answer["id"] for answer in answers] == ["1", "2"]
+
+
+def test_values_that_python_has_and_json_has_not(tmp_path: Path) -> None:
+    record = {
+        "id": numpy.int64(2**62),
+        "text": "Ann",
+        "aspects": ("Ann",),
+        "images": (Path("a.jpg"),),
+    }
+    with open_store(tmp_path / "x.db") as store:
+        report = ingest(store, [record])
+    assert (report.aspects, report.images, report.rejected) == (1, 1, 0)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from fitecli.cli.console import print_json, print_table, say
+from fitecli.cli.console import as_typed, print_json, print_table, say
 from fitecli.cli.options import Json
 
 
@@ -20,7 +20,8 @@ def doctor(ctx: typer.Context, as_json: Json = False) -> None:
         print_table(None, ("", "what", "found"), rows)
         for finding in findings:
             if finding.mend:
-                say(f"\n{finding.subject}: {finding.mend}")
+                mend = as_typed(ctx, f"`{finding.mend}`").strip("`")
+                say(f"\n{finding.subject}: {mend}")
     if any(finding.level == "problem" for finding in findings):
         raise typer.Exit(1)
 

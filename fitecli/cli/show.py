@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -33,7 +34,8 @@ def show(
     else:
         _print(chain, chosen.name if chosen else "none")
         if not chain.predictions:
-            tell(as_typed(ctx, "No predictions yet with these features: `fite classify`."))
+            again = f"`fite classify --dataset {quote(found['dataset'])}`"
+            tell(as_typed(ctx, f"No predictions yet with these features: {again}."))
 
 
 def _plain(chain: TweetChain, features: str | None) -> dict[str, Any]:

@@ -65,8 +65,9 @@ def forget(
             what = f"tweet {tweet!r}" if author is None else f"tweet of {author!r}"
             where = "the store" if dataset is None else f"the dataset {dataset!r}"
             raise NoExamples(
-                f"There is no {what} in {where}; nothing was removed. "
-                "`fite sql` finds how it is written there."
+                f"There is no {what} in {where}; nothing was removed. "  # noqa: S608 - a message
+                '`fite sql "select source_id, author, dataset from tweet limit 20"` shows how they are '
+                "written there."
             )
     texts = store.aspect_texts(tweet_ids=tweets, image_ids=images)
     found = store.forget(

@@ -53,7 +53,9 @@ class TrainOptions:
         """Raises UsageProblem for what is no seed."""
         for seed in self.seeds:
             if not isinstance(seed, int) or not 0 <= seed < SEEDS:
-                raise UsageProblem(f"A seed is a whole number from 0 to {SEEDS - 1}, not {seed!r}.")
+                raise UsageProblem(
+                    f"A seed is a whole number from 0 to {SEEDS - 1}, not {seed!r}: choose one."
+                )
 
     def settled(self, *, visual_size: int = 0) -> Preset:
         """The preset with all that is asked for; raises UsageProblem for a wrong name."""

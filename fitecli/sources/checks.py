@@ -6,6 +6,8 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from numbers import Integral
+from pathlib import PurePath
 from typing import Any
 
 from fitecli.records import LABELS, ORIGINS, Aspect, Tweet, TweetImage
@@ -46,7 +48,7 @@ def id_of(value: Any, text: str, images: Sequence[TweetImage]) -> str:
     if value is None or value == "":
         parts = [text, *(image.name for image in images)]
         return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:16]
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, Integral) and not isinstance(value, bool):  # numpy's, too
         return str(value)
     return text_of(value, "id")
 
@@ -67,11 +69,12 @@ def images_of(value: Any) -> tuple[TweetImage, ...]:
     """The names of at most four pictures."""
     if value is None:
         return ()
-    if not isinstance(value, list):
+    if not isinstance(value, list | tuple):
         raise InvalidRecord(f"images must be a list of file names, not {_kind(value)}")
     if len(value) > MAX_IMAGES:
         raise InvalidRecord(f"images has {len(value)} entries; a tweet has at most {MAX_IMAGES}")
-    return tuple(TweetImage(text_of(name, "images")) for name in value)
+    names = (str(name) if isinstance(name, PurePath) else name for name in value)
+    return tuple(TweetImage(text_of(name, "images")) for name in names)
 
 
 def aspects_of(value: Any, text: str) -> tuple[Aspect, ...]:
@@ -85,7 +88,7 @@ def aspects_of(value: Any, text: str) -> tuple[Aspect, ...]:
     """
     if value is None:
         return ()
-    if not isinstance(value, list):
+    if not isinstance(value, list | tuple):
         raise InvalidRecord(f"aspects must be a list, not {_kind(value)}")
     found: dict[str, Aspect] = {}
     for number, item in enumerate(value):

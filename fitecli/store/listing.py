@@ -52,7 +52,7 @@ class Listing(StoreConnection):
         if dataset is not None and dataset not in datasets:
             raise NoExamples(
                 f"The store has no dataset {dataset!r} (known: {', '.join(datasets) or 'none'}). "
-                "Add tweets by `fite ingest`, or a benchmark by `fite datasets add`."
+                "Add tweets by `fite ingest FILE`, or a benchmark by `fite datasets add twitter2015`."
             )
         if split is None:
             return

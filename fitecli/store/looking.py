@@ -88,8 +88,9 @@ class Looking(Reading):
         with self._reading() as connection:
             found = connection.execute(query.order_by(tweet.c.id.desc())).mappings().first()
         if found is None:
+            where = "the store" if dataset is None else f"the dataset {dataset!r}"
             raise NoExamples(
-                f'There is no tweet {source_id!r} in the store; `fite sql "select tweet, text '  # noqa: S608 - a message
+                f'There is no tweet {source_id!r} in {where}; `fite sql "select dataset, tweet, text '  # noqa: S608 - a message
                 'from tweet_aspects limit 10"` shows some.'
             )
         return dict(found)

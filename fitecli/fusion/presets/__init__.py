@@ -104,7 +104,7 @@ class Preset:
             settings = InputFormat.of({**self.input.to_dict(), **read})
             return replace(self, **{**values, "input": settings})
         except (TypeError, ValueError) as exc:
-            raise UsageProblem(f"These settings do not go: {exc}.") from exc
+            raise UsageProblem(f"These settings do not go: {exc}. Choose others.") from exc
 
     def changes(self) -> dict[str, Any]:
         """The settings that are not the default, without the name: what makes two recipes differ,
