@@ -48,7 +48,7 @@ def tell(message: str) -> None:
 def as_typed(ctx: typer.Context, message: str) -> str:
     """A message whose commands (in backquotes) name the store as the user did."""
     db = ctx.find_root().params.get("db")
-    if db is None or "://" in db:  # an address may hold a password
+    if db is None or "://" in db or "@" in db:  # an address may hold a password
         return message
     return re.sub("`fite (?!--db)", lambda _: f"`fite --db {shlex.quote(db)} ", message)
 
