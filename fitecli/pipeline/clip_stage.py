@@ -12,6 +12,7 @@ from fitecli import describe
 from fitecli.alignment import ClipMode, Comparison, cosines
 from fitecli.errors import UnreadableImage
 from fitecli.pictures import Box, Picture
+from fitecli.pipeline.local import BATCH
 from fitecli.pipeline.tweet_stages import AlignmentStage, aspect_text
 from fitecli.pipeline.work import decode, region_of
 from fitecli.records import Alignment
@@ -56,6 +57,7 @@ class ClipStage(AlignmentStage):
     """
 
     in_order = True
+    batch = BATCH
     embedding_worker_id: int = 0
     mode: ClipMode = ClipMode()
     decoder: Callable[[PendingImage], Picture] = decode

@@ -12,17 +12,18 @@ from fitecli.pictures import quiet_decoders
 from fitecli.pipeline.work import Work, computed, prepared
 from fitecli.progress import Progress, unwatched
 
-BATCH = 32
+BATCH = 32  # pictures that are worked on together
 
 
 class Stage(Protocol):
     """One step of the flow: what the store lacks, what is done with it, how a batch is saved.
 
-    in_order: whether a batch may only be claimed when the one before it is saved.
+    in_order: whether a batch may only be claimed when the one before it is saved. batch: items of one.
     """
 
     name: str
     in_order: bool
+    batch: int
 
     @property
     def work(self) -> Work:
@@ -115,7 +116,7 @@ def run_stage(
     stage: Stage,
     *,
     threads: int = 2,
-    batch: int = BATCH,
+    batch: int | None = None,
     progress: Progress = unwatched,
 ) -> StageReport:
     """Work a stage off until nothing is pending.
@@ -129,7 +130,7 @@ def run_stage(
     tally = Tally(stage.name, total, progress)
 
     def start() -> tuple[Sequence[Any], list[Future[Any]]] | None:
-        items = stage.claim(batch)
+        items = stage.claim(batch or stage.batch)
         return (items, [pool.submit(prepared, work, item) for item in items]) if items else None
 
     with quiet_decoders(), ThreadPoolExecutor(threads, thread_name_prefix=stage.name) as pool:

@@ -11,6 +11,7 @@ from fitecli import describe
 from fitecli.alignment import AlignedFace, Aligner
 from fitecli.errors import ShapeMismatch, UnreadableImage
 from fitecli.pictures import open_picture
+from fitecli.pipeline.local import BATCH
 from fitecli.pipeline.tweet_stages import AlignmentStage, aspect_text
 from fitecli.pipeline.work import decode
 from fitecli.records import Alignment, Face
@@ -19,6 +20,8 @@ from fitecli.store import TweetFaces
 
 class PlugInStage(AlignmentStage):
     """Tweets -> what an Aligner of another package tells. model: that aligner."""
+
+    batch = BATCH
 
     def compute(self, prepared: Sequence[TweetFaces]) -> Sequence[Sequence[Alignment]]:
         """See Work; a tweet with a picture that cannot be read any more has no answer."""

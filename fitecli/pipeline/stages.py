@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
 from fitecli.errors import FiteError
+from fitecli.pipeline.local import BATCH
 from fitecli.pipeline.work import CaptionsWork, EmbeddingsWork, FacesWork, FramedImage, Work
 from fitecli.processes import is_gone, name_of_this
 from fitecli.store import (
@@ -30,6 +31,7 @@ class ImageStage:
 
     name = "pictures"
     in_order = False
+    batch = BATCH
     kind: ClassVar[Any]  # the Work that is done with the model
     store: Store
     worker_id: int

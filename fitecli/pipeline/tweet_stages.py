@@ -12,6 +12,8 @@ from fitecli.pipeline.derived import as_row, rules_of
 from fitecli.records import Alignment
 from fitecli.store import DescriptionText, FeatureSetRow, Scope, Store, TweetFaces
 
+ROUNDS = 5  # in which tweets are read again that others change; a later run takes the rest
+
 
 @dataclass
 class TweetStage:
@@ -19,9 +21,12 @@ class TweetStage:
 
     name = "tweets"
     in_order = False
+    batch = 256
     store: Store
     scope: Scope
     _after: int = 0
+    _changed: int = 0  # tweets that others changed while they were read
+    _rounds: int = 0
 
     @property
     def work(self) -> Any:
@@ -36,8 +41,11 @@ class TweetStage:
         """Nothing is leased: two processes at once write the same rows."""
 
     def await_others(self, waiting: Callable[[int], None]) -> bool:
-        """See Stage."""
-        return False
+        """See Stage; what others changed meanwhile was not saved, and is read again."""
+        again = self._changed > 0 and self._rounds < ROUNDS
+        if again:
+            self._after, self._changed, self._rounds = 0, 0, self._rounds + 1
+        return again
 
 
 @dataclass
@@ -74,7 +82,7 @@ class AlignmentStage(TweetStage):
 
     def save(self, items: Sequence[Any], results: Sequence[Any]) -> None:
         """See Stage."""
-        self.store.save_alignments(
+        self._changed += self.store.save_alignments(
             self.worker_id,
             {
                 tweet.tweet_id: [
@@ -87,6 +95,7 @@ class AlignmentStage(TweetStage):
                 ]
                 for tweet, alignments in zip(items, results, strict=True)
             },
+            read=items,
         )
 
 
@@ -159,7 +168,9 @@ class DescriptionsStage(TweetStage):
         results: Sequence[Any],
     ) -> None:
         """See Stage."""
-        self.store.save_descriptions(
+        tweets = [tweet for tweet, _ in items]
+        self._changed += self.store.save_descriptions(
             self._features.id,
-            {tweet.tweet_id: result for (tweet, _), result in zip(items, results, strict=True)},
+            {tweet.tweet_id: result for tweet, result in zip(tweets, results, strict=True)},
+            read=tweets,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Select, and_, delete, exists, func, or_, select, update
 
@@ -16,8 +16,11 @@ from fitecli.store.rows import (
     Failure,
     PendingImage,
     Scope,
+    TweetFaces,
 )
 from fitecli.store.tweets import forget_readings
+
+Result = TypeVar("Result")
 
 
 class Features(StoreConnection):
@@ -197,12 +200,21 @@ class Features(StoreConnection):
         )
 
     def save_alignments(
-        self, worker_id: int, results: Mapping[int, Sequence[tuple[int, int | None, float]]]
-    ) -> None:
-        """Keep similarities of whole tweets: tweet id -> (aspect id, face id, similarity)."""
+        self,
+        worker_id: int,
+        results: Mapping[int, Sequence[tuple[int, int | None, float]]],
+        *,
+        read: Sequence[TweetFaces] = (),
+    ) -> int:
+        """Keep similarities of whole tweets: tweet id -> (aspect id, face id, similarity).
+
+        read: the tweets as they were read; those that have other aspects or pictures by now are left
+        out. Returns how many those are.
+        """
         alignment, aspect = tables["alignment"], tables["aspect"]
-        of_tweets = select(aspect.c.id).where(aspect.c.tweet_id.in_(list(results)))
         with self._writing() as connection:
+            results = _of_unchanged(connection, read, asked := results)
+            of_tweets = select(aspect.c.id).where(aspect.c.tweet_id.in_(list(results)))
             connection.execute(
                 delete(alignment).where(
                     made_by(alignment, worker_id), alignment.c.aspect_id.in_(of_tweets)
@@ -220,17 +232,24 @@ class Features(StoreConnection):
             ]
             self._insert_new(connection, "alignment", rows)
             self._finish(connection, "tweet", worker_id, results)
+        return len(asked) - len(results)
 
     def save_descriptions(
-        self, feature_set_id: int, results: Mapping[int, DescriptionText]
-    ) -> None:
-        """Keep the descriptions of tweets; an earlier one is replaced."""
+        self,
+        feature_set_id: int,
+        results: Mapping[int, DescriptionText],
+        *,
+        read: Sequence[TweetFaces] = (),
+    ) -> int:
+        """Keep the descriptions of tweets; an earlier one is replaced. read, and what is returned: see
+        save_alignments."""
         description = tables["description"]
-        mine = and_(
-            description.c.feature_set_id == feature_set_id,
-            description.c.tweet_id.in_(list(results)),
-        )
         with self._writing() as connection:
+            results = _of_unchanged(connection, read, asked := results)
+            mine = and_(
+                description.c.feature_set_id == feature_set_id,
+                description.c.tweet_id.in_(list(results)),
+            )
             connection.execute(delete(description).where(mine))
             rows = [
                 {
@@ -256,6 +275,7 @@ class Features(StoreConnection):
                 for place, (face_id, aspect_id, text) in enumerate(result.sentences)
             ]
             self._insert_new(connection, "face_sentence", sentences)
+        return len(asked) - len(results)
 
 
 def _embedders(connection: Connection, face_worker_id: int) -> list[int]:
@@ -265,6 +285,28 @@ def _embedders(connection: Connection, face_worker_id: int) -> list[int]:
     fingerprint = connection.execute(mine).scalar_one()
     query = select(worker.c.id, worker.c.inputs).where(worker.c.kind == "embeddings")
     return [row.id for row in connection.execute(query) if fingerprint in row.inputs]
+
+
+def _of_unchanged(
+    connection: Connection, read: Sequence[TweetFaces], results: Mapping[int, Result]
+) -> Mapping[int, Result]:
+    """The results of tweets that still have just the aspects and pictures that were read."""
+    if not read:
+        return results
+    now: dict[int, set[tuple[str, int]]] = {tweet.tweet_id: set() for tweet in read}
+    for name, column in (("aspect", "id"), ("tweet_image", "image_id")):
+        table = tables[name]
+        query = select(table.c.tweet_id, table.c[column]).where(table.c.tweet_id.in_(list(now)))
+        for tweet_id, number in connection.execute(query):
+            now[tweet_id].add((name, number))
+    then = {
+        tweet.tweet_id: {
+            *(("aspect", number) for number, _ in tweet.aspects),
+            *(("tweet_image", image.id) for image in tweet.images),
+        }
+        for tweet in read
+    }
+    return {number: result for number, result in results.items() if now[number] == then[number]}
 
 
 def _taken(worker_id: int, owner: str) -> Select[Any]:

@@ -25,7 +25,7 @@ from fitecli.pipeline.local import run_stage
 from fitecli.pipeline.published import add_published
 from fitecli.pipeline.remade import options_of
 from fitecli.pipeline.stages import CaptionsStage, FacesStage
-from fitecli.pipeline.tweet_stages import DescriptionsStage
+from fitecli.pipeline.tweet_stages import DescriptionsStage, ProminenceStage
 from fitecli.records import Face, FeatureSet, Worker
 from fitecli.settings import Settings
 from fitecli.store import FacesFound, PendingImage, Scope, Store, run_query
@@ -508,6 +508,28 @@ def test_what_another_machine_holds_is_waited_for(store: Store, tmp_path: Path) 
     assert [report.done for report in reports] == [0, 0, 1]
     assert told[0] == "waiting for 1 that another process has"
     assert ask(store, "select text from description") == [("There are 0 people in the picture. ",)]
+
+
+@pytest.mark.parametrize("stage", ["alignment", "descriptions"])
+def test_a_tweet_that_changes_while_it_is_read_is_read_again(
+    store: Store, tmp_path: Path, stage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(store, tmp_path, JOINED | {"aspects": ["Grace Hopper"]})
+    job, _ = extractor(store, tmp_path)
+    kind = {"alignment": ProminenceStage, "descriptions": DescriptionsStage}[stage]
+    compute, told = kind.compute, []
+
+    def while_another_adds_aspects(self: Any, prepared: Any) -> Any:
+        if not told:
+            told.append(len(prepared))
+            add(store, tmp_path, JOINED)
+        return compute(self, prepared)
+
+    monkeypatch.setattr(kind, "compute", while_another_adds_aspects)
+    job.run(EVERYTHING)
+    job.run(EVERYTHING)  # where the alignment was there already
+    rows = ask(store, "select aspect from face_descriptions order by aspect")
+    assert rows == [("Eileen Collins",), ("Grace Hopper",)]
 
 
 def test_what_a_dead_machine_held_is_done_when_its_lease_runs_out(
