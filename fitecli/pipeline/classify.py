@@ -211,8 +211,15 @@ class ClassifyJob:
             extractor = self._extract()
             new = extractor.features.completed_at is None
             extractor.run(Scope(tweet_ids=tuple(rest)), complete=new and self._sets_default)
-            answers |= self._predict_with(extractor.features, rest)
+            answers |= self._predict_with(self._as_named(extractor.features, rest), rest)
         return answers
+
+    def _as_named(self, features: FeatureSetRow, ids: Sequence[int]) -> FeatureSetRow:
+        """New features of tweets; derived from them, where such a set was named."""
+        if self.options.features is None or self._preferred is None:
+            return features
+        rules, scope = rules_of(self._preferred), Scope(tweet_ids=tuple(ids))
+        return derive_features(self.store, features, rules, [scope], lambda message: None)
 
     @property
     def new_features(self) -> FeatureSetRow:
@@ -230,14 +237,18 @@ class ClassifyJob:
         return self._extractor
 
     def _extractor_of(self, features: FeatureSetRow) -> Extractor:
-        """The models that made a feature set, for tweets that lack it; raises NoExamples."""
+        """The models that made a feature set, or that which it is derived from, for tweets that lack it;
+        raises NoExamples."""
+        base = features
+        if features.base_id is not None:
+            base = next(row for row in self.store.feature_sets() if row.id == features.base_id)
         try:
-            options = options_of(self.store, features, self.options.extract)
+            options = options_of(self.store, base, self.options.extract)
             extractor = Extractor(self.store, options, self.settings, self.tell)
             reason = "its models have changed since."
         except FiteError as error:
             extractor, reason = None, str(error)
-        if extractor is None or extractor.features.id != features.id:
+        if extractor is None or extractor.features.id != base.id:
             raise NoExamples(
                 f"Some tweets lack the features {features.name}, and they cannot be made here: "
                 f"{reason} Leave out --features to make others."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from math import isnan
 from typing import Any
 
 from fitecli import describe
@@ -69,8 +70,10 @@ class ExtractOptions:
                 f"There is no captioner {self.captioner!r}; leave it out, or say 'none'."
             )
         for name in ("theta", "nobody_margin"):
-            if not isinstance(value := getattr(self, name), int | float):
+            if not isinstance(value := getattr(self, name), int | float) or isnan(value):
                 raise UsageProblem(f"{name} takes a number, not {value!r}.")
+        if not 0 <= self.theta <= 1:
+            raise UsageProblem(f"theta is between 0 and 1; {self.theta!r} is none: choose another.")
         ANALYSERS.check(self.faces)
         ALIGNERS.check(self.aligner)
         _one_of("template", self.template, describe.TEMPLATES)

@@ -86,7 +86,7 @@ def _exported(folder: Path) -> dict[str, Any]:
     return {
         "name": folder.name,
         "role": "fite",
-        "megabytes": round(sum(file.stat().st_size for file in folder.iterdir()) / 1e6, 1),
+        "megabytes": round(sum(f.stat().st_size for f in folder.iterdir() if f.is_file()) / 1e6, 1),
         "licence": None,
         "from": "fite export",
         "path": str(folder),

@@ -95,12 +95,12 @@ class Recorded:
             try:
                 run = RecordedRun(**json.loads(line))
                 run = RecordedRun(**{**asdict(run), "scores": rounded(run.predictions)})
+                self._keep(run)
             except (TypeError, ValueError) as exc:
                 raise UsageProblem(
                     f"{path}, line {number} is no recorded run ({exc}). Take it out, or name another "
                     "file by --record."
                 ) from exc
-            self._keep(run)
 
     def find(self, recipe: str, dataset: str, split: str, data: str) -> dict[int, RecordedRun]:
         """Seed -> run of that recipe on just that data."""

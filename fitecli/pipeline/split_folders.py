@@ -162,7 +162,8 @@ def write_tombert(store: Store, part: Part, folder: Path, tell: Tell) -> dict[st
                     counts[name] += line is not None
                     streams[tweet.split].write(line or "")
     (folder / "README.md").write_text(
-        f"# {part.dataset}\n\n{MARK}: the benchmark's TSV (label 0 negative, 1 neutral, 2 positive).\n"
+        f"# {part.dataset}\n\n{MARK}: the benchmark's TSV (label 0 negative, 1 neutral, 2 positive).\n",
+        "utf-8",
     )
     if left_out and not any(counts.values()):
         raise NoExamples(

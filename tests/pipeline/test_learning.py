@@ -417,6 +417,17 @@ def job(world: World, **more: Any) -> ClassifyJob:
     return ClassifyJob(world.store, options, world.settings, world.told.append)
 
 
+def test_new_tweets_are_described_as_derived_features_are(trained: World) -> None:
+    derived = "bundled+prominence/without-emotion"
+    trained.plan(variant=Variant(without=("emotion",)))  # which derives them
+    line = {"id": "1", "text": "Grace Hopper", "images": ["grace_hopper.jpg"]}
+    source = io.BytesIO(json.dumps(line).encode())
+    work = job(trained, features=derived)
+    (answer,) = work.file(source, dataset="later", format="jsonl", images=DEMO / "pictures")
+    assert answer["features"] == derived
+    assert "expression" not in answer["aspects"][0]["face"]
+
+
 def test_every_line_gets_its_answer_in_order(trained: World) -> None:
     lines = [
         {"id": "a", "text": "Grace Hopper is great", "aspects": ["Grace Hopper", "Nobody"]},
