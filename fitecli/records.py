@@ -105,7 +105,8 @@ class Reject:
 @dataclass(frozen=True, slots=True)
 class Face:
     """A face and its attributes. box is (left, top, width, height) in pixels of the upright picture;
-    scores and distributions are probabilities in 0..1; None where the analyser does not tell."""
+    scores and distributions are probabilities in 0..1, but detection_score, which is on the detector's
+    own scale; None where the analyser does not tell."""
 
     box: tuple[int, int, int, int] | None = None
     detection_score: float | None = None

@@ -41,7 +41,8 @@ FACE_DESCRIPTIONS = View(
         "box_top": "Upper edge of the box, in pixels.",
         "box_width": "Width of the box, in pixels.",
         "box_height": "Height of the box, in pixels.",
-        "detection_score": "How sure the detector is that it is a face, 0..1.",
+        "detection_score": "How sure the detector is that it is a face, by its own scale: dlib's "
+        "(`bundled`) is a margin that can pass 1.",
         "age": "The guessed age in years.",
         "gender": "The guessed gender: Woman or Man.",
         "gender_score": "How sure the gender is, 0..1.",

@@ -10,7 +10,7 @@ VECTOR = "Little-endian float16, normalised."
 
 table(
     "face",
-    "A face in a picture: box in pixels of the upright picture, scores in 0..1.",
+    "A face in a picture: box in pixels of the upright picture, scores of attributes in 0..1.",
     row_id(),
     required("image_id", "The picture.", Integer, parent("image.id")),
     required("worker_id", "Who found it.", Integer, parent("worker.id"), index=True),
@@ -19,7 +19,9 @@ table(
     optional("box_top", "Upper edge of its box, in pixels.", Integer),
     optional("box_width", "Width of its box, in pixels.", Integer),
     optional("box_height", "Height of its box, in pixels.", Integer),
-    optional("detection_score", "How sure the detector is that it is a face.", Float),
+    optional(
+        "detection_score", "How sure the detector is that it is a face, by its own scale.", Float
+    ),
     optional("age", "The guessed age in years.", Integer),
     optional("age_score", "How sure the age is.", Float),
     optional("gender", "The guessed gender: Woman or Man."),
