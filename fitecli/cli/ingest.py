@@ -68,6 +68,11 @@ def ingest(
             print_json(report.told())
         else:
             say(f"{counts(report.told())} (added now) in {store.place}")
+    if report.differing:
+        tell(
+            f"{counted(report.differing, 'tweet')} known with another label, split, author or time: what "
+            "was there stays. `fite forget --tweet ID` before, or another --dataset, takes the new."
+        )
     if report.rejected:
         raise Incomplete(
             f"{counted(report.rejected, 'record')} rejected; see why by "  # noqa: S608 - a message

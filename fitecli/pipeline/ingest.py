@@ -29,6 +29,7 @@ class IngestReport:
 
     corrected: aspects with another label. withdrawn: aspects taken away (they keep their row, without
     a label). disputed: tweets about which annotators disagreed; the last one's word counts.
+    differing: tweets that were known with another label, split, author or time, which stays.
     """
 
     tweets: int = 0
@@ -39,6 +40,7 @@ class IngestReport:
     corrected: int = 0
     withdrawn: int = 0
     disputed: int = 0
+    differing: int = 0
 
     def told(self) -> dict[str, int]:
         """The numbers as commands tell them: of annotators only where there are any."""
@@ -271,5 +273,10 @@ def _report(added: Added, name: str, strict: bool) -> IngestReport:
         first = added.conflicts[0]
         raise UnreadableSource(f"{name}, line {first.line}: {first.reason}.")
     return IngestReport(
-        added.tweets, added.aspects, added.images, added.skipped, len(added.conflicts)
+        added.tweets,
+        added.aspects,
+        added.images,
+        added.skipped,
+        len(added.conflicts),
+        differing=added.differing,
     )

@@ -27,7 +27,10 @@ class Scope:
 
 @dataclass(frozen=True)
 class Added:
-    """What a batch of tweets added. ids: the row of each tweet, None where it was in conflict."""
+    """What a batch of tweets added. ids: the row of each tweet, None where it was in conflict.
+
+    differing: tweets that were known with another label, split, author or time, which stays.
+    """
 
     tweets: int
     aspects: int
@@ -35,6 +38,7 @@ class Added:
     skipped: int
     ids: list[int | None] = field(default_factory=list)
     conflicts: list[Reject] = field(default_factory=list)
+    differing: int = 0
 
     def __add__(self, other: Added) -> Added:
         """What both added."""

@@ -11,6 +11,7 @@ from fitecli.records import Reject, Tweet, TweetImage
 from fitecli.store.connection import StoreConnection, now, tables
 from fitecli.store.rows import Added
 
+FACTS = ("split", "author", "created_at")
 IMAGE_FACTS = ("face", "caption", "image_embedding")
 
 
@@ -22,9 +23,9 @@ class Tweets(StoreConnection):
     ) -> Added:
         """Add a batch in one transaction; what is known already is left alone.
 
-        A known tweet can gain aspects, labels and pictures; its alignment and descriptions are
-        then made anew. An aspect that an annotator took away gains no label. A known id with
-        another text is a conflict: it becomes a reject row.
+        A known tweet can gain aspects, labels, pictures, a split, an author and a time; with another
+        aspect or picture its alignment and descriptions are made anew. An aspect that an annotator took
+        away gains no label. A known id with another text is a conflict: it becomes a reject row.
         """
         with self._writing() as connection:
             job = Addition(self, connection, dataset, source)
@@ -67,7 +68,8 @@ class Addition:
         self.dataset = dataset
         self.source = source
         self.known: set[int] = set()  # tweets of the batch that were there before
-        self.touched: set[int] = set()  # those of them that gained something
+        self.touched: set[int] = set()  # those of them that have other aspects or pictures now
+        self.differing: set[int] = set()  # those of them of which other things are told now
 
     def add(self, batch: Sequence[Tweet]) -> Added:
         known = self._known(batch)
@@ -84,6 +86,7 @@ class Addition:
         ids = {**self._known(list(fresh.values())), **known}
         refused = {id(tweet) for tweet in batch if ids[tweet.source_id][1] != tweet.text}
         accepted = [(ids[tweet.source_id][0], tweet) for tweet in batch if id(tweet) not in refused]
+        self._fill([(number, tweet) for number, tweet in accepted if number in self.known])
         aspects = self._add_aspects(accepted)
         images = self._add_images(accepted)
         forget_readings(self.connection, self.touched)
@@ -95,7 +98,29 @@ class Addition:
             skipped=len(accepted) - len({number for number, _ in accepted} & gained),
             ids=[None if id(tweet) in refused else ids[tweet.source_id][0] for tweet in batch],
             conflicts=conflicts,
+            differing=len(self.differing),
         )
+
+    def _fill(self, known: Sequence[tuple[int, Tweet]]) -> None:
+        """Give known tweets what they lacked; what is told otherwise than before stays as it was."""
+        table = tables["tweet"]
+        told = [
+            (number, {name: getattr(tweet, name) for name in FACTS if getattr(tweet, name)})
+            for number, tweet in known
+        ]
+        numbers = [number for number, facts in told if facts]
+        query = select(table.c.id, *(table.c[name] for name in FACTS))
+        query = query.where(self.store._among(table.c.id, numbers))
+        rows = self.connection.execute(query).mappings() if numbers else ()
+        before = {row["id"]: dict(row) for row in rows}
+        for number, facts in told:
+            if any(before[number][name] not in (None, value) for name, value in facts.items()):
+                self.differing.add(number)
+            if new := {
+                name: value for name, value in facts.items() if before[number][name] is None
+            }:
+                self.connection.execute(update(table).where(table.c.id == number).values(new))
+                before[number] |= new
 
     def _conflict(self, tweet: Tweet) -> Reject:
         reason = (
@@ -164,6 +189,8 @@ class Addition:
                 elif known[key] is None and aspect.label is not None:
                     relabelled.append((number, key, aspect.label))
                     known[key] = aspect.label
+                elif known[key] and aspect.label not in (None, known[key]):
+                    self.differing.add(number)
         self.store._insert_new(self.connection, "aspect", rows)
         for number, key, label in relabelled:
             condition = and_(table.c.tweet_id == number, table.c.key == key)

@@ -68,6 +68,25 @@ def test_version_and_help(fite: Shell) -> None:
         assert f"  {name} " in text
 
 
+def test_what_is_told_otherwise_than_before_is_told(fite: Shell) -> None:
+    def record(**more: object) -> str:
+        label = more.pop("label", "positive")
+        aspect = {"text": "NASA", "label": label}
+        return fite.file(
+            "t.jsonl", json.dumps({"id": "1", "text": "NASA", "aspects": [aspect], **more})
+        )
+
+    facts = "select split, author, label from tweet join aspect on tweet_id = tweet.id"
+    fite("ingest", record())
+    assert "another label" not in fite("ingest", record(split="dev", author="me")).stderr
+    assert fite.json("sql", facts) == [{"split": "dev", "author": "me", "label": "positive"}]
+    for more in ({"label": "negative"}, {"split": "test"}, {"author": "you"}):
+        told = fite("ingest", record(**more)).stderr
+        assert "1 tweet known with another label, split, author or time: what was there" in told
+    assert fite.json("sql", facts) == [{"split": "dev", "author": "me", "label": "positive"}]
+    assert fite.json("ingest", record(split="test"))["differing"] == 1
+
+
 def test_ingest_tells_the_numbers_added_now(fite: Shell) -> None:
     source = fite.file("t.jsonl", *labelled_lines(3))
     expected = {"tweets": 3, "aspects": 3, "images": 0, "skipped": 0, "rejected": 0}
