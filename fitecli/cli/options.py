@@ -79,8 +79,12 @@ def tweet_source(file: str) -> Path | BinaryIO:
 
 
 def answer_file(output: Path | str | None) -> Path | None:
-    """The file to write; None is stdout, which is also called `-`."""
-    return None if not output or str(output) == "-" else Path(output)
+    """The file to write; None is stdout, which is also called `-`. Raises UsageProblem for an empty name."""
+    from fitecli.errors import UsageProblem
+
+    if output == "":
+        raise UsageProblem("--output is empty: name a file, or - for stdout.")
+    return None if output is None or str(output) == "-" else Path(output)
 
 
 def check_file(file: str) -> None:

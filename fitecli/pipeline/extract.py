@@ -114,7 +114,7 @@ class Extractor:
         if isinstance(self.aligner, ClipAligner):
             embeddings = replace(self.aligner.encoder.worker, inputs=(faces.fingerprint,))
             self.embedding_worker_id = self._number(embeddings)
-        self.features = self._features(faces, captions, alignment)
+        self.features = self._features(faces, captions, alignment, tell)
 
     def _number(self, worker: Worker) -> int:
         """The row of a worker; in a dry run that of nobody where it has none."""
@@ -122,7 +122,9 @@ class Extractor:
             return self.store.find_worker(worker) or NOBODY
         return self.store.register_worker(worker)
 
-    def _features(self, faces: Worker, captions: Worker | None, alignment: Worker) -> FeatureSetRow:
+    def _features(
+        self, faces: Worker, captions: Worker | None, alignment: Worker, tell: Tell
+    ) -> FeatureSetRow:
         options = self.options
         parts = (
             "-".join((faces.name, *_limits(faces))),
@@ -146,7 +148,10 @@ class Extractor:
         )
         if not self._dry_run:
             self.store.register_feature_set(feature_set)
-        return self.store.find_feature_set(feature_set) or FeatureSetRow(
+        found = self.store.find_feature_set(feature_set)
+        if found is not None and options.name not in (None, found.name):
+            tell(f"Features made so are there already, as {found.name}; they keep that name.")
+        return found or FeatureSetRow(
             id=NOBODY,
             name=feature_set.name,
             face_worker_id=self.face_worker_id,

@@ -53,6 +53,13 @@ def id_of(value: Any, text: str, images: Sequence[TweetImage]) -> str:
     return text_of(value, "id")
 
 
+def _author(value: Any) -> str | None:
+    """Who wrote a tweet: a name, or a number as X has them."""
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        return str(value)
+    return optional_text(value, "author")
+
+
 def label_of(value: Any, field: str = "label") -> str | None:
     """A polarity: positive, neutral or negative in any case, or 1, 0 or -1."""
     if value is None or value == "":
@@ -208,7 +215,7 @@ def tweet_of(record: Mapping[str, Any], line: int) -> Tweet:
         aspects=aspects_of(record.get("aspects"), text),
         images=images,
         split=optional_text(record.get("split"), "split"),
-        author=optional_text(record.get("author"), "author"),
+        author=_author(record.get("author")),
         created_at=optional_text(record.get("created_at"), "created_at"),
         line=line,
     )

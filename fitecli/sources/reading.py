@@ -105,10 +105,13 @@ def _read(stream: BinaryIO, format: str, name: str) -> Iterator[Tweet | Reject]:
         raise UnreadableSource(f"{name} is a binary file, not a file of tweets.")
     if format == "auto":
         format = guess([line for _, line in head if b"\0" not in line], name)
+    lines = chain(head, lines)
+    if format not in ("csv", "tsv"):  # whose cells may hold line ends, which are kept as they are
+        lines = _without_returns(lines)
     if plugin := ROOM.find(format):
-        yield from _read_by(plugin, chain(head, lines), name)
+        yield from _read_by(plugin, lines, name)
     else:
-        yield from READERS[format](chain(head, lines), name)
+        yield from READERS[format](lines, name)
 
 
 def _read_by(plugin: PlugIn, lines: Lines, name: str) -> Iterator[Tweet | Reject]:
@@ -138,7 +141,7 @@ def _items(plugin: PlugIn, source: Source, lines: Lines, name: str) -> Iterator[
 
 
 def _lines(stream: BinaryIO, name: str) -> Lines:
-    """Number the lines; a byte order mark and CRLF are taken away."""
+    """Number the lines; a byte order mark and the line feeds are taken away."""
     number = 0
     try:
         for number, line in enumerate(iter(partial(stream.readline, LONGEST), b""), 1):
@@ -149,9 +152,14 @@ def _lines(stream: BinaryIO, name: str) -> Lines:
                 )
             if number == 1:
                 line = line.removeprefix(b"\xef\xbb\xbf")
-            yield number, line.rstrip(b"\r\n")
+            yield number, line.removesuffix(b"\n")
     except (OSError, EOFError, zlib.error) as exc:
         raise UnreadableSource(f"{name} cannot be read beyond line {number}: {exc}.") from exc
+
+
+def _without_returns(lines: Lines) -> Lines:
+    """The lines without what stands before a line feed in files of Windows."""
+    return ((number, line.rstrip(b"\r")) for number, line in lines)
 
 
 def _binary(head: list[bytes], name: str) -> bool:

@@ -101,7 +101,7 @@ def _rows(lines: Lines, delimiter: str) -> Iterator[tuple[int, list[str] | str]]
             again.extendleft(reversed(taken[1:]))
             row = f"the row cannot be read: {exc}"
             if delimiter == "\t":
-                row = next(_decoded(taken, [])).rstrip("\n").split("\t")
+                row = next(_decoded(taken, [])).rstrip("\r\n").split("\t")
         yield taken[0][0], row
 
 
@@ -109,7 +109,8 @@ def _decoded(lines: Iterable[tuple[int, bytes]], taken: list[tuple[int, bytes]])
     """The lines as text; those that were asked for are added to taken."""
     for line in lines:
         taken.append(line)
-        yield line[1].decode("utf-8", "surrogateescape") + "\n"
+        text = line[1].decode("utf-8", "surrogateescape")
+        yield (text.rstrip("\r") + "\r" if text.endswith("\r\r") else text) + "\n"
 
 
 def _record(header: list[str], row: list[str], line: int) -> dict[str, Any] | Reject:

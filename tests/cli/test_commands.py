@@ -192,6 +192,11 @@ def test_extract_says_what_it_took(filled: Shell) -> None:
     assert "faces" in filled("extract").stdout
 
 
+def test_features_keep_the_name_that_they_have(filled: Shell) -> None:
+    told = filled("extract", "--name", "mine").stderr
+    assert "Features made so are there already, as bundled+prominence; they keep that name" in told
+
+
 def test_how_long_extract_should_take(fite: Shell) -> None:
     fite("ingest", str(DEMO / "tweets.jsonl"), "--images", str(DEMO / "pictures"))
     said = fite("extract", "--dry-run").stdout

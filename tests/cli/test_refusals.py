@@ -120,6 +120,7 @@ def case(line: str, code: int, told: str) -> object:
              "Two columns are called 'a', of which JSON would lose one: name them by AS."),
         case("classify|DIR/t.jsonl|--engine|ray|--output|-", 2,
              "takes files or folders of tweets and --output FOLDER."),
+        case("classify|DIR/t.jsonl|--output|", 2, "--output is empty: name a file, or - for stdout."),
         case(f"classify|DIR/t.jsonl|--model|{LONG}", 1, f"There is no model '{LONG}'"),
         case(f"ingest|DIR/t.jsonl|--images|{LONG}", 1, f"{LONG}: File name too long. Choose another place."),
         case("sql|selekt 1", 1, "`fite --db DB store info` lists the tables."),

@@ -179,6 +179,15 @@ def test_what_is_no_file_of_tweets_is_told(content: bytes, expected: str, tmp_pa
         list(read(path))
 
 
+def test_an_author_may_be_a_number(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"text": "a", "author": 12}\n{"text": "b", "author": true}\n')
+    first, second = read(path)
+    assert isinstance(first, Tweet)
+    assert first.author == "12"
+    assert isinstance(second, Reject)
+
+
 def test_a_missing_file_a_folder_and_a_broken_gz(tmp_path: Path) -> None:
     with pytest.raises(UnreadableSource, match="No such file"):
         list(read(tmp_path / "none.jsonl"))

@@ -47,6 +47,17 @@ def test_lists_of_aspects_and_offsets() -> None:
     assert [[a.start for a in t.aspects] for t in found] == [[0, 8, 4], [0, 4], [5]]
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_line_ends_within_cells_stay(end: str) -> None:
+    text = "line one\r\nline two NASA\nthree"
+    rows = ["id,text,aspect,start,end", f'1,"{text}",NASA,19,23', "2,NASA,NASA,0,4"]
+    first, second = tweets(end.join([*rows, ""]))
+    assert (first.text, first.aspects[0].start) == (text, 19)
+    assert second.text == "NASA"
+    assert [tweet.text for tweet in tweets("id,text\r\r\n1,NASA\r\r\n")] == ["NASA"]
+    assert [tweet.text for tweet in tweets('{"text": "NASA"}\r\n\r\n')] == ["NASA"]
+
+
 @pytest.mark.parametrize("above", ["", "sep=;\r\n"])
 def test_columns_may_be_separated_by_semicolons(above: str) -> None:
     (tweet,) = tweets(above + "id;text;aspect\r\n1;Hi, Bob;Bob\r\n")
