@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,7 +19,7 @@ from fitecli.records import Example, Reject
 from fitecli.store import Scope, Store
 
 PAIRS = 64  # of tweets and aspects that are timed
-PICTURES = 4
+PICTURES = 8
 
 
 @dataclass(frozen=True)
@@ -78,11 +80,15 @@ def _seconds(predictor: Predictor, examples: Sequence[Example], total: int) -> f
     return (time.perf_counter() - began) * total / len(examples)
 
 
-def of_stage(stage: ImageStage) -> float:
-    """Seconds for all that a stage lacks, by its first few items; they stay pending."""
-    total = stage.count()
-    items = stage.peek(PICTURES)
+def of_stage(stage: ImageStage, threads: int) -> float:
+    """Seconds for all that a stage lacks, by its first few items after one; they stay pending."""
+    total, work = stage.count(), stage.work
+    first, *items = stage.peek(1 + PICTURES) or [None]
+    if first is None:
+        return 0.0
+    computed(work.compute, [prepared(work, first)])  # loads the networks
+    items = items or [first]
     began = time.perf_counter()
-    work = stage.work
-    computed(work.compute, [prepared(work, item) for item in items])
-    return (time.perf_counter() - began) * total / max(1, len(items))
+    with ThreadPoolExecutor(threads) as pool:
+        computed(work.compute, list(pool.map(partial(prepared, work), items)))
+    return (time.perf_counter() - began) * total / len(items)

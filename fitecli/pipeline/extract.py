@@ -254,7 +254,7 @@ class Extractor:
             (
                 stage.name,
                 stage.count(),
-                of_stage(stage) if isinstance(stage, ImageStage) else None,
+                of_stage(stage, self.options.threads) if isinstance(stage, ImageStage) else None,
             )
             for stage in self.stages(scope, only)
         ]
