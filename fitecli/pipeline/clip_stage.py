@@ -11,9 +11,10 @@ import numpy as np
 from fitecli import describe
 from fitecli.alignment import ClipMode, Comparison, cosines
 from fitecli.errors import UnreadableImage
+from fitecli.inputs import tokenise_like_benchmark
 from fitecli.pictures import Box, Picture
 from fitecli.pipeline.local import BATCH
-from fitecli.pipeline.tweet_stages import AlignmentStage, aspect_text
+from fitecli.pipeline.tweet_stages import AlignmentStage
 from fitecli.pipeline.work import decode, region_of
 from fitecli.records import Alignment
 from fitecli.store import PendingImage, TweetFaces
@@ -84,7 +85,7 @@ class ClipStage(AlignmentStage):
 
     def _comparisons(self, tweet: TweetFaces) -> list[Comparison]:
         return self.mode.comparisons(
-            [aspect_text(aspect.text) for _, aspect in tweet.aspects],
+            [tokenise_like_benchmark(aspect.text) for _, aspect in tweet.aspects],
             [describe.sentence(found.face).strip() for found in tweet.faces],
         )
 
@@ -111,8 +112,8 @@ class ClipStage(AlignmentStage):
             for each in item.comparisons
             if each.text not in item.texts
         }
-        new_views = _encoded(self.model.encode_pictures, opened, opened.values())
-        new_texts = _encoded(self.model.encode_texts, needed, needed)
+        new_views = encoded(self.model.encode_pictures, opened, opened.values())
+        new_texts = encoded(self.model.encode_texts, needed, needed)
         results = []
         for item, mine in prepared:
             views, texts = {**new_views, **item.views}, {**new_texts, **item.texts}
@@ -145,7 +146,7 @@ class ClipStage(AlignmentStage):
         super().save([item.tweet for item in items], [result.alignments for result in results])
 
 
-def _encoded(encode: Any, keys: Iterable[Any], values: Iterable[Any]) -> dict[Any, Vector]:
+def encoded(encode: Any, keys: Iterable[Any], values: Iterable[Any]) -> dict[Any, Vector]:
     """Key -> embedding, rounded as rows keep it: a similarity is the same when it is taken again."""
     values = list(values)
     vectors = encode(values).astype(np.float16).astype(np.float32) if values else ()

@@ -20,6 +20,7 @@ from fitecli.errors import UnreadableImage, UsageProblem
 from fitecli.faces import FaceAnalyser, open_analyser
 from fitecli.inputs import tokenise_like_benchmark
 from fitecli.pictures import Box, open_picture, quiet_decoders
+from fitecli.pipeline.clip_stage import encoded
 from fitecli.pipeline.plugin_stage import aligned_by
 from fitecli.processes import cores
 from fitecli.progress import Progress, unwatched
@@ -234,11 +235,10 @@ def align(
         if mine:
             picture, boxes = open_picture(path), [aligner.mode.view(face) for face in mine]
             seen = {box: picture if box is None else picture.crop(box) for box in boxes}
-            vectors = aligner.encoder.encode_pictures(list(seen.values()))
-            encoded = dict(zip(seen, vectors, strict=True))
-            views += [encoded[box] for box in boxes]
+            vectors = encoded(aligner.encoder.encode_pictures, seen, seen.values())
+            views += [vectors[box] for box in boxes]
     texts = list(dict.fromkeys(item.text for item in asked))
-    known = dict(zip(texts, aligner.encoder.encode_texts(texts), strict=True))
+    known = encoded(aligner.encoder.encode_texts, texts, texts)
     found = cosines([views[item.face] for item in asked], [known[item.text] for item in asked])
     return aligner.mode.alignments(asked, found)
 

@@ -10,9 +10,10 @@ from pathlib import Path
 from fitecli import describe
 from fitecli.alignment import AlignedFace, Aligner
 from fitecli.errors import ShapeMismatch, UnreadableImage
+from fitecli.inputs import tokenise_like_benchmark
 from fitecli.pictures import open_picture
 from fitecli.pipeline.local import BATCH
-from fitecli.pipeline.tweet_stages import AlignmentStage, aspect_text
+from fitecli.pipeline.tweet_stages import AlignmentStage
 from fitecli.pipeline.work import decode
 from fitecli.records import Alignment, Face
 from fitecli.store import TweetFaces
@@ -33,7 +34,9 @@ class PlugInStage(AlignmentStage):
         faces = [_seen(found.face, partial(opened, files[found.image_id])) for found in tweet.faces]
         try:
             return checked(
-                self.model, [aspect_text(aspect.text) for _, aspect in tweet.aspects], faces
+                self.model,
+                [tokenise_like_benchmark(aspect.text) for _, aspect in tweet.aspects],
+                faces,
             )
         except UnreadableImage:
             return []

@@ -113,11 +113,6 @@ class ProminenceStage(AlignmentStage):
         ]
 
 
-def aspect_text(text: str) -> str:
-    """An aspect as the sentences and the model's texts write it."""
-    return tokenise_like_benchmark(text)
-
-
 @dataclass
 class DescriptionsStage(TweetStage):
     """Faces and alignments -> the sentences that the model reads."""
@@ -155,7 +150,7 @@ class DescriptionsStage(TweetStage):
                 continue
             text, sentences = describe.describe(
                 [found.face for found in tweet.faces],
-                [aspect_text(aspect.text) for _, aspect in tweet.aspects],
+                [tokenise_like_benchmark(aspect.text) for _, aspect in tweet.aspects],
                 alignments,
                 rules,
             )

@@ -6,6 +6,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from datetime import date
+from io import BytesIO
 from math import isnan
 from typing import Any, BinaryIO
 
@@ -23,8 +24,8 @@ def read(stream: BinaryIO, name: str) -> Iterator[Tweet | Reject]:
     """Read one tweet a row, or one aspect (see rows), numbered from 1; columns of other names are left
     out.
 
-    stream: of one whole file, seekable. Raises MissingPackage without pyarrow, UnreadableSource
-    for a broken or empty file or one without the column text.
+    stream: of one whole file; held whole where one cannot go back in it. Raises MissingPackage without
+    pyarrow, UnreadableSource for a broken or empty file or one without the column text.
     """
     try:
         from pyarrow import ArrowException
@@ -46,7 +47,7 @@ def read(stream: BinaryIO, name: str) -> Iterator[Tweet | Reject]:
                     yield number, _plain(row)
 
     try:
-        file = ParquetFile(stream)
+        file = ParquetFile(stream if stream.seekable() else BytesIO(stream.read()))
         if "text" not in file.schema_arrow.names:
             raise UnreadableSource(
                 f"{name} has no column text (it has {', '.join(file.schema_arrow.names)})."

@@ -49,13 +49,6 @@ class Learning(StoreConnection):
             )
             return int(known)
 
-    def models(self) -> list[Mapping[str, Any]]:
-        """All models, the newest last."""
-        table = tables["model"]
-        with self._reading() as connection:
-            rows = connection.execute(select(table).order_by(table.c.id)).mappings().all()
-        return [dict(row) for row in rows]
-
     def start_run(
         self,
         *,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,14 @@ def test_rows_of_aspects_are_joined(tmp_path: Path) -> None:
         found = [(aspect.text, aspect.start, aspect.label) for aspect in first.aspects]
         assert found == [("Bob", 8, "positive"), ("Ann", 0, "negative")]
         assert second.aspects == ()
+
+
+def test_a_pipe_is_read_whole(tmp_path: Path) -> None:
+    path = written(tmp_path / "t.parquet", [{"text": "Ann"}])
+    with subprocess.Popen(["cat", str(path)], stdout=subprocess.PIPE) as cat:
+        assert cat.stdout is not None
+        (tweet,) = sources.read(cat.stdout, "parquet")  # type: ignore[arg-type]
+    assert isinstance(tweet, Tweet)
 
 
 def test_a_stream_is_read_in_parts(tmp_path: Path) -> None:

@@ -383,7 +383,7 @@ def test_views_for_people(store: Store) -> None:
     row = fill(store)
     model = store.register_model("m", "/m", "mm", preset="p", precision="int8")
     assert store.register_model("m", "/moved", "mm") == model
-    assert store.models()[0]["path"] == "/moved"
+    assert ask(store, "select path from model") == [("/moved",)]
     prediction = Prediction("positive", (0.1, 0.2, 0.7), 0.4)
     for gate in (0.4, 0.5):
         store.save_predictions(model, row.id, [(1, "hash", replace(prediction, gate=gate))])
