@@ -79,6 +79,7 @@ class _Opened:
                 "shows what is there."
             )
         read = withheld(examples, predictor, options.withhold)
+        predictor.predict_hashed(read[:1])  # loads the network: one that cannot be leaves no row
         return cls(folder, watched(predictor, progress), features, read, examples)
 
 
@@ -152,7 +153,6 @@ def evaluate(
     if options.against:  # before any work, as whether the store can be written
         other = _Opened.of(store, replace(options, model=options.against), settings, tell, progress)
         second = other.predictor, matched(examples, other.examples, other.features)
-    predictor.predict_hashed(examples[:1])  # loads the network: one that cannot be leaves no row
     number = None if options.withhold else register(store, opened.folder, predictor)
     report, pairs = measure(predictor, examples)
     if number is None:

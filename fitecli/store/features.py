@@ -18,7 +18,7 @@ from fitecli.store.rows import (
     Scope,
     TweetFaces,
 )
-from fitecli.store.tweets import forget_readings
+from fitecli.store.tweets import forget_predictions, forget_readings
 
 Result = TypeVar("Result")
 
@@ -113,7 +113,9 @@ class Features(StoreConnection):
                     analysis.c.worker_id.in_(upon),
                 )
             )
-            forget_readings(connection, self._read_tweets(connection, worker_id, results))
+            read = self._read_tweets(connection, worker_id, results)
+            forget_readings(connection, read)
+            forget_predictions(connection, read)
             connection.execute(
                 delete(face).where(face.c.worker_id == worker_id, face.c.image_id.in_(results))
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from fitecli.records import Prediction
 from fitecli.store.connection import StoreConnection, now, tables
@@ -151,7 +151,8 @@ class Learning(StoreConnection):
         feature_set_id: int,
         rows: Sequence[tuple[int, str, Prediction]],
     ) -> None:
-        """Keep predictions: aspect id, sha256 of the input, prediction; the same again replaces it."""
+        """Keep predictions: aspect id, sha256 of the input, prediction; those that the model made of
+        these aspects under these features before are replaced."""
         values = [
             {
                 "aspect_id": aspect_id,
@@ -167,7 +168,17 @@ class Learning(StoreConnection):
             }
             for aspect_id, digest, prediction in rows
         ]
+        table, inputs = tables["prediction"], {aspect_id: digest for aspect_id, digest, _ in rows}
+        earlier = select(table.c.id, table.c.aspect_id, table.c.input_sha256).where(
+            self._among(table.c.aspect_id, inputs),
+            table.c.model_id == model_id,
+            table.c.feature_set_id + 0 == feature_set_id,
+        )
         with self._writing() as connection:
+            found = connection.execute(earlier).all() if rows else ()
+            stale = [row.id for row in found if row.input_sha256 != inputs[row.aspect_id]]
+            if stale:
+                connection.execute(delete(table).where(self._among(table.c.id, stale)))
             keys = ("aspect_id", "model_id", "input_sha256", "feature_set_id")
             self._upsert(connection, "prediction", values, keys)
 

@@ -68,7 +68,8 @@ class Addition:
         self.dataset = dataset
         self.source = source
         self.known: set[int] = set()  # tweets of the batch that were there before
-        self.touched: set[int] = set()  # those of them that have other aspects or pictures now
+        self.touched: set[int] = set()  # those of them that have other aspects now
+        self.repictured: set[int] = set()  # … other pictures
         self.differing: set[int] = set()  # those of them of which other things are told now
 
     def add(self, batch: Sequence[Tweet]) -> Added:
@@ -89,8 +90,9 @@ class Addition:
         self._fill([(number, tweet) for number, tweet in accepted if number in self.known])
         aspects = self._add_aspects(accepted)
         images = self._add_images(accepted)
-        forget_readings(self.connection, self.touched)
-        gained = self.touched | {ids[source_id][0] for source_id in fresh}
+        forget_readings(self.connection, self.touched | self.repictured)
+        forget_predictions(self.connection, self.repictured)
+        gained = self.touched | self.repictured | {ids[source_id][0] for source_id in fresh}
         return Added(
             tweets=len(fresh),
             aspects=aspects,
@@ -224,7 +226,7 @@ class Addition:
                 elif image.sha256 is not None:
                     self._refresh(row, image_id, image)
         self.store._insert_new(self.connection, "tweet_image", rows)
-        self.touched |= self.known.intersection(row["tweet_id"] for row in rows)
+        self.repictured |= self.known.intersection(row["tweet_id"] for row in rows)
         return created
 
     def _image_ids(self, images: Iterable[TweetImage]) -> dict[tuple[str, str], int]:
@@ -262,7 +264,7 @@ class Addition:
         table = tables["tweet_image"]
         if row.image_id != image_id:
             move_image(self.connection, row.image_id, image_id)
-            self.touched.add(row.tweet_id)
+            self.repictured.add(row.tweet_id)
         if (row.image_id, row.path) != (image_id, image.path):
             condition = and_(table.c.tweet_id == row.tweet_id, table.c.position == row.position)
             values = {"image_id": image_id, "path": image.path}
@@ -313,16 +315,19 @@ def move_image(connection: Connection, old: int, new: int) -> None:
     connection.execute(delete(image).where(image.c.id == old))
 
 
+def forget_predictions(connection: Connection, tweet_ids: Iterable[int]) -> None:
+    """Drop what was predicted of tweets from other pictures, or other faces in them."""
+    aspect, prediction = tables["aspect"], tables["prediction"]
+    theirs = select(aspect.c.id).where(aspect.c.tweet_id.in_(sorted(tweet_ids)))
+    connection.execute(delete(prediction).where(prediction.c.aspect_id.in_(theirs)))
+
+
 def forget_readings(connection: Connection, tweet_ids: Iterable[int]) -> None:
-    """Drop alignments and descriptions of tweets, so that they are made anew, and what was predicted
-    from them."""
+    """Drop alignments and descriptions of tweets, so that they are made anew."""
     ids = sorted(tweet_ids)
     if not ids:
         return
     analysis, description = tables["analysis"], tables["description"]
-    aspect, prediction = tables["aspect"], tables["prediction"]
-    theirs = select(aspect.c.id).where(aspect.c.tweet_id.in_(ids))
-    connection.execute(delete(prediction).where(prediction.c.aspect_id.in_(theirs)))
     connection.execute(
         delete(analysis).where(analysis.c.subject_kind == "tweet", analysis.c.subject_id.in_(ids))
     )
