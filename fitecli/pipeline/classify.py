@@ -15,6 +15,7 @@ from fitecli.pipeline.derived import derive_features, rules_of
 from fitecli.pipeline.examples import choose_features, example_of
 from fitecli.pipeline.extract import ExtractOptions, Extractor
 from fitecli.pipeline.ingest import PictureFolder
+from fitecli.pipeline.local import WAITING
 from fitecli.pipeline.models import locate_model, register, save
 from fitecli.pipeline.remade import options_of
 from fitecli.records import LABELS, Prediction, Reject, Tweet
@@ -105,6 +106,7 @@ class ClassifyJob:
         if options.features is not None:
             self._preferred = choose_features(store, options.features, tell)
         self._aligners: dict[int, str | None] = {}
+        self._waited = False  # for another process, and said so
 
     def _begin(self, dataset: str) -> None:
         """Choose the features, unless they or their models are named; make the model a row."""
@@ -210,9 +212,16 @@ class ClassifyJob:
         if rest:
             extractor = self._extract()
             new = extractor.features.completed_at is None
-            extractor.run(Scope(tweet_ids=tuple(rest)), complete=new and self._sets_default)
+            scope, complete = Scope(tweet_ids=tuple(rest)), new and self._sets_default
+            extractor.run(scope, complete=complete, progress=self._waiting)
             answers |= self._predict_with(self._as_named(extractor.features, rest), rest)
         return answers
+
+    def _waiting(self, stage: str, done: int, total: int | None, note: str = "", /) -> None:
+        """Progress that tells, once, that another process is waited for; the lines tell of the rest."""
+        if note.startswith(WAITING) and not self._waited:
+            self._waited = True
+            self.tell(f"{stage}: {note}.")
 
     def _as_named(self, features: FeatureSetRow, ids: Sequence[int]) -> FeatureSetRow:
         """New features of tweets; derived from them, where such a set was named."""

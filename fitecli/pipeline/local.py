@@ -13,6 +13,7 @@ from fitecli.pipeline.work import Work, computed, prepared
 from fitecli.progress import Progress, unwatched
 
 BATCH = 32  # pictures that are worked on together
+WAITING = "waiting for"  # how a note begins that says so
 
 
 class Stage(Protocol):
@@ -86,7 +87,7 @@ class Tally:
     def waiting(self, taken: int) -> None:
         """Nothing is left but what others hold."""
         finished = self._done + self._failed
-        note = f"waiting for {taken:,} that another process has"
+        note = f"{WAITING} {taken:,} that another process has"
         self._progress(self._name, finished, max(self._total, finished), note)
 
     def report(self) -> StageReport:

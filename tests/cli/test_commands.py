@@ -19,6 +19,7 @@ from typer.testing import CliRunner, Result
 from fitecli import __version__
 from fitecli.cli import app
 from fitecli.fusion.training import cpu_multiplies_bf16
+from fitecli.store import Scope, open_store, run_query
 from tests.conftest import DEMO, ROOT, labelled_lines, read_events
 
 RUN = CliRunner()
@@ -349,6 +350,19 @@ def test_a_file_that_became_another_is_not_taken_for_the_first(fite: Shell) -> N
     fite("ingest", source)
     fite("extract")
     assert fite.json("sql", "select gender from face") == [{"gender": "Woman"}]
+
+
+def test_another_process_is_waited_for_and_that_is_told(fite: Shell) -> None:
+    source = fite.file("t.jsonl", json.dumps({"text": "Ann", "images": ["grace_hopper.jpg"]}))
+    images = ("--images", str(DEMO / "pictures"))
+    fite("ingest", source, *images)
+    fite("extract", "--dataset", "t", "--only", "descriptions")
+    with open_store(fite.db) as store:
+        ((worker,),) = run_query(store.place, "select id from worker where kind = 'faces'")[1]
+        store.claim_images(worker, Scope(), limit=9, owner="elsewhere-1-7-x", lease_seconds=2)
+    told = fite("classify", source, *images)
+    assert told.stderr.count("faces: waiting for 1 that another process has.") == 1
+    assert json.loads(told.stdout)["aspects"][0]["face"] is not None
 
 
 def test_classify_a_dataset(filled: Shell) -> None:
