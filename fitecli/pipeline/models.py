@@ -179,7 +179,8 @@ def verify(names: Sequence[str], settings: Settings) -> list[Checked]:
     """
     models = {folder.name: folder for folder in _claimed(settings)}
     wanted = dict.fromkeys(names or models)
-    weights = [name for name in names if name not in models or _are_there(name, settings)]
+    named = dict.fromkeys(names)
+    weights = [name for name in named if name not in models or _are_there(name, settings)]
     found = pulling.verify(weights, settings) if weights or not names else []
     return [*found, *(file for name in wanted if name in models for file in _checked(models[name]))]
 

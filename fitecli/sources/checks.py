@@ -48,16 +48,12 @@ def id_of(value: Any, text: str, images: Sequence[TweetImage]) -> str:
     if value is None or value == "":
         parts = [text, *(image.name for image in images)]
         return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:16]
-    if isinstance(value, Integral) and not isinstance(value, bool):  # numpy's, too
-        return str(value)
-    return text_of(value, "id")
+    return text_of(_digits(value), "id")
 
 
-def _author(value: Any) -> str | None:
-    """Who wrote a tweet: a name, or a number as X has them."""
-    if isinstance(value, Integral) and not isinstance(value, bool):
-        return str(value)
-    return optional_text(value, "author")
+def _digits(value: Any) -> Any:
+    """A whole number, numpy's, too, as text: ids of tweets and authors are such."""
+    return str(value) if isinstance(value, Integral) and not isinstance(value, bool) else value
 
 
 def label_of(value: Any, field: str = "label") -> str | None:
@@ -215,7 +211,7 @@ def tweet_of(record: Mapping[str, Any], line: int) -> Tweet:
         aspects=aspects_of(record.get("aspects"), text),
         images=images,
         split=optional_text(record.get("split"), "split"),
-        author=_author(record.get("author")),
+        author=optional_text(_digits(record.get("author")), "author"),
         created_at=optional_text(record.get("created_at"), "created_at"),
         line=line,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from itertools import chain
 from typing import Any
 
@@ -16,14 +17,19 @@ from fitecli.sources.rows import tweets_of
 def read(lines: Iterator[tuple[int, bytes]], name: str) -> Iterator[Tweet | Reject]:
     """Read one tweet a line, or one aspect (see rows); blank lines are skipped.
 
-    A file that begins with a bracket is one JSON list of tweets, and read whole.
+    A file that begins with a bracket is read whole: it is one JSON list of tweets, or its first line is
+    damaged.
     """
     filled = ((number, line) for number, line in lines if line.strip())
     first = next(filled, None)
     if first is None:
         return
     if first[1].lstrip().startswith(b"["):
-        yield from tweets_of(_listed(b"\n".join([first[1], *(line for _, line in filled)])))
+        whole = [first, *filled]
+        listed: list[Any] | None = None
+        with suppress(orjson.JSONDecodeError):
+            listed = orjson.loads(b"\n".join(line for _, line in whole))
+        yield from tweets_of(_records(whole) if listed is None else _listed(listed))
     else:
         yield from tweets_of(_records(chain([first], filled)))
 
@@ -36,13 +42,8 @@ def _records(lines: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, dict[str
             yield number, Reject(number, str(exc))
 
 
-def _listed(document: bytes) -> Iterator[tuple[int, dict[str, Any] | Reject]]:
+def _listed(items: list[Any]) -> Iterator[tuple[int, dict[str, Any] | Reject]]:
     """The records of a JSON list, numbered from 1."""
-    try:
-        items = orjson.loads(document)
-    except orjson.JSONDecodeError as exc:
-        yield 1, Reject(1, _reason(document, exc))
-        return
     for number, item in enumerate(items, 1):
         if isinstance(item, dict):
             yield number, item

@@ -32,14 +32,14 @@ def has_header(line: bytes, separator: bytes) -> bool:
 
 def says_delimiter(line: bytes) -> bool:
     """Whether a line is what Excel writes above a header to name the delimiter."""
-    return len(line.strip()) == 5 and line.lower().startswith(b"sep=")
+    return line.strip().lower() in [b"sep=" + mark for mark in DELIMITERS]
 
 
 def read_csv(lines: Lines, name: str) -> Iterator[Tweet | Reject]:
     """Read rows with quoting, separated by commas, or by what else stands in the header."""
     first = next(lines, (0, b""))
     if says_delimiter(first[1]):
-        yield from _read(lines, name, first[1].strip()[4:5].decode("ascii", "replace") or ",")
+        yield from _read(lines, name, first[1].strip()[-1:].decode())
         return
     found = (mark.decode() for mark in DELIMITERS if has_header(first[1], mark))
     yield from _read(chain([first], lines), name, next(found, ","))

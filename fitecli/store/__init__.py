@@ -54,6 +54,7 @@ from fitecli.store.rows import (
     TweetRow,
 )
 from fitecli.store.views import VIEWS
+from fitecli.store.waiting import Waiting
 from fitecli.store.workers import Workers
 
 
@@ -61,6 +62,7 @@ class Store(
     Correcting,
     Charting,
     Workers,
+    Waiting,
     Features,
     Outgoing,
     Embeddings,

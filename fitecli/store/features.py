@@ -1,102 +1,27 @@
-"""What stages claim and save: faces, captions, alignments and descriptions."""
+"""What stages save: faces, captions, alignments and descriptions."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Select, and_, delete, exists, func, or_, select, update
+from sqlalchemy import Connection, and_, delete, select, update
 
 from fitecli.records import Face
-from fitecli.store.connection import StoreConnection, analysed, in_scope, made_by, now, tables
+from fitecli.store.connection import StoreConnection, made_by, now, tables
 from fitecli.store.rows import (
     DescriptionText,
     FacesFound,
     Failure,
-    PendingImage,
-    Scope,
     TweetFaces,
 )
-from fitecli.store.tweets import forget_predictions, forget_readings
+from fitecli.store.stale import forget_predictions, forget_readings
 
 Result = TypeVar("Result")
 
 
 class Features(StoreConnection):
     """Verbs about computed facts."""
-
-    def count_pending_images(
-        self, worker_id: int, scope: Scope, *, retry_failed: bool = False
-    ) -> int:
-        """How many pictures of the scope a worker has not looked at."""
-        query = _pending_images(worker_id, scope, retry_failed)
-        with self._reading() as connection:
-            return int(
-                connection.execute(select(func.count()).select_from(query.subquery())).scalar_one()
-            )
-
-    def claim_images(
-        self,
-        worker_id: int,
-        scope: Scope,
-        *,
-        limit: int,
-        owner: str,
-        lease_seconds: float = 600.0,
-        retry_failed: bool = False,
-        after: int = 0,
-    ) -> list[PendingImage]:
-        """Take the next pictures (id > after) under a lease; those leased by others are left out."""
-        image = tables["image"]
-        query = _pending_images(worker_id, scope, retry_failed)
-        query = query.where(image.c.id > after, image.c.id.not_in(_taken(worker_id, owner)))
-        query = query.order_by(image.c.id).limit(limit)
-        with self._writing() as connection:
-            found = [PendingImage(*row) for row in connection.execute(query)]
-            rows = [
-                {
-                    "subject_kind": "image",
-                    "subject_id": item.id,
-                    "worker_id": worker_id,
-                    "owner": owner,
-                    "until": time.time() + lease_seconds,
-                }
-                for item in found
-            ]
-            self._upsert(connection, "lease", rows, ("subject_kind", "subject_id", "worker_id"))
-        return found
-
-    def count_taken_images(self, worker_id: int, scope: Scope, owner: str) -> int:
-        """How many pictures of the scope that a worker has not looked at others have leased."""
-        query = _pending_images(worker_id, scope, False)
-        query = query.where(tables["image"].c.id.in_(_taken(worker_id, owner)))
-        with self._reading() as connection:
-            return int(
-                connection.execute(select(func.count()).select_from(query.subquery())).scalar_one()
-            )
-
-    def peek_images(
-        self, worker_id: int, scope: Scope, *, limit: int, retry_failed: bool = False
-    ) -> list[PendingImage]:
-        """The first pictures of the scope that a worker has not looked at, whoever leases them."""
-        query = _pending_images(worker_id, scope, retry_failed)
-        query = query.order_by(tables["image"].c.id).limit(limit)
-        with self._reading() as connection:
-            return [PendingImage(*row) for row in connection.execute(query)]
-
-    def owners(self, worker_id: int) -> list[str]:
-        """Who holds leases on pictures for a worker."""
-        lease = tables["lease"]
-        query = select(lease.c.owner).where(lease.c.worker_id == worker_id).distinct()
-        with self._reading() as connection:
-            return list(connection.execute(query).scalars())
-
-    def release(self, owner: str) -> None:
-        """Give back every lease of an owner."""
-        lease = tables["lease"]
-        with self._writing() as connection:
-            connection.execute(delete(lease).where(lease.c.owner == owner))
 
     def save_faces(self, worker_id: int, results: Mapping[int, FacesFound | Failure]) -> None:
         """Keep the faces of pictures, or why there are none, and end their leases.
@@ -309,33 +234,6 @@ def _of_unchanged(
         for tweet in read
     }
     return {number: result for number, result in results.items() if now[number] == then[number]}
-
-
-def _taken(worker_id: int, owner: str) -> Select[Any]:
-    """The pictures that others than the owner have leased for a worker, now."""
-    lease = tables["lease"]
-    return select(lease.c.subject_id).where(
-        lease.c.subject_kind == "image",
-        lease.c.worker_id == worker_id,
-        lease.c.owner != owner,
-        lease.c.until > time.time(),
-    )
-
-
-def _pending_images(worker_id: int, scope: Scope, retry_failed: bool) -> Select[Any]:
-    image, link, tweet = tables["image"], tables["tweet_image"], tables["tweet"]
-    looked_at = analysed("image", image.c.id, worker_id)
-    pending = ~looked_at
-    if retry_failed:
-        pending = or_(pending, analysed("image", image.c.id, worker_id, status="failed"))
-    named = in_scope(select(link.c.image_id).join(tweet, tweet.c.id == link.c.tweet_id), scope)
-    wanted: Any
-    if scope.tweet_ids is None:
-        wanted = exists(named.where(link.c.image_id == image.c.id))
-    else:  # few: their pictures are looked up, not all pictures for theirs
-        wanted = image.c.id.in_(named)
-    path = select(func.max(link.c.path)).where(link.c.image_id == image.c.id).scalar_subquery()
-    return select(image.c.id, image.c.name, path, image.c.sha256).where(pending, wanted)
 
 
 def _face_values(face: Face) -> dict[str, Any]:

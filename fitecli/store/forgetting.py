@@ -16,7 +16,7 @@ from fitecli.errors import StoreBusy, StoreFull
 from fitecli.store.connection import StoreConnection, tables
 from fitecli.store.database import BUSY, shown
 from fitecli.store.rows import Forgotten
-from fitecli.store.tweets import forget_readings
+from fitecli.store.stale import forget_readings
 
 CHUNK = 500  # values in one condition
 

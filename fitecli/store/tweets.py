@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, exists, select, update
+from sqlalchemy import Connection, and_, bindparam, select, update
 
 from fitecli.records import Reject, Tweet, TweetImage
 from fitecli.store.connection import StoreConnection, now, tables
 from fitecli.store.rows import Added
+from fitecli.store.stale import forget_predictions, forget_readings, move_image
 
 FACTS = ("split", "author", "created_at")
-IMAGE_FACTS = ("face", "caption", "image_embedding")
 
 
 class Tweets(StoreConnection):
@@ -115,14 +115,18 @@ class Addition:
         query = query.where(self.store._among(table.c.id, numbers))
         rows = self.connection.execute(query).mappings() if numbers else ()
         before = {row["id"]: dict(row) for row in rows}
+        gained: dict[str, dict[int, str]] = {name: {} for name in FACTS}
         for number, facts in told:
-            if any(before[number][name] not in (None, value) for name, value in facts.items()):
-                self.differing.add(number)
-            if new := {
-                name: value for name, value in facts.items() if before[number][name] is None
-            }:
-                self.connection.execute(update(table).where(table.c.id == number).values(new))
-                before[number] |= new
+            for name, value in facts.items():
+                if before[number][name] is None:
+                    gained[name][number] = before[number][name] = value
+                elif before[number][name] != value:
+                    self.differing.add(number)
+        for name, values in gained.items():
+            if values:
+                fill = update(table).where(table.c.id == bindparam("number"))
+                new = [{"number": number, "value": value} for number, value in values.items()]
+                self.connection.execute(fill.values({name: bindparam("value")}), new)
 
     def _conflict(self, tweet: Tweet) -> Reject:
         reason = (
@@ -273,62 +277,3 @@ class Addition:
 
 def _identity(image: TweetImage) -> tuple[str, str]:
     return ("sha256", image.sha256) if image.sha256 else ("name", image.name)
-
-
-def move_image(connection: Connection, old: int, new: int) -> None:
-    """Move every fact about a picture that was known by name to the row of its bytes.
-
-    Where a worker has looked at the bytes already, its facts stay and the older ones go. A picture
-    that others refer to by its own bytes stays as it is.
-    """
-    image, link, analysis = tables["image"], tables["tweet_image"], tables["analysis"]
-    named = connection.execute(
-        select(image.c.id).where(image.c.id == old, image.c.sha256.is_(None))
-    ).first()
-    if named is None:
-        return
-    for name in IMAGE_FACTS:
-        table = tables[name]
-        other = table.alias()
-        taken = exists(
-            select(other.c.id).where(
-                other.c.image_id == new, other.c.worker_id == table.c.worker_id
-            )
-        )
-        connection.execute(
-            update(table).where(table.c.image_id == old, ~taken).values(image_id=new)
-        )
-    other = analysis.alias()
-    of_old = and_(analysis.c.subject_kind == "image", analysis.c.subject_id == old)
-    taken = exists(
-        select(other.c.worker_id).where(
-            other.c.subject_kind == "image",
-            other.c.subject_id == new,
-            other.c.worker_id == analysis.c.worker_id,
-        )
-    )
-    connection.execute(
-        update(analysis).where(of_old, analysis.c.status == "done", ~taken).values(subject_id=new)
-    )
-    connection.execute(delete(analysis).where(of_old))
-    connection.execute(update(link).where(link.c.image_id == old).values(image_id=new))
-    connection.execute(delete(image).where(image.c.id == old))
-
-
-def forget_predictions(connection: Connection, tweet_ids: Iterable[int]) -> None:
-    """Drop what was predicted of tweets from other pictures, or other faces in them."""
-    aspect, prediction = tables["aspect"], tables["prediction"]
-    theirs = select(aspect.c.id).where(aspect.c.tweet_id.in_(sorted(tweet_ids)))
-    connection.execute(delete(prediction).where(prediction.c.aspect_id.in_(theirs)))
-
-
-def forget_readings(connection: Connection, tweet_ids: Iterable[int]) -> None:
-    """Drop alignments and descriptions of tweets, so that they are made anew."""
-    ids = sorted(tweet_ids)
-    if not ids:
-        return
-    analysis, description = tables["analysis"], tables["description"]
-    connection.execute(
-        delete(analysis).where(analysis.c.subject_kind == "tweet", analysis.c.subject_id.in_(ids))
-    )
-    connection.execute(delete(description).where(description.c.tweet_id.in_(ids)))

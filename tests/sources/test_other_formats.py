@@ -205,6 +205,13 @@ def test_a_list_of_own_records_is_read_whole() -> None:
     assert isinstance(bad, Reject)
 
 
+@pytest.mark.parametrize("first", ["[broken", '["id", "text"]', '{"text": '])
+def test_a_damaged_first_line_costs_itself_alone(first: str) -> None:
+    found = records(f'{first}\n{{"text": "Bob"}}\n{{"text": "Ann"}}\n')
+    assert [type(item) for item in found] == [Reject, Tweet, Tweet]
+    assert [item.line for item in found] == [1, 2, 3]
+
+
 def test_a_document_over_many_lines_is_told() -> None:
     record = {"id": "1", "text": "Bob", "aspects": ["Bob"]}
     with pytest.raises(UnreadableSource, match=r"x is one JSON document .* `jq -c \. x > tweets"):
