@@ -26,12 +26,15 @@ class Cells:
         return [self._cell(value) for value in values]
 
     def _cell(self, value: Any) -> Any:
-        if self.raw or not isinstance(value, str) or not value.startswith(FORMULA):
-            return value
-        if _NUMBER.fullmatch(value):
+        if self.raw or not isinstance(value, str) or not _is_run(value):
             return value
         self.changed += 1
         return f"'{value}"
+
+    @staticmethod
+    def as_meant(cell: str) -> str:
+        """A cell without the apostrophe that a row got before it."""
+        return cell[1:] if cell.startswith("'") and _is_run(cell[1:]) else cell
 
     def told(self) -> str | None:
         """What the user should know of it."""
@@ -39,6 +42,10 @@ class Cells:
             return None
         cells = "1 cell begins" if self.changed == 1 else f"{self.changed:,} cells begin"
         return f"{cells} like a formula; an apostrophe stands before (--raw leaves it out)."
+
+
+def _is_run(cell: str) -> bool:
+    return cell.startswith(FORMULA) and not _NUMBER.fullmatch(cell)
 
 
 def harmless(rows: bytes) -> bytes:

@@ -29,6 +29,7 @@ def test_what_would_be_run_gets_an_apostrophe(cell: str) -> None:
         "1 cell begins like a formula; an apostrophe stands before (--raw leaves it out)."
     )
     assert Cells(raw=True).row([cell]) == [cell]
+    assert Cells.as_meant(f"'{cell}") == cell
 
 
 def test_numbers_and_plain_texts_stay_as_they_are() -> None:
@@ -36,6 +37,7 @@ def test_numbers_and_plain_texts_stay_as_they_are() -> None:
     plain = [-1, -0.5, None, "", "-1", "+2.5", "-1e-3", "a=b", " =1", "'=1", "😀"]
     assert cells.row(plain) == plain
     assert cells.told() is None
+    assert list(map(Cells.as_meant, ["'-1", "'a", "'", "''=1"])) == ["'-1", "'a", "'", "''=1"]
     cells.row(["=a", "=b"])
     assert str(cells.told()).startswith("2 cells begin like a formula")
 

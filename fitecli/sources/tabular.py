@@ -14,9 +14,11 @@ from fitecli.errors import UnreadableSource
 from fitecli.records import Reject, Tweet
 from fitecli.sources.checks import InvalidRecord
 from fitecli.sources.rows import ASPECT, tweets_of
+from fitecli.spreadsheets import Cells
 
 COLUMNS = ("id", "text", "aspect", "aspects", *ASPECT, "images", "split")
 OPTIONAL = ("author", "created_at")
+OURS = {"start", "end", "origin", "features"}  # columns that only our own exports have together
 SEPARATOR = ";"  # of several aspects or pictures in one cell
 DELIMITERS = (b",", b";", b"|")
 MAX_DIGITS = 20  # of an offset; Python refuses numbers of thousands
@@ -120,6 +122,8 @@ def _record(header: list[str], row: list[str], line: int) -> dict[str, Any] | Re
     if any("\udc80" <= letter <= "\udcff" for cell in row for letter in cell):
         return Reject(line, "the row is not UTF-8")
     cells = {name: cell for name, cell in zip(header, row, strict=True) if cell.strip()}
+    if OURS.issubset(header):
+        cells = _as_exported(cells)
     record: dict[str, Any] = {key: cells.get(key) for key in ("id", "text", "split", *OPTIONAL)}
     record["images"] = [part.strip() for part in cells.get("images", "").split(SEPARATOR) if part]
     try:
@@ -130,6 +134,19 @@ def _record(header: list[str], row: list[str], line: int) -> dict[str, Any] | Re
     except InvalidRecord as exc:
         return Reject(line, str(exc))
     return record
+
+
+def _as_exported(cells: dict[str, str]) -> dict[str, str]:
+    """The cells of our own export without the apostrophes that it put before formulas.
+
+    A text in which the aspect stands at its place began with an apostrophe by itself.
+    """
+    meant = {name: Cells.as_meant(cell) for name, cell in cells.items()}
+    places = [_number(cells[name]) for name in ("start", "end") if name in cells]
+    if len(places) == 2 and all(isinstance(place, int) for place in places):
+        if cells.get("text", "")[slice(*places)] == meant.get("aspect"):
+            meant["text"] = cells["text"]
+    return meant
 
 
 def _aspects(cells: dict[str, str]) -> list[Any]:

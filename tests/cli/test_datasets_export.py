@@ -47,6 +47,9 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Shell:
     named = [{"text": "@Ann", "label": "positive"}, {"text": "rain", "label": "negative"}]
     text = '"😀"\n@Ann; –5 שלום,\tEve'
     lines.append({"id": "odd", "split": "train", "text": text, "aspects": named})
+    for name, text in {"at": "@Ann is here", "quoted": "'@Ann' is a name"}.items():
+        ann = {"text": "@Ann", "label": "neutral"}
+        lines.append({"id": name, "split": "train", "text": text, "aspects": [ann]})
     file = shell.file("demo.jsonl", *(json.dumps(line) for line in lines))
     shell("ingest", file, "--images", str(DEMO / "pictures"), "--find-aspects")
     shell("extract", "--captioner", "none", "--aligner", "prominence")
@@ -60,7 +63,7 @@ def rows(place: Any, sql: str) -> list[tuple[Any, ...]]:
 def test_lines_come_back_as_the_same_rows(filled: Shell, tmp_path: Path) -> None:
     output = tmp_path / "out.jsonl"
     told = filled("datasets", "export", "demo", "--output", str(output)).stderr
-    assert told == f"8 tweets in {output}\n"
+    assert told == f"10 tweets in {output}\n"
     assert filled("datasets", "export", "demo").stdout == output.read_text("utf-8")
     copy = Shell(tmp_path)
     copy("ingest", str(output), "--dataset", "demo", "--images", str(DEMO / "pictures"))
@@ -132,7 +135,7 @@ def test_any_text_comes_back_byte_for_byte(
     assert rows(folder / "b.db", EVERYTHING) == rows(folder / "a.db", EVERYTHING)
 
 
-def test_csv_is_read_again_and_runs_nothing(filled: Shell, tmp_path: Path) -> None:
+def test_csv_runs_nothing(filled: Shell, tmp_path: Path) -> None:
     done = filled("datasets", "export", "demo", "--format", "csv", "--split", "train")
     table = list(csv.DictReader(io.StringIO(done.stdout, newline="")))
     assert len(table) == len(rows(filled.db, "select * from tweet_aspects where split = 'train'"))
@@ -141,8 +144,12 @@ def test_csv_is_read_again_and_runs_nothing(filled: Shell, tmp_path: Path) -> No
     assert "cells begin like a formula" in done.stderr
     assert "Features: " in done.stderr
     assert any(row["face"] for row in table)
-    output = tmp_path / "raw.csv"
-    filled("datasets", "export", "demo", "--format", "csv", "--raw", "--output", str(output))
+
+
+@pytest.mark.parametrize("raw", [["--raw"], []])
+def test_csv_is_read_again(raw: list[str], filled: Shell, tmp_path: Path) -> None:
+    output = tmp_path / "made.csv"
+    filled("datasets", "export", "demo", "--format", "csv", *raw, "--output", str(output))
     found = {tweet.source_id: tweet for tweet in sources.read(output) if isinstance(tweet, Tweet)}
     with open_store(filled.db, create=False) as store:
         (page,) = store.tweet_pages(Scope("demo"))
