@@ -50,11 +50,13 @@ def classify_here(
         watch = _Watch(job, bars)
 
         def lines() -> Iterator[dict[str, object]]:
-            for source in map(tweet_source, files):
+            for file in files:
+                source = tweet_source(file)
                 name = dataset or dataset_of(source)
-                yield from watch.lines(
-                    job.file(source, dataset=name, format=format, images=images), None
-                )
+                found = job.file(source, dataset=name, format=format, images=images)
+                for line in watch.lines(found, None):
+                    several = len(files) > 1 and "error" in line
+                    yield {"file": file, **line} if several else line
             if not files:
                 total = store.tweet_count(Scope(dataset, split))
                 yield from watch.lines(job.dataset(dataset or "", split), total)

@@ -29,6 +29,7 @@ def schema() -> pa.Schema:
     return pa.schema(
         [
             ("id", text),
+            ("file", text),
             ("line", number),
             ("text", text),
             ("aspect", text),
@@ -51,7 +52,7 @@ def rows_of(line: Line) -> list[dict[str, Any]]:
 
     A record that failed is a row with line and error, a tweet without aspects one without an aspect.
     """
-    names = ("id", "line", "text", "features", "aligner", "error")
+    names = ("id", "file", "line", "text", "features", "aligner", "error")
     shared: dict[str, Any] = {name: line[name] for name in names if name in line}
     if "failed_pictures" in line:
         shared["failed_pictures"] = list(line["failed_pictures"].items())

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from fitecli.errors import NoExamples, UsageProblem
 from fitecli.evaluation import open_predictor
 from fitecli.pipeline.examples import read_examples, scopes_of
-from fitecli.pipeline.models import locate_model, register, save
+from fitecli.pipeline.models import answers, locate_model
 from fitecli.pipeline.reading import features_for, matched
 from fitecli.records import LABELS, Example
 from fitecli.settings import Settings
 from fitecli.store import FeatureSetRow, Store
 
 Tell = Callable[[str], None]
+Scores = tuple[float, float, float]
+UNDECIDED: Scores = (1 / 3, 1 / 3, 1 / 3)
 
 
 def taught_examples(
@@ -29,11 +31,13 @@ def taught_examples(
     *,
     threads: int = 0,
     device: str = "auto",
+    ask: bool = True,
 ) -> list[Example]:
     """The aspects of datasets, their labels put away, with the mean of the teachers' probabilities.
 
     Tweets of dev and test splits are left out. What a teacher was asked before is read from the
-    store. Raises UsageProblem where there are teachers and no datasets, or the other way round.
+    store; without ask, it is undecided about the rest. Raises UsageProblem where there are teachers
+    and no datasets, or the other way round.
     """
     if bool(teachers) != bool(datasets):
         raise UsageProblem(
@@ -41,46 +45,64 @@ def taught_examples(
         )
     if not teachers:
         return []
-
-    def read(rows: FeatureSetRow) -> list[Example]:
-        return [
-            replace(example, label=None)
-            for dataset in datasets
-            for scope in scopes_of(store, dataset, None, rows)
-            for split in store.splits(scope.dataset or dataset)
-            if split not in ("dev", "test")
-            for example in read_examples(
-                store, replace(scope, split=split or ""), rows, labelled=False
-            )
-        ]
-
-    examples = read(features)
+    examples = _to_read(store, datasets, features)
     if not examples:
         raise NoExamples(
             f"The teachers have nothing to look at: {', '.join(datasets)} has no train split with "
             f"the features {features.name}. Name others by --taught, or run `fite extract`."
         )
     tell(f"{len(teachers)} teachers read {len(examples)} aspects of {', '.join(datasets)}.")
-    scores = []
-    for teacher in teachers:
-        folder = locate_model(teacher, settings)
-        predictor = open_predictor(folder, threads=threads, device=device)
-        if predictor.input.visual is not None:
-            raise UsageProblem(
-                f"{teacher} reads embeddings of pictures; it cannot teach. Name others by --teachers."
-            )
-        own = features_for(store, predictor, None, datasets, lambda message: None)
-        seen = matched(examples, read(own), own)
-        model = register(store, folder, predictor)
-        ids = [example.aspect_id or 0 for example in seen]
-        pairs = predictor.predict_hashed(seen, store.known_predictions(model, ids))
-        save(store, model, own, seen, pairs)
-        scores.append([prediction.scores for prediction, _ in pairs])
-    means = np.mean(scores, axis=0)
+    lesson = _Lesson(store, tuple(datasets), examples, settings, threads, device, ask)
+    means = np.mean([lesson.opinion(teacher) for teacher in teachers], axis=0)
     return [
         replace(example, target=(float(row[0]), float(row[1]), float(row[2])))
         for example, row in zip(examples, means, strict=True)
     ]
+
+
+def _to_read(store: Store, datasets: Sequence[str], features: FeatureSetRow) -> list[Example]:
+    """The aspects that teachers read, without their labels."""
+    return [
+        replace(example, label=None)
+        for dataset in datasets
+        for scope in scopes_of(store, dataset, None, features)
+        for split in store.splits(scope.dataset or dataset)
+        if split not in ("dev", "test")
+        for example in read_examples(
+            store, replace(scope, split=split or ""), features, labelled=False
+        )
+    ]
+
+
+@dataclass(frozen=True)
+class _Lesson:
+    """What teachers are asked about; see taught_examples."""
+
+    store: Store
+    datasets: tuple[str, ...]
+    examples: Sequence[Example]
+    settings: Settings
+    threads: int
+    device: str
+    ask: bool
+
+    def opinion(self, teacher: str) -> list[Scores]:
+        """What one teacher thinks of each example; raises UsageProblem where it cannot read them."""
+        folder = locate_model(teacher, self.settings)
+        predictor = open_predictor(folder, threads=self.threads, device=self.device)
+        if predictor.input.visual is not None:
+            raise UsageProblem(
+                f"{teacher} reads embeddings of pictures; it cannot teach. Name others by --teachers."
+            )
+        own = features_for(self.store, predictor, None, self.datasets, lambda message: None)
+        read = matched(self.examples, _to_read(self.store, self.datasets, own), own)
+        if self.ask:
+            found = answers(self.store, folder, predictor, own, read)
+            return [prediction.scores for prediction in found]
+        model, ids = self.store.find_model(predictor.sha256), [item.aspect_id or 0 for item in read]
+        known = {} if model is None else self.store.known_predictions(model, ids)
+        hashes = predictor.hashes(read)
+        return [known[digest].scores if digest in known else UNDECIDED for digest in hashes]
 
 
 def with_opinions(

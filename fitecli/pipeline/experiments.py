@@ -20,7 +20,7 @@ from fitecli.pipeline.experiment_options import (
     training_of,
 )
 from fitecli.pipeline.learning import find_trained, train
-from fitecli.pipeline.models import register, save
+from fitecli.pipeline.models import answers
 from fitecli.pipeline.plan import Plan, TrainOptions, digest
 from fitecli.pipeline.reading import examples_for, features_for, matched
 from fitecli.pipeline.recorded import Recorded, RecordedRun, rounded, trained_facts
@@ -81,7 +81,9 @@ def missing_runs(
     table, record = find_table(options), Recorded(options.record)
     found: list[dict[str, Any]] = []
     for dataset in datasets_of(store, options, table):
-        measurement = _Measurement(store, options, settings, table, dataset, quiet, record)
+        measurement = _Measurement(
+            store, options, settings, table, dataset, quiet, record, ask=False
+        )
         split = measurement.split()
         try:
             data = digest(measurement.examples(split))
@@ -110,6 +112,7 @@ class _Behind:
     """
 
     training: TrainOptions
+    plan: Plan | None = None  # where it can be made
     recipe: str = ""
     trained: dict[int, Path] = field(default_factory=dict)
     recorded: dict[int, RecordedRun] = field(default_factory=dict)
@@ -143,6 +146,7 @@ class _Measurement:
     tell: Tell
     record: Recorded
     progress: Progress = unwatched
+    ask: bool = True  # teachers, about what they were not asked yet
 
     def run(self) -> dict[str, Any]:
         split = self.split()
@@ -214,25 +218,34 @@ class _Measurement:
         """What is there of a row; teachers: what is there of the row that teaches it."""
         found = _Behind(training_of(self.store, self.options, system, self.dataset))
         try:
-            found.recipe = Plan.make(self.store, found.training, self.settings, quiet).key
+            found.plan = self._plan(found.training)
+            found.recipe = found.plan.key
+            if teachers is not None:
+                self._have_taught(found, system, teachers)
         except NoExamples as exc:
             found.note = f"{NOT_MEASURED}: {exc}"
-            return found
-        if teachers is not None:
-            seeds = found.training.seeds
-            found.recipe = fingerprint(
-                {"student": found.recipe, "teachers": teachers.recipe, "seeds": list(seeds)}
-            )
-            paths = [teachers.trained[seed] for seed in seeds if seed in teachers.trained]
-            found.training = taught_by(found.training, paths)
-            if len(paths) < len(seeds):
-                found.note = f"{NOT_RUN}: its teachers ({system.teachers}) are not all there"
-                rest = set(seeds) - teachers.trained.keys()
-                found.waits = not teachers.note and rest <= set(teachers.missing)
         found.recorded = self.record.find(found.recipe, self.dataset, split, data)
-        if not found.note:
-            found.trained = find_trained(self.store, found.training, self.settings)
+        if found.plan is not None and not found.note:
+            found.trained = find_trained(self.store, found.plan.key, found.training.seeds)
         return found
+
+    def _plan(self, training: TrainOptions) -> Plan:
+        return Plan.make(self.store, training, self.settings, quiet, ask=self.ask)
+
+    def _have_taught(self, found: _Behind, system: System, teachers: _Behind) -> None:
+        """Let a row be taught by another one's models, or note that they are not all there."""
+        seeds = found.training.seeds
+        found.recipe = fingerprint(
+            {"student": found.recipe, "teachers": teachers.recipe, "seeds": list(seeds)}
+        )
+        paths = [teachers.trained[seed] for seed in seeds if seed in teachers.trained]
+        found.training = taught_by(found.training, paths)
+        if len(paths) < len(seeds):
+            found.note = f"{NOT_RUN}: its teachers ({system.teachers}) are not all there"
+            rest = set(seeds) - teachers.trained.keys()
+            found.waits = not teachers.note and rest <= set(teachers.missing)
+        else:
+            found.plan = self._plan(found.training)
 
     def _runs(
         self,
@@ -249,7 +262,12 @@ class _Measurement:
                 self.tell(f"{self.dataset}, {system.name}: seed {seed}")
                 training = replace(behind.training, seeds=(seed,))
                 (made,) = train(
-                    self.store, training, self.settings, tell=self.tell, progress=self.progress
+                    self.store,
+                    training,
+                    self.settings,
+                    made=behind.plan,
+                    tell=self.tell,
+                    progress=self.progress,
                 )
                 behind.trained[seed] = made.path
             if seed in behind.trained:
@@ -274,18 +292,10 @@ class _Measurement:
                 yield Run(seed, None, kept.predictions, kept.facts)
 
     def _predict(self, folder: Path, examples: Sequence[Example], split: str) -> list[Prediction]:
-        """What a model predicts under its own features, in the order of the examples.
-
-        Inputs whose prediction the store has are not computed again.
-        """
+        """What a model predicts under its own features, in the order of the examples."""
         training = self.options.training
         predictor = open_predictor(folder, threads=training.threads, device=training.device)
         features = features_for(self.store, predictor, None, (self.dataset,), lambda message: None)
         found = examples_for(self.store, predictor, features, self.dataset, split)
         read = matched(examples, found, features)
-        model = register(self.store, folder, predictor)
-        ids = [item.aspect_id for item in read if item.aspect_id is not None]
-        known = self.store.known_predictions(model, ids)
-        pairs = predictor.predict_hashed(read, known)
-        save(self.store, model, features, read, pairs)
-        return [prediction for prediction, _ in pairs]
+        return answers(self.store, folder, predictor, features, read)

@@ -38,12 +38,14 @@ def train(
     options: TrainOptions,
     settings: Settings,
     *,
+    made: Plan | None = None,
     tell: Tell = lambda message: None,
     progress: Progress = unwatched,
 ) -> list[TrainedModel]:
     """Train one model a seed; what is finished is kept, what was interrupted goes on.
 
-    Raises MissingPackage where event files are asked for and tensorboard is not installed.
+    made: the plan of these options, where there is one already. Raises MissingPackage where event
+    files are asked for and tensorboard is not installed.
     """
     if options.tensorboard:
         from fitecli.fusion.events import require_tensorboard
@@ -54,7 +56,7 @@ def train(
     if settings.rank:
         tell = lambda message: None  # noqa: E731 - the first process speaks
         progress = unwatched
-    made = Plan.make(store, options, settings, tell)
+    made = made or Plan.make(store, options, settings, tell)
     encoders = made.encoders(settings)
     tell(
         f"Training {made.preset.name} on {len(made.train)} examples of {', '.join(made.datasets)}, "
@@ -66,11 +68,10 @@ def train(
     return [job.run(seed) for seed in options.seeds]
 
 
-def find_trained(store: Store, options: TrainOptions, settings: Settings) -> dict[int, Path]:
-    """Seed -> folder of the finished runs of exactly this training, wherever they lie."""
-    key = Plan.make(store, options, settings, lambda message: None).key
+def find_trained(store: Store, key: str, seeds: Sequence[int]) -> dict[int, Path]:
+    """Seed -> folder of the finished runs of the plan with that key, wherever they lie."""
     found = {}
-    for seed in options.seeds:
+    for seed in seeds:
         run = store.find_run(key, seed, status="done")
         if run is not None and recipe_in(Path(run.output)) == key:
             found[seed] = Path(run.output)
@@ -81,7 +82,7 @@ def plan(store: Store, options: TrainOptions, settings: Settings, *, tell: Tell)
     """What `train` would do and how long it should take, without doing it."""
     from fitecli.fusion.timing import seconds_per_epoch
 
-    made = Plan.make(store, options, settings, tell)
+    made = Plan.make(store, options, settings, tell, ask=False)
     seconds = seconds_per_epoch(
         made.train,
         made.dev,

@@ -148,6 +148,24 @@ def save(
     store.save_predictions(model_id, features.id, rows)
 
 
+def answers(
+    store: Store,
+    folder: Path,
+    predictor: Predictor,
+    features: FeatureSetRow,
+    examples: Sequence[Example],
+) -> list[Prediction]:
+    """What a model predicts for examples of the store, in their order; all are kept as rows.
+
+    Inputs whose prediction the store has are not computed again.
+    """
+    model = register(store, folder, predictor)
+    ids = [example.aspect_id for example in examples if example.aspect_id is not None]
+    pairs = predictor.predict_hashed(examples, store.known_predictions(model, ids))
+    save(store, model, features, examples, pairs)
+    return [prediction for prediction, _ in pairs]
+
+
 def exported_folders(settings: Settings) -> list[Path]:
     """The exported models that `locate_model` finds by name."""
     return [folder for folder in _claimed(settings) if is_exported(folder)]

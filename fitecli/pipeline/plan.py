@@ -121,8 +121,20 @@ class Plan:
     teachers: tuple[dict[str, Any], ...] = ()
 
     @classmethod
-    def make(cls, store: Store, options: TrainOptions, settings: Settings, tell: Tell) -> Plan:
-        """Raises UsageProblem for a wrong preset, NoExamples where data or features are missing."""
+    def make(
+        cls,
+        store: Store,
+        options: TrainOptions,
+        settings: Settings,
+        tell: Tell,
+        *,
+        ask: bool = True,
+    ) -> Plan:
+        """Raises UsageProblem for a wrong preset, NoExamples where data or features are missing.
+
+        ask: whether teachers are asked what the store does not know of them yet. Without, the plan is
+        as large, but only a finished training's is the same.
+        """
         datasets = options.datasets or tuple(store.labelled_datasets())
         kind = options.settled().input  # a wrong name is told at once
         base = choose_features(store, options.features, tell, (*datasets, *options.taught))
@@ -141,6 +153,7 @@ class Plan:
             tell,
             threads=options.threads,
             device=options.device,
+            ask=ask,
         )
         train = with_opinions(train, dev, opinions, preset.teacher_share)
         if visual:

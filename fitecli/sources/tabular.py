@@ -142,10 +142,10 @@ def _as_exported(cells: dict[str, str]) -> dict[str, str]:
     A text in which the aspect stands at its place began with an apostrophe by itself.
     """
     meant = {name: Cells.as_meant(cell) for name, cell in cells.items()}
-    places = [_number(cells[name]) for name in ("start", "end") if name in cells]
-    if len(places) == 2 and all(isinstance(place, int) for place in places):
-        if cells.get("text", "")[slice(*places)] == meant.get("aspect"):
-            meant["text"] = cells["text"]
+    start, end = (_number(cells.get(name, "")) for name in ("start", "end"))
+    if isinstance(start, int) and isinstance(end, int):
+        as_it_is = cells.get("text", "")
+        meant |= {"text": as_it_is} if as_it_is[start:end] == meant.get("aspect") else {}
     return meant
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Select, delete, select, update
 
 from fitecli.records import Prediction
 from fitecli.store.connection import StoreConnection, now, tables
@@ -28,7 +28,6 @@ class Learning(StoreConnection):
         config: Mapping[str, Any] | None = None,
     ) -> int:
         """Find or make the row of a model, by the sha256 of its weights; the place is refreshed."""
-        table = tables["model"]
         row = {
             "name": name,
             "path": path,
@@ -38,7 +37,7 @@ class Learning(StoreConnection):
             "config": dict(config or {}),
             "created_at": now(),
         }
-        query = select(table.c.id).where(table.c.sha256 == sha256)
+        table, query = tables["model"], _by_weights(sha256)
         with self._writing() as connection:
             known = connection.execute(query).scalar()
             if known is None:
@@ -48,6 +47,12 @@ class Learning(StoreConnection):
                 update(table).where(table.c.id == known).values(name=name, path=path)
             )
             return int(known)
+
+    def find_model(self, sha256: str) -> int | None:
+        """The row of a model by the sha256 of its weights, if there is one."""
+        with self._reading() as connection:
+            found: int | None = connection.execute(_by_weights(sha256)).scalar()
+        return found
 
     def start_run(
         self,
@@ -152,7 +157,18 @@ class Learning(StoreConnection):
         rows: Sequence[tuple[int, str, Prediction]],
     ) -> None:
         """Keep predictions: aspect id, sha256 of the input, prediction; those that the model made of
-        these aspects under these features before are replaced."""
+        these aspects under these features before are replaced. Where it has made all of them of the
+        same inputs, nothing is written."""
+        table, inputs = tables["prediction"], {aspect_id: digest for aspect_id, digest, _ in rows}
+        earlier = select(table.c.id, table.c.aspect_id, table.c.input_sha256).where(
+            self._among(table.c.aspect_id, inputs),
+            table.c.model_id == model_id,
+            table.c.feature_set_id + 0 == feature_set_id,
+        )
+        with self._reading() as connection:
+            found = connection.execute(earlier).all() if rows else ()
+        if sorted((row.aspect_id, row.input_sha256) for row in found) == sorted(inputs.items()):
+            return
         values = [
             {
                 "aspect_id": aspect_id,
@@ -168,19 +184,18 @@ class Learning(StoreConnection):
             }
             for aspect_id, digest, prediction in rows
         ]
-        table, inputs = tables["prediction"], {aspect_id: digest for aspect_id, digest, _ in rows}
-        earlier = select(table.c.id, table.c.aspect_id, table.c.input_sha256).where(
-            self._among(table.c.aspect_id, inputs),
-            table.c.model_id == model_id,
-            table.c.feature_set_id + 0 == feature_set_id,
-        )
         with self._writing() as connection:
-            found = connection.execute(earlier).all() if rows else ()
+            found = connection.execute(earlier).all()
             stale = [row.id for row in found if row.input_sha256 != inputs[row.aspect_id]]
             if stale:
                 connection.execute(delete(table).where(self._among(table.c.id, stale)))
             keys = ("aspect_id", "model_id", "input_sha256", "feature_set_id")
             self._upsert(connection, "prediction", values, keys)
+
+
+def _by_weights(sha256: str) -> Select[Any]:
+    table = tables["model"]
+    return select(table.c.id).where(table.c.sha256 == sha256)
 
 
 def _prediction(row: Any) -> Prediction:

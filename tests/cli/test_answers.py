@@ -49,6 +49,18 @@ def test_parquet_tells_what_the_lines_tell(fite: Shell) -> None:
     ]  # fmt: skip
 
 
+def test_of_several_files_an_error_names_its_own(fite: Shell) -> None:
+    files = [fite.file(name, *LINES[1:]) for name in ("a.jsonl", "b.jsonl")]
+    found = [json.loads(line) for line in fite("classify", *files, code=3).stdout.splitlines()]
+    assert [(line.get("file"), line.get("line")) for line in found] == [
+        (files[0], 1), (None, None), (files[1], 1), (None, None)
+    ]  # fmt: skip
+    output = fite.folder / "answers.parquet"
+    fite("classify", *files, "--output", str(output), code=3)
+    rows = parquet.read_table(output).to_pylist()
+    assert [row["file"] for row in rows] == [line.get("file") for line in found]
+
+
 def test_jsonl_can_have_any_name(fite: Shell) -> None:
     source, output = fite.file("t.jsonl", LINES[2]), fite.folder / "a.parquet"
     fite("classify", source, "--output", str(output), "--output-format", "jsonl")

@@ -35,7 +35,7 @@ def table(*lines: dict[str, Any]) -> Any:
 def test_every_aspect_is_a_row_with_all_that_the_line_tells() -> None:
     first, second = table(WHOLE).to_pylist()
     assert first == {
-        "id": "1", "line": None, "text": "Ann met Bob", "aspect": "Ann", "start": 0, "end": 3,
+        "id": "1", "file": None, "line": None, "text": "Ann met Bob", "aspect": "Ann", "start": 0, "end": 3,
         "sentiment": "positive", "negative": 0.04, "neutral": 0.1, "positive": 0.86, "gate": 0.46,
         "face": None, "features": "f", "aligner": "prominence (guess)", "error": None,
         "failed_pictures": [("a.jpg", "is no picture"), ("b.jpg", "is missing")],

@@ -16,7 +16,7 @@ from fitecli.errors import MissingWeights, NoExamples, NotAModel, UsageProblem
 from fitecli.fusion.checkpoint import CheckpointPredictor
 from fitecli.fusion.run_folder import held
 from fitecli.pipeline.classify import ClassifyJob, ClassifyOptions
-from fitecli.pipeline.distilling import taught_examples, with_opinions
+from fitecli.pipeline.distilling import UNDECIDED, taught_examples, with_opinions
 from fitecli.pipeline.evaluating import (
     EvaluateOptions,
     evaluate,
@@ -297,9 +297,11 @@ def test_a_student_learns_what_teachers_say(trained: World) -> None:
     features = trained.store.feature_set("bundled+prominence")
     assert features is not None
     models = [str(trained.folder / "runs" / f"seed-{seed}") for seed in (0, 1)]
-    taught = taught_examples(
-        trained.store, models, ["more"], features, trained.settings, trained.told.append
-    )
+    given = (models, ["more"], features, trained.settings, trained.told.append)
+    undecided = taught_examples(trained.store, *given, ask=False)
+    assert {item.target for item in undecided} == {UNDECIDED}
+    taught = taught_examples(trained.store, *given)
+    assert taught_examples(trained.store, *given, ask=False) == taught
     assert len(taught) == 10  # two of twelve are dev
     aspects = [item.aspect_id or 0 for item in taught]
     rows = trained.ask(
@@ -365,10 +367,7 @@ def test_a_models_recipe_trains_the_same_again(trained: World) -> None:
     exported = str(trained.folder / "models" / "tiny")
     assert key(exported) == key(str(trained.folder / "runs" / "seed-0")) == key(trained.preset)
     assert key(exported) != key("fite-mini")
-    run = find_trained(
-        trained.store, TrainOptions(("d",), exported, seeds=(0, 1, 2)), trained.settings
-    )
-    assert sorted(run) == [0, 1]
+    assert sorted(find_trained(trained.store, key(exported), (0, 1, 2))) == [0, 1]
 
 
 def test_a_folder_of_another_recipe_is_left_alone(trained: World) -> None:

@@ -385,8 +385,8 @@ def test_views_for_people(store: Store) -> None:
     assert store.register_model("m", "/moved", "mm") == model
     assert ask(store, "select path from model") == [("/moved",)]
     prediction = Prediction("positive", (0.1, 0.2, 0.7), 0.4)
-    for gate in (0.4, 0.5):
-        store.save_predictions(model, row.id, [(1, "hash", replace(prediction, gate=gate))])
+    for gate, digest in ((0.4, "old"), (0.5, "hash"), (0.6, "hash")):  # of one input there is one
+        store.save_predictions(model, row.id, [(1, digest, replace(prediction, gate=gate))])
     assert ask(
         store,
         "select features, tweet, picture, path, face, box_left, age, emotion, aspect, similarity, "
