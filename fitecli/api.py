@@ -5,7 +5,6 @@ Whatever goes wrong is a FiteError that says what happened. Nothing is printed: 
 
 from __future__ import annotations
 
-import tempfile
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -25,13 +24,13 @@ from fitecli.pipeline.learning import TrainedModel
 from fitecli.pipeline.learning import train as _train
 from fitecli.pipeline.local import StageReport
 from fitecli.pipeline.plan import TrainOptions
+from fitecli.pipeline.scratch import has_grown, scratch_folder
 from fitecli.settings import Settings
 from fitecli.store import Scope, Store
 from fitecli.store import open_store as _open_store
 
 Record = Mapping[str, Any] | str  # a tweet as in the JSON Lines format, or just its text
 Tell = Callable[[str], None]
-STORE_BYTES = 2**30  # of a Classifier's own store, before it begins another
 DATASET = "python"  # of tweets that come from a program
 NO_NAME = "A dataset or split is called by a text, not {!r}: give its name."
 QUIET: Tell = lambda message: None  # noqa: E731
@@ -191,7 +190,7 @@ class Classifier:
         with ExitStack() as held:
             place = self._place
             if place is None:
-                folder = held.enter_context(tempfile.TemporaryDirectory(prefix="fite-"))
+                folder = held.enter_context(scratch_folder())
                 place = Path(folder, "fite.db")
             settings = replace(Settings.from_environment(), db=str(place))
             store = held.enter_context(_open_store(settings.db))
@@ -257,7 +256,7 @@ class Classifier:
         dataset = self._dataset
         if self._place is None:
             dataset += f"-{next(self._calls)}"  # the ids of one call are not those of another
-            if not self._streams and _size(Path(self._job.store.place).parent) > STORE_BYTES:
+            if not self._streams and has_grown(Path(self._job.store.place).parent):
                 self.close()
                 self._begin()
         self._streams += 1
@@ -310,11 +309,6 @@ def _folder(images: str | Path | None) -> Path | None:
     raise UnreadableSource(
         f"The folder of pictures {folder} does not exist; name another by images=."
     )
-
-
-def _size(folder: Path) -> int:
-    """Bytes of the files of a folder: a store, and what it has written but not yet taken over."""
-    return sum(path.stat().st_size for path in folder.iterdir())
 
 
 def _options(kind: Callable[..., Any], given: Mapping[str, Any]) -> Any:

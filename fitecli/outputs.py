@@ -174,6 +174,19 @@ def folder_beside(path: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def take_place(folder: Path, output: Path) -> None:
+    """Put a finished folder, which lies beside, where output is; that gives way at the last moment."""
+    old = folder.with_name("old")
+    if output.exists():
+        output.rename(old)
+    try:
+        folder.rename(output)
+    except OSError:
+        if old.exists():
+            old.rename(output)
+        raise
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON file, which is there whole or as it was; its folder is made. Raises Unwritable."""
     with writing(path, any_error=True):

@@ -16,7 +16,7 @@ import numpy
 import pytest
 
 import fitecli
-from fitecli import Classifier, FiteError, api, evaluate, extract, ingest, open_store, train
+from fitecli import Classifier, FiteError, evaluate, extract, ingest, open_store, train
 from fitecli.errors import NoExamples, NotAModel, QueryRefused, UnreadableSource, UsageProblem
 from fitecli.pipeline.extract import ExtractOptions
 from fitecli.store import Store
@@ -99,7 +99,7 @@ def test_a_store_that_grows_is_followed_by_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(api, "STORE_BYTES", 1)
+    monkeypatch.setattr("fitecli.pipeline.scratch.STORE_BYTES", 1)
     with Classifier.load("fite-mini") as classifier:
         (first,) = tmp_path.iterdir()
         under_way = classifier.stream(["I love NASA", *["Ann and Bob"] * 200])

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from fitecli.cli.console import in_json, tell
-from fitecli.outputs import folder_beside, replacing, writing
+from fitecli.outputs import folder_beside, replacing, take_place, writing
 
 FLUSH = 32  # lines
 
@@ -72,15 +72,7 @@ def replacing_folder(output: Path, ours: str) -> Iterator[Path]:
         folder = place / "new"
         folder.mkdir()
         yield folder
-        old = place / "old"
-        if output.exists():
-            output.rename(old)
-        try:
-            folder.rename(output)
-        except OSError:
-            if old.exists():
-                old.rename(output)
-            raise
+        take_place(folder, output)
 
 
 def _write_to(stream: BinaryIO, lines: Iterator[bytes]) -> int:

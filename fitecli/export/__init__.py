@@ -29,7 +29,7 @@ from fitecli.export.card import model_card
 from fitecli.export.temperature import FEWEST, build_in, calibrate
 from fitecli.export.tracing import optimise, quiet, trace
 from fitecli.metrics import expected_calibration_error, summary
-from fitecli.outputs import folder_beside, writing
+from fitecli.outputs import folder_beside, take_place, writing
 from fitecli.progress import Progress, unwatched, watched
 from fitecli.records import LABELS, Example, Prediction
 
@@ -104,37 +104,62 @@ def export(
         values = _about(output.name, precision, reference.config, checkpoint)
         tell(f"Comparing with torch on {len(examples)} examples …")
         expected = watched(reference, progress).predict(examples)
-        answer = np.array([prediction.scores for prediction in reference.predict(QUESTION)])
-        values["answer"] = answer.tolist()
-        found = {}
-        for arithmetic in ARITHMETICS if precision == INT8 else (FLOAT,):
-            values["arithmetic"] = arithmetic
-            _write_config(folder, values)
-            classifier = watched(Classifier(folder, threads=threads), progress)
-            found[arithmetic] = classifier.predict(examples)
-        arithmetic = _chosen(expected, found)
-        raw = found[arithmetic]
-        values["arithmetic"] = arithmetic
-        _write_config(folder, values)
+        values["answer"] = [prediction.scores for prediction in reference.predict(QUESTION)]
+
+        def opened() -> Classifier:
+            return watched(Classifier(folder, threads=threads), progress)
+
+        raw = _settle_arithmetic(folder, values, expected, lambda: opened().predict(examples))
         parity = compare(expected, raw)
         parity.check(precision)
-        calibration = calibrate(examples, raw)
-        if calibration is None:
-            tell(f"Not calibrated: that takes at least {FEWEST} labelled examples.")
-        else:
-            build_in(folder / MODEL, calibration.temperature)
-            values |= {"temperature": calibration.temperature, "calibration": asdict(calibration)}
-            values["answer"] = rescale(answer, calibration.temperature).tolist()
-            _write_config(folder, values)
-        finished = watched(Classifier(folder, threads=threads), progress)
+        _calibrate(folder, values, examples, raw, tell)
+        finished = opened()
         values["measured"] = [_measure(n, finished, e) for n, e in (measure or {}).items()]
         values["seeds"] = list(seeds)
         _write_config(folder, values)
-        report = {"precision": precision, "arithmetic": arithmetic, **asdict(parity)}
+        report = {"precision": precision, "arithmetic": values["arithmetic"], **asdict(parity)}
         _write_json(folder / "parity.json", report)
         (folder / "README.md").write_text(model_card(values, report), "utf-8")
-        _move(folder, output)
+        take_place(folder, output)
     return parity
+
+
+def _settle_arithmetic(
+    folder: Path,
+    values: dict[str, Any],
+    expected: Sequence[Prediction],
+    predict: Callable[[], list[Prediction]],
+) -> list[Prediction]:
+    """Choose how the model of a folder is to be multiplied, write it down, and tell what it predicts.
+
+    expected: what torch predicts. predict: opens the folder and predicts the same examples.
+    """
+    found = {}
+    for arithmetic in ARITHMETICS if values["precision"] == INT8 else (FLOAT,):
+        values["arithmetic"] = arithmetic
+        _write_config(folder, values)
+        found[arithmetic] = predict()
+    values["arithmetic"] = _chosen(expected, found)
+    _write_config(folder, values)
+    return found[values["arithmetic"]]
+
+
+def _calibrate(
+    folder: Path,
+    values: dict[str, Any],
+    examples: Sequence[Example],
+    raw: Sequence[Prediction],
+    tell: Callable[[str], None],
+) -> None:
+    """Build a temperature into the model of a folder, where there are labels enough to fit it."""
+    calibration = calibrate(examples, raw)
+    if calibration is None:
+        tell(f"Not calibrated: that takes at least {FEWEST} labelled examples.")
+        return
+    build_in(folder / MODEL, calibration.temperature)
+    values |= {"temperature": calibration.temperature, "calibration": asdict(calibration)}
+    values["answer"] = rescale(np.array(values["answer"]), calibration.temperature).tolist()
+    _write_config(folder, values)
 
 
 def _chosen(expected: Sequence[Prediction], found: Mapping[str, Sequence[Prediction]]) -> str:
@@ -224,17 +249,3 @@ def _ours(path: Path) -> bool:
         return not any(path.iterdir()) or bool(ExportedConfig.read(path))
     except (NotAModel, OSError):
         return False
-
-
-def _move(folder: Path, output: Path) -> None:
-    """Put the finished folder in place; an older one gives way only at the last moment."""
-    if output.exists():
-        old = folder.with_name("old")
-        output.rename(old)
-        try:
-            folder.rename(output)
-        except OSError:
-            old.rename(output)
-            raise
-    else:
-        folder.rename(output)

@@ -219,7 +219,7 @@ class ClassifyJob:
 
     def _waiting(self, stage: str, done: int, total: int | None, note: str = "", /) -> None:
         """Progress that tells, once, that another process is waited for; the lines tell of the rest."""
-        if note.startswith(WAITING) and not self._waited:
+        if WAITING in note and not self._waited:
             self._waited = True
             self.tell(f"{stage}: {note}.")
 

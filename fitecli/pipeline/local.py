@@ -13,7 +13,7 @@ from fitecli.pipeline.work import Work, computed, prepared
 from fitecli.progress import Progress, unwatched
 
 BATCH = 32  # pictures that are worked on together
-WAITING = "waiting for"  # how a note begins that says so
+WAITING = "waiting for"  # what a note holds that says so
 
 
 class Stage(Protocol):

@@ -4,8 +4,6 @@ what made the lines."""
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
@@ -16,16 +14,14 @@ from fitecli.errors import EngineFailed, FiteError, UsageProblem
 from fitecli.outputs import writing
 from fitecli.pipeline.addresses import asking, files_under, located, named, opened, replaced
 from fitecli.pipeline.classify import ClassifyJob, encoded
+from fitecli.pipeline.scratch import has_grown, scratch_folder
 from fitecli.pipeline.shards import RECIPE, Shard, ShardDone, ShardsPlan
-from fitecli.processes import is_gone, name_of_this
 from fitecli.progress import Progress
 from fitecli.store import open_store
 
 if TYPE_CHECKING:
     from fitecli.pipeline.ray import Cluster
 
-OWN = "fite-worker-"  # a worker's folder for temporary files, before its process's name
-STORE_BYTES = 2**30  # of a worker's own store, before it begins another
 Tell = Callable[[str], None]
 
 
@@ -141,9 +137,8 @@ class ShardClassifier:
     def _begin(self) -> None:
         plan = self._plan
         with ExitStack() as started:
-            self._scratch = Path(started.enter_context(_own_folder()))
-            self._own = self._scratch / "fite.db"
-            place = plan.settings.db if plan.on_server else str(self._own)
+            self._scratch = Path(started.enter_context(scratch_folder()))
+            place = plan.settings.db if plan.on_server else str(self._scratch / "fite.db")
             store = started.enter_context(open_store(place, create=True))
             self._job = ClassifyJob(store, plan.options, plan.settings, self._tell)
             self._kept = started.pop_all()
@@ -165,7 +160,7 @@ class ShardClassifier:
 
     def __call__(self, shard: Shard) -> ShardDone | FiteError:
         """Write the lines of a shard, and count them; a FiteError tells why there are none."""
-        if self._own.exists() and self._own.stat().st_size > STORE_BYTES:
+        if has_grown(self._scratch):
             self.close()
             self._begin()
         job, plan = self._job, self._plan
@@ -194,11 +189,3 @@ class ShardClassifier:
     def close(self) -> None:
         """Throw the worker's own store away."""
         self._kept.close()
-
-
-def _own_folder() -> tempfile.TemporaryDirectory[str]:
-    """A folder that bears this process's name; those of processes that were killed are removed."""
-    for left in Path(tempfile.gettempdir()).glob(f"{OWN}*"):
-        if is_gone(left.name.removeprefix(OWN).rpartition("-")[0]):
-            shutil.rmtree(left, ignore_errors=True)
-    return tempfile.TemporaryDirectory(prefix=f"{OWN}{name_of_this()}-")

@@ -1,11 +1,13 @@
 """X API v2 JSON: whole responses (`data`, `includes`), or one response or tweet a line.
 
 Annotations, mentions and hashtags are the aspects. `annotations.end` is inclusive there, all other
-ends are exclusive; offsets are code points.
+ends are exclusive; offsets are code points. The API writes &, < and > of a text as `&amp;`, `&lt;`
+and `&gt;`: annotations count what was tweeted, mentions and hashtags what is written.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
@@ -31,6 +33,8 @@ _ENTITIES = (
     ("mentions", 0),
     ("hashtags", 0),
 )
+_ESCAPES = {"&amp;": "&", "&lt;": "<", "&gt;": ">"}
+_ESCAPE = re.compile("|".join(_ESCAPES))
 
 
 def looks_like(record: Any) -> bool:
@@ -101,14 +105,15 @@ def _tweet(item: Any, includes: dict[str, Any], number: int) -> Tweet:
         raise InvalidRecord("data must hold objects")
     note = item.get("note_tweet")
     long = note if isinstance(note, dict) and isinstance(note.get("text"), str) else item
-    text = text_of(long.get("text"), "text")
+    written = text_of(long.get("text"), "text")
+    text = _unescaped(written)
     images = _images(item, includes)
     users = {str(u["id"]): u.get("username") for u in _objects(includes.get("users")) if "id" in u}
     author = users.get(str(item.get("author_id"))) or item.get("author_id")
     return Tweet(
         text=text,
         source_id=id_of(item.get("id"), text, images),
-        aspects=tuple(_aspects(long.get("entities", item.get("entities")), text)),
+        aspects=tuple(_aspects(long.get("entities", item.get("entities")), written, text)),
         images=images,
         author=optional_text(author, "author_id"),
         created_at=optional_text(item.get("created_at"), "created_at"),
@@ -116,7 +121,11 @@ def _tweet(item: Any, includes: dict[str, Any], number: int) -> Tweet:
     )
 
 
-def _aspects(entities: Any, text: str) -> list[Aspect]:
+def _unescaped(text: str) -> str:
+    return _ESCAPE.sub(lambda found: _ESCAPES[found[0]], text) if "&" in text else text
+
+
+def _aspects(entities: Any, written: str, text: str) -> list[Aspect]:
     found: dict[tuple[int, int], Aspect] = {}
     entities = entities if isinstance(entities, dict) else {}
     for kind, inclusive in _ENTITIES:
@@ -125,18 +134,26 @@ def _aspects(entities: Any, text: str) -> list[Aspect]:
             if type(start) is not int or type(end) is not int:  # true is 1 to isinstance
                 raise InvalidRecord(f"entities.{kind} has no numbers as start and end")
             end += inclusive
+            where = f"{start}:{end}"
+            if 0 <= start < end <= len(written):
+                start, end = _place(entity.get("normalized_text"), (start, end), written, text)
             if not 0 <= start < end <= len(text):
-                raise InvalidRecord(f"entities.{kind}: {start}:{end} is not in the text")
-            start, end = _named(entity.get("normalized_text"), text, start, end)
+                raise InvalidRecord(f"entities.{kind}: {where} is not in the text")
             if not any(start < other[1] and other[0] < end for other in found):
                 found[start, end] = Aspect(text[start:end], start, end)
     return [found[span] for span in sorted(found)]
 
 
-def _named(name: Any, text: str, start: int, end: int) -> tuple[int, int]:
-    """The place of an annotation's own name that is nearest, where its offsets count another text."""
-    if not isinstance(name, str) or not name or text[start:end] == name:
+def _place(name: Any, given: tuple[int, int], written: str, text: str) -> tuple[int, int]:
+    """Where an entity stands in the text: its offsets count what is written, or, where it has a name
+    of its own, the text; else that name's place that is nearest."""
+    start, end = (len(_unescaped(written[:offset])) for offset in given)
+    if not isinstance(name, str) or not name:
         return start, end
+    name = _unescaped(name)
+    for place in (given, (start, end)):
+        if text[slice(*place)] == name:
+            return place
     return min(spans(name, text), key=lambda place: abs(place[0] - start), default=(start, end))
 
 

@@ -28,8 +28,8 @@ from fitecli.pipeline.classify import WITHOUT_TORCH, ClassifyJob, ClassifyOption
 from fitecli.pipeline.extract import Extractor
 from fitecli.pipeline.ingest import ingest
 from fitecli.pipeline.ray import Cluster, OpenBatchWork, RayEngine, connected
+from fitecli.pipeline.scratch import PREFIX
 from fitecli.pipeline.shard_classifier import (
-    OWN,
     OpenClassifier,
     ShardClassifier,
     classify_shards,
@@ -348,21 +348,23 @@ def test_what_killed_workers_left_is_removed(
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     first = ShardClassifier(plan)
-    (mine,) = tmp_path.glob(f"{OWN}*")
-    machine, number, began = mine.name.removeprefix(OWN).split("-")[:3]
+    (mine,) = tmp_path.glob(f"{PREFIX}*")
+    machine, number, began = mine.name.removeprefix(PREFIX).split("-")[:3]
     assert int(number) == os.getpid()
-    dead = tmp_path / f"{OWN}{machine}-{2**22 + 1}-{began}-x"
-    elsewhere = tmp_path / f"{OWN}0123456789ab-{2**22 + 1}-{began}-x"  # its processes are not ours
+    dead = tmp_path / f"{PREFIX}{machine}-{2**22 + 1}-{began}-x"
+    elsewhere = (
+        tmp_path / f"{PREFIX}0123456789ab-{2**22 + 1}-{began}-x"
+    )  # its processes are not ours
     for folder in (dead, elsewhere):
         folder.mkdir()
     second = ShardClassifier(plan)
     assert mine.exists()
     assert elsewhere.exists()
     assert not dead.exists()
-    assert len(list(tmp_path.glob(f"{OWN}*"))) == 3
+    assert len(list(tmp_path.glob(f"{PREFIX}*"))) == 3
     first.close()
     second.close()
-    assert list(tmp_path.glob(f"{OWN}*")) == [elsewhere]
+    assert list(tmp_path.glob(f"{PREFIX}*")) == [elsewhere]
 
 
 def test_what_other_tools_keep_in_a_folder_is_no_shard(plan: ShardsPlan) -> None:

@@ -224,7 +224,34 @@ def test_an_annotation_is_where_its_name_stands() -> None:
     other = {"start": 24, "end": 27, "normalized_text": "not there"}
     item = {"id": "1", "text": text, "entities": {"annotations": [named, other]}}
     (tweet,) = tweets(json.dumps({"data": [item]}))
+    assert tweet.text == "& Eileen Collins at NASA"
     assert [aspect.text for aspect in tweet.aspects] == ["Eileen Collins", "NASA"]
+
+
+def test_what_the_x_api_escapes_is_read_as_it_was_tweeted() -> None:
+    text = "&lt;3 AT&amp;T @NASA &gt;#a &amp;lt; &quot;"
+    at, tag = text.index("@"), text.index("#")
+    entities = {
+        "annotations": [{"start": 3, "end": 6, "normalized_text": "AT&T"}],
+        "mentions": [{"start": at, "end": at + 5, "username": "NASA"}],
+        "hashtags": [{"start": tag, "end": tag + 2, "tag": "a"}],
+    }
+    item = {"id": "1", "text": text, "entities": entities}
+    (tweet,) = tweets(json.dumps({"data": [item]}))
+    assert tweet.text == "<3 AT&T @NASA >#a &lt; &quot;"
+    assert [aspect.text for aspect in tweet.aspects] == ["AT&T", "@NASA", "#a"]
+    assert all(tweet.text[a.start : a.end] == a.text for a in tweet.aspects)
+
+
+@pytest.mark.parametrize(("start", "end"), [(4, 5), (1, 5), (2, 8), (0, 9)])
+def test_offsets_within_an_escape_stop_nothing(start: int, end: int) -> None:
+    item = {"text": "&amp;abc", "entities": {"mentions": [{"start": start, "end": end}]}}
+    (found,) = records(json.dumps({"data": [item]}))
+    if isinstance(found, Reject):
+        assert f"{start}:{end} is not in the text" in found.reason
+    else:
+        (aspect,) = found.aspects
+        assert found.text[aspect.start : aspect.end] == aspect.text != ""
 
 
 def test_videos_are_no_pictures_though_nothing_tells_of_them() -> None:
