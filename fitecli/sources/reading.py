@@ -18,7 +18,7 @@ import orjson
 from fitecli.errors import FiteError, UnreadableSource
 from fitecli.plugins import PlugIn, Room, told
 from fitecli.records import Reject, Tweet
-from fitecli.sources import jsonl, label_studio, parquet, pyabsa, tabular, tombert, x_api
+from fitecli.sources import jsonl, label_studio, parquet, pyabsa, tabular, tombert, x_api, x_v1
 from fitecli.sources.checks import InvalidRecord, tweet_of
 
 Lines = Iterator[tuple[int, bytes]]  # 1-based number, bytes without the line end
@@ -201,6 +201,8 @@ def _guess_json(head: list[bytes], first: bytes, name: str) -> str | None:
 def guess(head: list[bytes], name: str) -> str:
     """Guess a format from the first lines and the name; raises UnreadableSource."""
     first = next(line for line in head if line.strip()).strip()
+    if x_v1.ARCHIVE.match(first):
+        return "x-api"
     if first.startswith((b"{", b"[")):
         if label_studio.looks_like(b"\n".join(head)):
             return "label-studio"

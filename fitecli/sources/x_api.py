@@ -1,5 +1,6 @@
 """X API v2 JSON: whole responses (`data`, `includes`), or one response or tweet a line.
 
+Tweets of v1.1 and of an account's archive are brought to that shape first (x_v1).
 Annotations, mentions and hashtags are the aspects. `annotations.end` is inclusive there, all other
 ends are exclusive; offsets are code points. The API writes &, < and > of a text as `&amp;`, `&lt;`
 and `&gt;`: annotations count what was tweeted, mentions and hashtags what is written.
@@ -16,6 +17,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from fitecli.records import Aspect, Reject, Tweet, TweetImage
+from fitecli.sources import x_v1
 from fitecli.sources.checks import (
     MAX_IMAGES,
     InvalidRecord,
@@ -48,6 +50,8 @@ def looks_like(record: Any) -> bool:
         return False
     if isinstance(record.get("data"), dict | list) or set(_MARKS) & set(record):
         return True
+    if x_v1.looks_like(record) or any(map(x_v1.looks_like, _objects(record.get("statuses")))):
+        return True
     entities = record.get("entities")
     return isinstance(entities, dict) and any(
         type(entity.get("start")) is int
@@ -58,7 +62,8 @@ def looks_like(record: Any) -> bool:
 
 def begins(head: bytes) -> bool:
     """Whether the beginning of a document over many lines has keys that only the API's have."""
-    return any(b'"%s"' % key.encode() in head for key in ("data", "includes", *_MARKS))
+    keys = ("data", "includes", "statuses", "id_str", *_MARKS)
+    return bool(x_v1.ARCHIVE.match(head)) or any(b'"%s"' % key.encode() in head for key in keys)
 
 
 def read(lines: Iterator[tuple[int, bytes]], name: str) -> Iterator[Tweet | Reject]:
@@ -80,6 +85,7 @@ def read(lines: Iterator[tuple[int, bytes]], name: str) -> Iterator[Tweet | Reje
 
 
 def _document(document: bytes, number: int) -> Iterator[Tweet | Reject]:
+    document = x_v1.ARCHIVE.sub(b"", document, count=1)
     if document.lstrip().startswith(b"["):
         document = b'{"data":' + document + b"}"
     try:
@@ -89,7 +95,9 @@ def _document(document: bytes, number: int) -> Iterator[Tweet | Reject]:
         return
     if not {"id", "text", "data"} & set(response) and "meta" in response:
         return  # a page without tweets
-    data = response.get("data", response)
+    if x_v1.is_notice(response):
+        return
+    data = response.get("data", response.get("statuses", response))
     includes = response.get("includes")
     includes = includes if isinstance(includes, dict) else {}
     many = isinstance(data, list)
@@ -103,6 +111,8 @@ def _document(document: bytes, number: int) -> Iterator[Tweet | Reject]:
 def _tweet(item: Any, includes: dict[str, Any], number: int) -> Tweet:
     if not isinstance(item, dict):
         raise InvalidRecord("data must hold objects")
+    if x_v1.looks_like(item):
+        item, includes = x_v1.as_v2(item)
     note = item.get("note_tweet")
     long = note if isinstance(note, dict) and isinstance(note.get("text"), str) else item
     written = text_of(long.get("text"), "text")

@@ -297,6 +297,87 @@ def test_a_long_note_replaces_the_short_text_and_overlaps_count_once() -> None:
     assert [a.text for a in tweet.aspects] == ["Bob Smith"]
 
 
+V1 = {
+    "created_at": "Wed Oct 10 20:19:24 +0000 2018",
+    "id": 1050118621198921728,
+    "id_str": "1050118621198921728",
+    "text": "Meet AT&amp;T and @NASA #Moon https://t.co/x",
+    "truncated": False,
+    "entities": {
+        "user_mentions": [{"screen_name": "NASA", "indices": [18, 23]}],
+        "hashtags": [{"text": "Moon", "indices": [24, 29]}],
+        "media": [{"media_url": "http://img.example/media/AbC.jpg", "type": "photo"}],
+    },
+    "extended_entities": {
+        "media": [
+            {"media_url": "http://img.example/media/AbC.jpg", "type": "photo"},
+            {"media_url_https": "https://img.example/media/DeF.png", "type": "photo"},
+            {"media_url": "http://img.example/media/GhI.jpg", "type": "video"},
+        ]
+    },
+    "user": {"id_str": "7", "screen_name": "me"},
+}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        json.dumps(V1),
+        json.dumps({"delete": {"status": {"id": 3}}}) + "\n" + json.dumps(V1),
+        json.dumps({"statuses": [V1], "search_metadata": {}}, indent=1),
+        json.dumps([V1], indent=2),
+        json.dumps({k: v for k, v in V1.items() if k != "text"} | {"full_text": V1["text"]}),
+        json.dumps(
+            V1
+            | {"text": "Meet …", "truncated": True, "entities": {}, "extended_entities": None}
+            | {"extended_tweet": {**V1, "full_text": V1["text"], "text": None}}
+        ),
+    ],
+    ids=["a line", "after a notice", "a search", "a list", "extended mode", "a stream"],
+)
+def test_tweets_of_the_older_x_api(source: str) -> None:
+    (tweet,) = tweets(source)
+    assert tweet.text == "Meet AT&T and @NASA #Moon https://t.co/x"
+    assert [aspect.text for aspect in tweet.aspects] == ["@NASA", "#Moon"]
+    assert all(tweet.text[a.start : a.end] == a.text for a in tweet.aspects)
+    assert [image.name for image in tweet.images] == ["AbC.jpg", "DeF.png"]
+    assert (tweet.source_id, tweet.author) == ("1050118621198921728", "me")
+    assert tweet.created_at == "Wed Oct 10 20:19:24 +0000 2018"
+
+
+@pytest.mark.parametrize("spread", [None, 2], ids=["one line", "many lines"])
+def test_the_archive_of_an_account(spread: int | None) -> None:
+    tweet = {k: v for k, v in V1.items() if k not in ("user", "text")} | {"full_text": V1["text"]}
+    mention = {"screen_name": "NASA", "indices": ["18", "23"]}
+    tweet["entities"] = {**V1["entities"], "user_mentions": [mention]}
+    listed = json.dumps([{"tweet": tweet}, {"tweet": tweet | {"id_str": "2"}}], indent=spread)
+    first, second = tweets(f"window.YTD.tweets.part0 = {listed}")
+    assert [aspect.text for aspect in first.aspects] == ["@NASA", "#Moon"]
+    assert [image.name for image in first.images] == [
+        "1050118621198921728-AbC.jpg",
+        "1050118621198921728-DeF.png",
+    ]
+    assert (second.source_id, second.author) == ("2", None)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"entities": 4, "extended_entities": [], "extended_tweet": "x", "user": "me"},
+        {"entities": {"user_mentions": [3, {"indices": [1]}, {"indices": None}], "media": [None]}},
+        {"entities": {"hashtags": "x", "media": {"a": 1}}, "user": {"screen_name": None}},
+    ],
+)
+def test_wrong_types_of_the_older_x_api_stop_nothing(broken: dict[str, object]) -> None:
+    plain = {k: v for k, v in V1.items() if k != "extended_entities"}
+    (tweet,) = tweets(json.dumps(plain | broken))
+    assert (tweet.aspects, tweet.images) == ((), ())
+    wrong = [{"indices": ["1" * 9999, 3]}, {"indices": [2, 10**9]}, {"indices": [[], {}]}]
+    for entity in wrong:
+        (found,) = records(json.dumps(plain | {"entities": {"hashtags": [entity]}}))
+        assert isinstance(found, Reject)
+
+
 def test_five_pictures_are_too_many() -> None:
     item = {"text": "a", "attachments": {"media_keys": list("12345")}, "edit_history_tweet_ids": []}
     (found,) = records(json.dumps(item))
