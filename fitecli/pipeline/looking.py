@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -270,16 +271,18 @@ def _find(
 def _look(analyser: FaceAnalyser, path: Path) -> tuple[int, int, list[Any]] | UnreadableImage:
     try:
         picture = open_picture(path)
+        return picture.width, picture.height, analyser.find(picture)
     except UnreadableImage as error:
         return error
-    return picture.width, picture.height, analyser.find(picture)
 
 
 def _distinct(paths: Sequence[Path], tell: Tell) -> list[Path]:
-    """The files whose bytes differ, in order; what is no file is kept, to fail when it is opened."""
+    """The files whose bytes differ, in order; what cannot be read is kept, to fail when it is opened."""
     known: dict[bytes | Path, Path] = {}
     for path in paths:
-        key = hashlib.sha256(path.read_bytes()).digest() if path.is_file() else path
+        key: bytes | Path = path
+        with suppress(OSError):
+            key = hashlib.sha256(path.read_bytes()).digest()
         if key in known:
             tell(f"{path} is the same picture as {known[key]}; it counts once.")
         known.setdefault(key, path)

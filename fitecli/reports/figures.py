@@ -17,7 +17,6 @@ from fitecli.records import LABELS
 from fitecli.store import FaceCounts, TrainingCurve
 
 BINS = 10  # of confidences and gates
-KINDS = ("matrix", "bars", "lines")
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Panel:
-    """One pair of axes. kind: of KINDS; a matrix has a series a row. line: a diagonal to compare with."""
+    """One pair of axes. kind: matrix (a series a row), bars or lines. diagonal: drawn to compare with."""
 
     title: str
     kind: str
@@ -99,7 +98,7 @@ def gates_chart(cases: Sequence[Case], about: Mapping[str, Any]) -> Chart:
     if np.isnan(gates).any():
         raise NoExamples(
             f"{about['model']} has no gate: it reads one sentence, or joins the two. "
-            "Name another by --model."
+            "Name another model."
         )
     by_label = {
         label: gates[[case.prediction.label == label for case in cases]] for label in LABELS

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Integer, cast, func, select
+from sqlalchemy import Integer, case, cast, func, select
 
 from fitecli.errors import NoExamples
 from fitecli.store.connection import StoreConnection, in_scope, tables
@@ -79,10 +79,9 @@ class Charting(StoreConnection):
                 return [(row[0], row[1]) for row in rows]
 
             decades = counted(face.c.age - face.c.age % DECADE, found)
-            score = face.c.detection_score / TENTH
-            if connection.dialect.name != "sqlite":  # which cuts off what others round
-                score = func.floor(score)
-            tenths = counted(cast(score, Integer), found)
+            score = face.c.detection_score * 10  # divided by a tenth 0.3 would be 2.999…
+            whole = cast(score, Integer)  # rounded by a server, cut off by SQLite
+            tenths = counted(whole - case((score < whole, 1), else_=0), found)
             return FaceCounts(
                 dataset=scope.dataset,
                 analyser=worker[1],

@@ -16,7 +16,7 @@ from fitecli.errors import StoreBusy, StoreFull
 from fitecli.store.connection import StoreConnection, tables
 from fitecli.store.database import BUSY, shown
 from fitecli.store.rows import Forgotten
-from fitecli.store.stale import forget_readings
+from fitecli.store.stale import forget_readings, forget_work
 
 CHUNK = 500  # values in one condition
 
@@ -250,7 +250,7 @@ def _forget_images(connection: Connection, ids: Sequence[int]) -> None:
     for tweets in _chunks(sorted(readers)):
         read = select(aspect.c.id).where(aspect.c.tweet_id.in_(tweets))
         connection.execute(delete(prediction).where(prediction.c.aspect_id.in_(read)))
-    _forget_work(connection, "image", ids)
+    forget_work(connection, "image", ids)
     connection.execute(delete(image).where(image.c.id.in_(ids)))
 
 
@@ -260,13 +260,5 @@ def _forget_tweets(connection: Connection, ids: Sequence[int]) -> None:
     for dataset, source_id in connection.execute(query).all():
         told = reject.c.reason.contains(repr(source_id), autoescape=True)
         connection.execute(delete(reject).where(reject.c.dataset == dataset, told))
-    _forget_work(connection, "tweet", ids)
+    forget_work(connection, "tweet", ids)
     connection.execute(delete(tweet).where(tweet.c.id.in_(ids)))
-
-
-def _forget_work(connection: Connection, kind: str, ids: Sequence[int]) -> None:
-    """Rows that name their subject by kind and id, which no foreign key follows."""
-    for name in ("analysis", "lease"):
-        table = tables[name]
-        mine = (table.c.subject_kind == kind, table.c.subject_id.in_(ids))
-        connection.execute(delete(table).where(*mine))

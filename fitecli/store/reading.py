@@ -160,7 +160,7 @@ def indexed(tweet: TweetFaces, rows: Sequence[tuple[int, int | None, float]]) ->
     return [
         Alignment(aspects[aspect_id], None if face_id is None else faces[face_id], similarity)
         for aspect_id, face_id, similarity in rows
-        if face_id is None or face_id in faces
+        if aspect_id in aspects and (face_id is None or face_id in faces)
     ]
 
 

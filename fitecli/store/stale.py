@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, and_, delete, exists, select, update
 
@@ -49,6 +50,32 @@ def move_image(connection: Connection, old: int, new: int) -> None:
     connection.execute(delete(analysis).where(of_old))
     connection.execute(update(link).where(link.c.image_id == old).values(image_id=new))
     connection.execute(delete(image).where(image.c.id == old))
+
+
+def forget_work(connection: Connection, kind: str, ids: Sequence[int]) -> None:
+    """Drop the rows that name their subject by kind and id, which no foreign key follows."""
+    for name in ("analysis", "lease"):
+        table = tables[name]
+        mine = (table.c.subject_kind == kind, table.c.subject_id.in_(ids))
+        connection.execute(delete(table).where(*mine))
+
+
+def forget_unlinked(connection: Connection, ids: Sequence[int]) -> None:
+    """Drop pictures that no tweet has any more, and what is known of them; those that a process looks
+    at just now stay."""
+    image, link, lease = tables["image"], tables["tweet_image"], tables["lease"]
+    linked = exists(select(link.c.image_id).where(link.c.image_id == image.c.id))
+    held = exists(
+        select(lease.c.subject_id).where(
+            lease.c.subject_kind == "image",
+            lease.c.subject_id == image.c.id,
+            lease.c.until > time.time(),
+        )
+    )
+    query = select(image.c.id).where(image.c.id.in_(ids), ~linked, ~held)
+    if gone := list(connection.execute(query).scalars()):
+        forget_work(connection, "image", gone)
+        connection.execute(delete(image).where(image.c.id.in_(gone)))
 
 
 def forget_predictions(connection: Connection, tweet_ids: Iterable[int]) -> None:

@@ -10,7 +10,12 @@ from sqlalchemy import Connection, and_, bindparam, select, update
 from fitecli.records import Reject, Tweet, TweetImage
 from fitecli.store.connection import StoreConnection, now, tables
 from fitecli.store.rows import Added
-from fitecli.store.stale import forget_predictions, forget_readings, move_image
+from fitecli.store.stale import (
+    forget_predictions,
+    forget_readings,
+    forget_unlinked,
+    move_image,
+)
 
 FACTS = ("split", "author", "created_at")
 
@@ -70,6 +75,7 @@ class Addition:
         self.known: set[int] = set()  # tweets of the batch that were there before
         self.touched: set[int] = set()  # those of them that have other aspects now
         self.repictured: set[int] = set()  # … other pictures
+        self.replaced: set[int] = set()  # pictures whose place another one took
         self.differing: set[int] = set()  # those of them of which other things are told now
 
     def add(self, batch: Sequence[Tweet]) -> Added:
@@ -207,29 +213,35 @@ class Addition:
         wanted = [(number, tweet) for number, tweet in accepted if tweet.images]
         if not wanted:
             return 0
-        before = self._image_ids(image for _, tweet in wanted for image in tweet.images)
-        after, created = self._create_images(wanted, before)
         table = tables["tweet_image"]
         numbers = {number for number, _ in wanted}
         query = select(table).where(self.store._among(table.c.tweet_id, numbers))
         linked = {(row.tweet_id, row.position): row for row in self.connection.execute(query)}
+        told = [
+            (number, position, image)
+            for number, tweet in wanted
+            for position, image in enumerate(tweet.images)
+            if image.sha256 is not None or (number, position) not in linked
+        ]
+        images = [image for _, _, image in told]
+        after, created = self._create_images(images, self._image_ids(images))
         rows = []
-        for number, tweet in wanted:
-            for position, image in enumerate(tweet.images):
-                image_id = after[_identity(image)]
-                row = linked.get((number, position))
-                if row is None:
-                    rows.append(
-                        {
-                            "tweet_id": number,
-                            "position": position,
-                            "image_id": image_id,
-                            "path": image.path,
-                        }
-                    )
-                elif image.sha256 is not None:
-                    self._refresh(row, image_id, image)
+        for number, position, image in told:
+            image_id = after[_identity(image)]
+            if row := linked.get((number, position)):
+                self._refresh(row, image_id, image)
+            else:
+                rows.append(
+                    {
+                        "tweet_id": number,
+                        "position": position,
+                        "image_id": image_id,
+                        "path": image.path,
+                    }
+                )
         self.store._insert_new(self.connection, "tweet_image", rows)
+        if self.replaced:
+            forget_unlinked(self.connection, sorted(self.replaced))
         self.repictured |= self.known.intersection(row["tweet_id"] for row in rows)
         return created
 
@@ -247,10 +259,9 @@ class Addition:
         return found
 
     def _create_images(
-        self, wanted: Sequence[tuple[int, Tweet]], known: dict[tuple[str, str], int]
+        self, listed: Sequence[TweetImage], known: dict[tuple[str, str], int]
     ) -> tuple[dict[tuple[str, str], int], int]:
         rows: dict[tuple[str, str], dict[str, Any]] = {}
-        listed = [image for _, tweet in wanted for image in tweet.images]
         for image in listed:
             identity = _identity(image)
             if identity not in known and identity not in rows:
@@ -268,6 +279,7 @@ class Addition:
         table = tables["tweet_image"]
         if row.image_id != image_id:
             move_image(self.connection, row.image_id, image_id)
+            self.replaced.add(row.image_id)
             self.repictured.add(row.tweet_id)
         if (row.image_id, row.path) != (image_id, image.path):
             condition = and_(table.c.tweet_id == row.tweet_id, table.c.position == row.position)

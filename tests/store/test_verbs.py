@@ -155,6 +155,35 @@ def test_facts_known_by_name_move_to_the_bytes(store: Store) -> None:
     assert ask(store, "select path from tweet_image") == [("/p/a.jpg",)]
 
 
+def test_a_replaced_picture_leaves_nothing_behind(store: Store) -> None:
+    store.add_tweets("d", [TWEET, replace(TWEET, source_id="2")])
+    faces, _, _ = workers(store)
+    (image,) = store.claim_images(faces, Scope(), limit=1, owner="me")
+    store.save_faces(faces, {image.id: FacesFound((HAPPY,))})
+    other = tuple(replace(image, sha256="bb") for image in TWEET.images)
+    store.add_tweets("d", [replace(TWEET, images=other)])
+    assert ask(store, "select count(*) from face") == [(1,)]  # the second tweet still has it
+    store.add_tweets("d", [replace(TWEET, source_id="2", images=other)])
+    assert ask(store, "select sha256 from image") == [("bb",)]
+    assert ask(store, "select count(*) from face") == [(0,)]
+    assert ask(store, "select count(*) from analysis") == [(0,)]
+
+
+def test_a_known_picture_that_is_named_again_is_no_new_one(store: Store) -> None:
+    store.add_tweets("d", [TWEET])
+    assert store.add_tweets("d", [named()]).images == 0
+    assert ask(store, "select sha256 from image") == [("aa",)]
+
+
+@pytest.mark.parametrize(("score", "kept"), [(0.3, "0.3-0.4"), (0.69, "0.6-0.7"), (0.7, "0.7-0.8")])
+def test_a_detection_score_is_counted_in_its_bin(score: float, kept: str, store: Store) -> None:
+    store.add_tweets("d", [TWEET])
+    faces, _, _ = workers(store)
+    (image,) = store.claim_images(faces, Scope(), limit=1, owner="me")
+    store.save_faces(faces, {image.id: FacesFound((replace(HAPPY, detection_score=score),))})
+    assert store.face_counts(Scope()).scores == {kept: 1}
+
+
 def test_facts_of_the_bytes_win_over_those_of_the_name(store: Store) -> None:
     store.add_tweets("d", [named(), replace(TWEET, source_id="2")])
     faces, _, _ = workers(store)
