@@ -282,7 +282,8 @@ def _distinct(paths: Sequence[Path], tell: Tell) -> list[Path]:
     for path in paths:
         key: bytes | Path = path
         with suppress(OSError):
-            key = hashlib.sha256(path.read_bytes()).digest()
+            if path.is_file():  # a device may never end
+                key = hashlib.sha256(path.read_bytes()).digest()
         if key in known:
             tell(f"{path} is the same picture as {known[key]}; it counts once.")
         known.setdefault(key, path)
