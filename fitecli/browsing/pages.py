@@ -18,7 +18,7 @@ from fitecli.browsing.metadata import NAME
 from fitecli.errors import UnreadableImage
 from fitecli.pipeline.examples import find_features
 from fitecli.reports.cards import GUESSES, STYLE, card
-from fitecli.reports.thumbnails import placeholder, thumbnail
+from fitecli.reports.thumbnails import check_unchanged, placeholder, thumbnail
 from fitecli.store import KnownPicture, Store
 
 TWEET, FACE, PICTURE = "/-/fite/tweet", "/-/fite/face", "/-/fite/picture"
@@ -79,9 +79,12 @@ class Pages:
     def _shown(self, picture: KnownPicture, boxes: list[Any], side: int) -> Response:
         if picture.path is None:
             return _no_picture(f"{picture.name}: the file was never found.", side)
-        hidden = (picture.boxes if picture.searched else None) if self._blur else ()
+        path, faces = Path(picture.path), picture.faces
+        all_placed = faces.searched and not faces.unplaced
+        hidden = (faces.boxes if all_placed else None) if self._blur else ()
         try:
-            content = thumbnail(Path(picture.path), boxes, side=side, hidden=hidden)
+            check_unchanged(path, picture.sha256)
+            content = thumbnail(path, boxes, side=side, hidden=hidden)
         except UnreadableImage as exc:
             return _no_picture(str(exc), side)
         return Response(content, content_type="image/jpeg")
@@ -102,10 +105,10 @@ class Pages:
         whose = {"dataset": found["dataset"], "tweet": tweet}
 
         def source(picture: Mapping[str, Any]) -> str | None:
-            path = picture["path"]
-            if path is not None and not Path(path).is_file():
-                raise UnreadableImage(f"{path}: there is no such file.")
-            return path and _address(PICTURE, **whose, position=picture["position"])
+            if picture["path"] is None:
+                return None
+            check_unchanged(Path(picture["path"]), picture["sha256"])
+            return _address(PICTURE, **whose, position=picture["position"])
 
         name = chosen.name if chosen else None
         others = (row.name for row in self._store.feature_sets())

@@ -136,9 +136,10 @@ def _cards(
     for place in places:
         chain = store.chain(place.source_id, dataset=place.dataset, features=subject.features)
         chain = replace(chain, predictions=store.tweet_predictions(place.tweet_id, models))
+        pictures = store.tweet_pictures(place.source_id, place.dataset)
         yield cards.card(
             chain,
-            Embedded(store.picture_faces(place.tweet_id), blur=subject.blur),
+            Embedded([picture.faces for picture in pictures], blur=subject.blur),
             model=subject.models[0][1],
             reasons=[f"{kind.title.lower()}: {place.aspect}"],
             anchor=f"tweet-{place.tweet_id}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Sequence
 from html import escape
@@ -9,6 +10,7 @@ from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
+from fitecli.errors import UnreadableImage
 from fitecli.pictures import Box, open_picture
 
 if TYPE_CHECKING:
@@ -46,6 +48,19 @@ def thumbnail(
     written = io.BytesIO()
     image.save(written, "JPEG", quality=QUALITY)
     return written.getvalue()
+
+
+def check_unchanged(path: Path, sha256: str | None) -> None:
+    """Raise UnreadableImage where the file is gone, or another than the one that was looked at."""
+    if not path.is_file():  # a pipe could be read for ever
+        raise UnreadableImage(f"{path}: the file is gone")
+    try:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as exc:
+        raise UnreadableImage(f"{path}: the file cannot be read ({exc.strerror or exc})") from exc
+    if sha256 is not None and found != sha256:
+        raise UnreadableImage(f"{path}: the file has changed since it was looked at")
 
 
 def _area(box: Box, scale: float) -> tuple[int, int, int, int]:

@@ -16,7 +16,6 @@ from fitecli.store.counts import (
     DayCount,
     ModelReading,
     Outcome,
-    PictureFaces,
     Predicted,
 )
 from fitecli.store.database import backups_of, check, make_engine, shown, store_url
@@ -45,6 +44,7 @@ from fitecli.store.rows import (
     KnownPicture,
     ModelRow,
     PendingImage,
+    PictureFaces,
     RunRow,
     Scope,
     StoredAspect,

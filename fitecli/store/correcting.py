@@ -44,7 +44,7 @@ class Correcting(Tweets):
         known = self._known_aspects(connection, dataset, batch)
         relabelled: dict[int, str] = {}
         withdrawn: list[int] = []
-        rest, changed = [], 0
+        rest, changed = [], set()
         for tweet in batch:
             mine = known.get(tweet.source_id)
             if mine is None or mine[0] != tweet.text:
@@ -54,11 +54,11 @@ class Correcting(Tweets):
             relabelled |= changes
             withdrawn += gone
             rest.append(_unknown_part(tweet, mine[1]))
-            changed += bool(changes or gone) and not rest[-1].aspects
+            if changes or gone:
+                changed.add(tweet.source_id)
         self._relabel(connection, {**relabelled, **dict.fromkeys(withdrawn)})
-        added = Addition(self, connection, dataset, source or None).add(rest)
+        added = Addition(self, connection, dataset, source or None).add(rest, changed)
         self._save_rejects(connection, dataset, source, added.conflicts)
-        added = replace(added, skipped=max(0, added.skipped - changed))
         return Corrected(added, len(relabelled), len(withdrawn))
 
     def _known_aspects(

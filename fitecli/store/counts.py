@@ -100,16 +100,3 @@ class CasePlace:
     text: str
     aspect: str
     value: float
-
-
-@dataclass(frozen=True, slots=True)
-class PictureFaces:
-    """Where the faces of a picture are, whoever found them.
-
-    unplaced: whether there are faces whose place nobody knows. searched: whether the picture itself
-    was ever looked at for faces, and not only known from others' lists.
-    """
-
-    boxes: tuple[tuple[int, int, int, int], ...]
-    unplaced: bool
-    searched: bool

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, and_, delete, select, update
@@ -15,7 +15,7 @@ from fitecli.store.rows import (
     Failure,
     TweetFaces,
 )
-from fitecli.store.stale import forget_predictions, forget_readings
+from fitecli.store.stale import forget_predictions, forget_readings, workers_upon
 
 Result = TypeVar("Result")
 
@@ -28,21 +28,23 @@ class Features(StoreConnection):
 
         Earlier faces of the same worker are replaced; readings made from them are made anew.
         """
-        face, image, analysis = tables["face"], tables["image"], tables["analysis"]
+        face, image, link = tables["face"], tables["image"], tables["tweet_image"]
+        analysis = tables["analysis"]
         with self._writing() as connection:
-            upon = _embedders(connection, worker_id)
+            others = self._with_other_faces(connection, worker_id, results)
+            embedders = workers_upon(connection, [worker_id], "embeddings")
             connection.execute(
                 delete(analysis).where(  # their crops are of other faces now
                     analysis.c.subject_kind == "image",
-                    analysis.c.subject_id.in_(results),
-                    analysis.c.worker_id.in_(upon),
+                    analysis.c.subject_id.in_(others),
+                    analysis.c.worker_id.in_(embedders),
                 )
             )
-            read = self._read_tweets(connection, worker_id, results)
-            forget_readings(connection, read)
-            forget_predictions(connection, read)
+            readers = select(link.c.tweet_id).where(link.c.image_id.in_(others))
+            forget_readings(connection, readers, [worker_id])
+            forget_predictions(connection, readers, [worker_id])
             connection.execute(
-                delete(face).where(face.c.worker_id == worker_id, face.c.image_id.in_(results))
+                delete(face).where(face.c.worker_id == worker_id, face.c.image_id.in_(others))
             )
             rows = []
             for image_id, result in results.items():
@@ -61,22 +63,21 @@ class Features(StoreConnection):
             self._insert_new(connection, "face", rows)
             self._finish(connection, "image", worker_id, results)
 
-    def _read_tweets(
-        self, connection: Connection, worker_id: int, image_ids: Iterable[int]
+    def _with_other_faces(
+        self, connection: Connection, worker_id: int, results: Mapping[int, FacesFound | Failure]
     ) -> set[int]:
-        """Tweets whose description was made without these faces."""
-        link, description, chosen = (
-            tables["tweet_image"],
-            tables["description"],
-            tables["feature_set"],
+        """The pictures that have faces by now, or had some before: only what was made from faces can
+        be out of date."""
+        face = tables["face"]
+        query = select(face.c.image_id).where(
+            face.c.worker_id == worker_id, face.c.image_id.in_(list(results))
         )
-        query = (
-            select(link.c.tweet_id)
-            .join(description, description.c.tweet_id == link.c.tweet_id)
-            .join(chosen, chosen.c.id == description.c.feature_set_id)
-            .where(link.c.image_id.in_(list(image_ids)), chosen.c.face_worker_id == worker_id)
-        )
-        return set(connection.execute(query).scalars())
+        found = {
+            image_id
+            for image_id, result in results.items()
+            if isinstance(result, FacesFound) and result.faces
+        }
+        return found | set(connection.execute(query).scalars())
 
     def save_captions(self, worker_id: int, results: Mapping[int, str | Failure]) -> None:
         """Keep the captions of pictures, or why there are none, and end their leases."""
@@ -203,15 +204,6 @@ class Features(StoreConnection):
             ]
             self._insert_new(connection, "face_sentence", sentences)
         return len(asked) - len(results)
-
-
-def _embedders(connection: Connection, face_worker_id: int) -> list[int]:
-    """The workers whose embeddings are of this worker's faces."""
-    worker = tables["worker"]
-    mine = select(worker.c.fingerprint).where(worker.c.id == face_worker_id)
-    fingerprint = connection.execute(mine).scalar_one()
-    query = select(worker.c.id, worker.c.inputs).where(worker.c.kind == "embeddings")
-    return [row.id for row in connection.execute(query) if fingerprint in row.inputs]
 
 
 def _of_unchanged(

@@ -16,7 +16,7 @@ from fitecli.errors import StoreBusy, StoreFull
 from fitecli.store.connection import StoreConnection, tables
 from fitecli.store.database import BUSY, shown
 from fitecli.store.rows import Forgotten
-from fitecli.store.stale import forget_readings, forget_work
+from fitecli.store.stale import forget_predictions, forget_readings, forget_work
 
 CHUNK = 500  # values in one condition
 
@@ -243,13 +243,11 @@ def _files(connection: Connection, image_ids: Sequence[int]) -> tuple[str, ...]:
 
 def _forget_images(connection: Connection, ids: Sequence[int]) -> None:
     link, image = tables["tweet_image"], tables["image"]
-    aspect, prediction = tables["aspect"], tables["prediction"]
     query = select(link.c.tweet_id).where(link.c.image_id.in_(ids))
     readers = set(connection.execute(query).scalars())
-    forget_readings(connection, readers)
     for tweets in _chunks(sorted(readers)):
-        read = select(aspect.c.id).where(aspect.c.tweet_id.in_(tweets))
-        connection.execute(delete(prediction).where(prediction.c.aspect_id.in_(read)))
+        forget_readings(connection, tweets)
+        forget_predictions(connection, tweets)
     forget_work(connection, "image", ids)
     connection.execute(delete(image).where(image.c.id.in_(ids)))
 

@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, and_, exists, func, select, text
+from sqlalchemy import Connection, func, select, text
 
 from fitecli.errors import NoExamples
 from fitecli.store.connection import has_face, in_scope, tables
-from fitecli.store.counts import PictureFaces
 from fitecli.store.database import revision_of, shown
 from fitecli.store.reading import Reading, indexed
 from fitecli.store.rows import FeatureSetRow, Scope, StoreInfo, TweetChain
@@ -122,49 +121,6 @@ class Looking(Reading):
             for row in rows
             if models.get(row["model_id"], (None,))[0] == row["feature_set_id"]
         )
-
-    def picture_faces(self, tweet_id: int) -> dict[int, PictureFaces]:
-        """Position of a tweet's picture -> where all faces are that anyone found in it."""
-        link, face, image = tables["tweet_image"], tables["face"], tables["image"]
-        analysis, worker = tables["analysis"], tables["worker"]
-        looked = exists(
-            select(worker.c.id)
-            .join(analysis, analysis.c.worker_id == worker.c.id)
-            .where(
-                worker.c.kind == "faces",
-                analysis.c.subject_kind == "image",
-                analysis.c.subject_id == link.c.image_id,
-                analysis.c.status == "done",
-            )
-        )
-        pictures = (
-            select(link.c.position, and_(looked, image.c.width.is_not(None)))
-            .join(image, image.c.id == link.c.image_id)
-            .where(link.c.tweet_id == tweet_id)
-        )
-        faces = (
-            select(
-                link.c.position,
-                face.c.box_left, face.c.box_top, face.c.box_width, face.c.box_height,
-            )
-            .join(face, face.c.image_id == link.c.image_id)
-            .where(link.c.tweet_id == tweet_id)
-            .distinct()
-        )  # fmt: skip
-        boxes: dict[int, list[tuple[Any, ...]]] = {}
-        with self._reading() as connection:
-            for position, *box in connection.execute(faces):
-                boxes.setdefault(position, []).append(tuple(box))
-            return {
-                position: PictureFaces(
-                    tuple(
-                        (b[0], b[1], b[2], b[3]) for b in boxes.get(position, ()) if None not in b
-                    ),
-                    any(None in box for box in boxes.get(position, ())),
-                    bool(searched),
-                )
-                for position, searched in connection.execute(pictures)
-            }
 
     def texts(self, scope: Scope) -> Iterator[tuple[str, str, str | None, str | None]]:
         """Stream tweet text, aspect, source text and label of every aspect of a scope."""

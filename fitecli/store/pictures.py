@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Connection, Select, and_, exists, select
 
-from fitecli.store.connection import StoreConnection, analysed, tables
-from fitecli.store.rows import Box, KnownPicture
+from fitecli.store.connection import StoreConnection, tables
+from fitecli.store.rows import Box, KnownPicture, PictureFaces
 
 
 class Pictured(StoreConnection):
@@ -23,7 +24,7 @@ class Pictured(StoreConnection):
         found, sentence = tables["face"], tables["face_sentence"]
         description, feature_set = tables["description"], tables["feature_set"]
         query = (
-            self._pictures(source_id, dataset, *_box(found))
+            self._pictures(source_id, dataset, *_place(found))
             .join(description, description.c.tweet_id == tables["tweet"].c.id)
             .join(feature_set, feature_set.c.id == description.c.feature_set_id)
             .join(sentence, sentence.c.description_id == description.c.id)
@@ -36,21 +37,22 @@ class Pictured(StoreConnection):
         )
         with self._reading() as connection:
             row = connection.execute(query).first()
-        if row is None:
-            return None
-        box = None if row.box_left is None else (row[4], row[5], row[6], row[7])
-        return self._known(row), box
+            if row is None:
+                return None
+            faces = _faces_in(connection, [row.id])[row.id]
+        return KnownPicture(row.name, row.path, row.sha256, faces), _box(row)
 
     def tweet_pictures(self, source_id: str, dataset: str) -> tuple[KnownPicture, ...]:
         """The pictures of a tweet, in their order."""
         with self._reading() as connection:
             rows = connection.execute(self._pictures(source_id, dataset)).all()
-        return tuple(self._known(row) for row in rows)
+            faces = _faces_in(connection, [row.id for row in rows])
+        return tuple(KnownPicture(row.name, row.path, row.sha256, faces[row.id]) for row in rows)
 
     def _pictures(self, source_id: str, dataset: str, *more: Any) -> Select[Any]:
         tweet, link, image = tables["tweet"], tables["tweet_image"], tables["image"]
         return (
-            select(image.c.id, image.c.name, image.c.width, link.c.path, *more)
+            select(image.c.id, image.c.name, image.c.sha256, link.c.path, *more)
             .select_from(tweet)
             .join(link, link.c.tweet_id == tweet.c.id)
             .join(image, image.c.id == link.c.image_id)
@@ -58,18 +60,41 @@ class Pictured(StoreConnection):
             .order_by(link.c.position)
         )
 
-    def _known(self, row: Any) -> KnownPicture:
-        """The picture of a row, with every face that anyone found in it."""
-        face, worker = tables["face"], tables["worker"]
-        boxes = select(*_box(face)).where(face.c.image_id == row.id, face.c.box_left.is_not(None))
-        looked = select(worker.c.id).where(
-            worker.c.kind == "faces", analysed("image", row.id, worker.c.id, status="done")
+
+def _faces_in(connection: Connection, image_ids: Sequence[int]) -> dict[int, PictureFaces]:
+    """Picture -> where all faces are that anyone found in it."""
+    face, image = tables["face"], tables["image"]
+    worker, analysis = tables["worker"], tables["analysis"]
+    looked = exists(
+        select(worker.c.id)
+        .join(analysis, analysis.c.worker_id == worker.c.id)
+        .where(
+            worker.c.kind == "faces",
+            analysis.c.subject_kind == "image",
+            analysis.c.subject_id == image.c.id,
+            analysis.c.status == "done",
         )
-        with self._reading() as connection:
-            found = tuple((r[0], r[1], r[2], r[3]) for r in connection.execute(boxes.distinct()))
-            seen = row.width is not None and connection.execute(looked).first() is not None
-        return KnownPicture(row.name, row.path, found, seen)
+    )
+    pictures = select(image.c.id, and_(looked, image.c.width.is_not(None)))
+    faces = select(face.c.image_id, *_place(face)).where(face.c.image_id.in_(image_ids)).distinct()
+    found: dict[int, list[Box | None]] = {number: [] for number in image_ids}
+    for row in connection.execute(faces):
+        found[row.image_id].append(_box(row))
+    return {
+        number: PictureFaces(
+            boxes=tuple(box for box in found[number] if box is not None),
+            unplaced=None in found[number],
+            searched=bool(searched),
+        )
+        for number, searched in connection.execute(pictures.where(image.c.id.in_(image_ids)))
+    }
 
 
-def _box(face: Any) -> tuple[Any, ...]:
+def _place(face: Any) -> tuple[Any, ...]:
     return face.c.box_left, face.c.box_top, face.c.box_width, face.c.box_height
+
+
+def _box(row: Any) -> Box | None:
+    if row.box_left is None:
+        return None
+    return row.box_left, row.box_top, row.box_width, row.box_height

@@ -221,18 +221,27 @@ class TweetChain:
     predictions: tuple[Mapping[str, Any], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class PictureFaces:
+    """Where the faces of a picture are, whoever found them, in pixels of the upright original.
+
+    unplaced: whether there are faces whose place nobody knows. searched: whether the picture itself
+    was ever looked at for faces, and not only known from others' lists.
+    """
+
+    boxes: tuple[Box, ...]
+    unplaced: bool
+    searched: bool
+
+
 @dataclass(frozen=True)
 class KnownPicture:
-    """A picture of a tweet: path is None where the file was never found.
-
-    boxes: of the faces that any analyser found in it, in pixels of the upright original. searched:
-    whether an analyser has opened it, so that boxes are all the faces that are known.
-    """
+    """A picture of a tweet: path and sha256 are None where the file was never found."""
 
     name: str
     path: str | None
-    boxes: tuple[Box, ...]
-    searched: bool
+    sha256: str | None
+    faces: PictureFaces
 
 
 @dataclass(frozen=True)

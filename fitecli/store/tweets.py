@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, select, update
@@ -75,10 +75,13 @@ class Addition:
         self.known: set[int] = set()  # tweets of the batch that were there before
         self.touched: set[int] = set()  # those of them that have other aspects now
         self.repictured: set[int] = set()  # … other pictures
+        self.gained: set[int] = set()  # … any of this, or a label, a split, a picture's bytes
+        self.differing: set[int] = set()  # … of which other things are told now
+        self.moved: dict[int, int] = {}  # pictures that were known by name -> those of their bytes
         self.replaced: set[int] = set()  # pictures whose place another one took
-        self.differing: set[int] = set()  # those of them of which other things are told now
 
-    def add(self, batch: Sequence[Tweet]) -> Added:
+    def add(self, batch: Sequence[Tweet], changed: Collection[str] = ()) -> Added:
+        """changed: the ids of known tweets that gained something else, so that they are not skipped."""
         known = self._known(batch)
         self.known = {number for number, _ in known.values()}
         fresh: dict[str, Tweet] = {}
@@ -98,7 +101,8 @@ class Addition:
         images = self._add_images(accepted)
         forget_readings(self.connection, self.touched | self.repictured)
         forget_predictions(self.connection, self.repictured)
-        gained = self.touched | self.repictured | {ids[source_id][0] for source_id in fresh}
+        gained = self.touched | self.repictured | self.gained
+        gained |= {ids[source_id][0] for source_id in (*fresh, *changed)}
         return Added(
             tweets=len(fresh),
             aspects=aspects,
@@ -129,6 +133,7 @@ class Addition:
                 elif before[number][name] != value:
                     self.differing.add(number)
         for name, values in gained.items():
+            self.gained.update(values)
             if values:
                 fill = update(table).where(table.c.id == bindparam("number"))
                 new = [{"number": number, "value": value} for number, value in values.items()]
@@ -200,6 +205,7 @@ class Addition:
                         self.touched.add(number)
                 elif known[key] is None and aspect.label is not None:
                     relabelled.append((number, key, aspect.label))
+                    self.gained.add(number)
                     known[key] = aspect.label
                 elif known[key] and aspect.label not in (None, known[key]):
                     self.differing.add(number)
@@ -213,30 +219,31 @@ class Addition:
         wanted = [(number, tweet) for number, tweet in accepted if tweet.images]
         if not wanted:
             return 0
-        table = tables["tweet_image"]
+        table, image = tables["tweet_image"], tables["image"]
         numbers = {number for number, _ in wanted}
-        query = select(table).where(self.store._among(table.c.tweet_id, numbers))
+        query = select(table, image.c.sha256).join(image, image.c.id == table.c.image_id)
+        query = query.where(self.store._among(table.c.tweet_id, numbers))
         linked = {(row.tweet_id, row.position): row for row in self.connection.execute(query)}
         told = [
-            (number, position, image)
+            (number, position, picture)
             for number, tweet in wanted
-            for position, image in enumerate(tweet.images)
-            if image.sha256 is not None or (number, position) not in linked
+            for position, picture in enumerate(tweet.images)
+            if picture.sha256 is not None or (number, position) not in linked
         ]
-        images = [image for _, _, image in told]
+        images = [picture for _, _, picture in told]
         after, created = self._create_images(images, self._image_ids(images))
         rows = []
-        for number, position, image in told:
-            image_id = after[_identity(image)]
+        for number, position, picture in told:
+            image_id = after[_identity(picture)]
             if row := linked.get((number, position)):
-                self._refresh(row, image_id, image)
+                self._refresh(row, image_id, picture)
             else:
                 rows.append(
                     {
                         "tweet_id": number,
                         "position": position,
                         "image_id": image_id,
-                        "path": image.path,
+                        "path": picture.path,
                     }
                 )
         self.store._insert_new(self.connection, "tweet_image", rows)
@@ -277,10 +284,15 @@ class Addition:
         """The bytes of a known picture are seen: keep the path, move what was known by name. Other
         bytes than before are another picture, and the tweet's from now on."""
         table = tables["tweet_image"]
-        if row.image_id != image_id:
+        if row.sha256 is None and row.image_id not in self.moved:
             move_image(self.connection, row.image_id, image_id)
-            self.replaced.add(row.image_id)
+            self.moved[row.image_id] = image_id
+        known = self.moved.get(row.image_id, row.image_id)
+        if known != image_id:
+            self.replaced.add(known)
             self.repictured.add(row.tweet_id)
+        elif known != row.image_id:
+            self.gained.add(row.tweet_id)
         if (row.image_id, row.path) != (image_id, image.path):
             condition = and_(table.c.tweet_id == row.tweet_id, table.c.position == row.position)
             values = {"image_id": image_id, "path": image.path}

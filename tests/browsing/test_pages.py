@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import shutil
+import sqlite3
 from html import unescape
 from pathlib import Path
 from urllib.parse import urlencode
@@ -16,11 +17,14 @@ from PIL import Image
 from fitecli.browsing.metadata import NAME
 from fitecli.browsing.pages import LARGE, THUMBNAIL
 from fitecli.browsing.site import opened_site
+from fitecli.pipeline.classify import WITHOUT_TORCH
+from fitecli.pipeline.extract import Extractor
 from fitecli.pipeline.ingest import ingest
 from fitecli.records import FeatureSet
 from fitecli.reports.cards import GUESSES
 from fitecli.reports.thumbnails import thumbnail
-from fitecli.store import open_store
+from fitecli.settings import Settings
+from fitecli.store import Scope, open_store
 from tests.browsing.conftest import HOSTILE, SCRIPT, Asking
 from tests.conftest import DEMO
 
@@ -91,13 +95,51 @@ def test_where_nobody_has_looked_for_faces_blurring_takes_the_whole_picture(tmp_
     with open_store(tmp_path / "fite.db") as store:
         ingest(store, DEMO / "tweets.jsonl", dataset="demo", images=DEMO / "pictures", threads=1)
     address = "/-/fite/picture?dataset=demo&tweet=demo-3&position=0"
-    contrasts = []
+    assert contrast(tmp_path / "fite.db", address, blur=False) > 100
+    assert contrast(tmp_path / "fite.db", address, blur=True) < 20
+
+
+def contrast(store: Path, address: str, *, blur: bool) -> int:
+    """How sharp the sharpest edge of a picture is."""
+    with opened_site(str(store), blur=blur) as opened:
+        return np.abs(np.diff(pixels(Asking(opened.app)(address).content), axis=1)).max()
+
+
+def test_where_nobody_knows_where_a_face_is_blurring_takes_the_whole_picture(
+    demo_store: Path, tmp_path: Path
+) -> None:
+    store = tmp_path / "fite.db"
+    shutil.copyfile(demo_store, store)
+    with sqlite3.connect(store) as connection:
+        connection.execute(
+            "INSERT INTO worker (kind, name, version, settings, inputs, fingerprint, created_at) "
+            "VALUES ('faces', 'theirs', '1', '{}', '[]', 'theirs', '')"
+        )
+        connection.execute(
+            "INSERT INTO face (image_id, worker_id, position, ages, genders, races, emotions) "
+            "SELECT image_id, last_insert_rowid(), 0, '{}', '{}', '{}', '{}' FROM tweet_image "
+            "JOIN tweet ON tweet.id = tweet_id WHERE source_id = 'demo-3'"
+        )
+    address = "/-/fite/picture?dataset=demo&tweet=demo-3&position=0"
+    assert contrast(store, address, blur=False) > 100
+    assert contrast(store, address, blur=True) < 20
+
+
+def test_a_picture_that_has_changed_since_is_not_shown(tmp_path: Path) -> None:
+    """Its faces are elsewhere now."""
+    store, pictures = tmp_path / "fite.db", tmp_path / "pictures"
+    shutil.copytree(DEMO / "pictures", pictures)
+    settings = Settings(db=str(store), models=tmp_path / "models", offline=True)
+    with open_store(store) as opened:
+        ingest(opened, DEMO / "tweets.jsonl", dataset="demo", images=pictures, threads=1)
+        Extractor(opened, WITHOUT_TORCH, settings, lambda message: None).run(Scope("demo"))
+    with Image.open(pictures / "joined.jpg") as image:
+        image.transpose(Image.Transpose.FLIP_TOP_BOTTOM).save(pictures / "joined.jpg")
     for blur in (False, True):
-        with opened_site(str(tmp_path / "fite.db"), blur=blur) as opened:
-            shown = pixels(Asking(opened.app)(address).content)
-            contrasts.append(np.abs(np.diff(shown, axis=1)).max())
-    assert contrasts[0] > 100
-    assert contrasts[1] < 20
+        with opened_site(str(store), blur=blur) as site:
+            answer = Asking(site.app)("/-/fite/picture?dataset=demo&tweet=demo-3&position=0")
+            assert answer.status_code == 404
+            assert "changed" in answer.text
 
 
 def test_pictures_that_are_gone_or_broken_tell_why(hostile: Asking) -> None:
@@ -109,7 +151,7 @@ def test_pictures_that_are_gone_or_broken_tell_why(hostile: Asking) -> None:
     for answer in told:
         assert answer.headers["content-type"].startswith("image/svg+xml")
         words = " ".join(re.findall(r"<text[^>]*>([^<]*)</text>", answer.text))
-        assert "there is no such file" in words or "no picture" in words, words
+        assert "the file is gone" in words or "has changed since" in words, words
         assert "<b>" not in answer.text
 
 
@@ -199,7 +241,9 @@ def test_a_tweets_page_tells_why_a_picture_is_not_there(hostile: Asking) -> None
     query = urlencode({"tweet": HOSTILE, "dataset": "<i>"})
     page = hostile(f"/-/fite/tweet?{query}").text
     assert len(addresses(page, "/-/fite/picture")) == 1
-    assert "there is no such file." in page
-    (broken,) = addresses(hostile("/-/fite/tweet?tweet=2").text, "/-/fite/picture")
-    answer = hostile(broken)
+    assert "the file is gone" in page
+    page = hostile("/-/fite/tweet?tweet=2").text
+    assert addresses(page, "/-/fite/picture") == []
+    assert "the file has changed since it was looked at" in page
+    answer = hostile("/-/fite/picture?dataset=%3Ci%3E&tweet=2&position=0")
     assert (answer.status_code, answer.headers["content-type"][:13]) == (404, "image/svg+xml")

@@ -37,18 +37,18 @@ def pixels(src: str | None) -> np.ndarray:
         return np.asarray(image).astype(int)
 
 
-def seen(*boxes: tuple[int, int, int, int], **more: bool) -> dict[int, PictureFaces]:
+def seen(*boxes: tuple[int, int, int, int], **more: bool) -> list[PictureFaces]:
     values = {"unplaced": False, "searched": True} | more
-    return {0: PictureFaces(boxes, **values)}
+    return [PictureFaces(boxes, **values)]
 
 
 def test_a_picture_is_made_small() -> None:
-    plain = pixels(Embedded({}, blur=False)(row()))
+    plain = pixels(Embedded((), blur=False)(row()))
     assert plain.shape == (SIDE // 2, SIDE, 3)
 
 
 def test_a_blurred_face_is_blurred_in_the_pixels() -> None:
-    plain = pixels(Embedded({}, blur=False)(row()))
+    plain = pixels(Embedded((), blur=False)(row()))
     blurred = pixels(Embedded(seen(BOX), blur=True)(row()))
     scale = 1024 / SIDE
     left, top, width, height = (round(value / scale) for value in BOX)

@@ -211,24 +211,3 @@ def test_predictions_of_a_tweet_are_named(store: Store, row: FeatureSetRow) -> N
     ]  # fmt: skip
     assert found[1]["positive"] == pytest.approx(0.8)
     assert store.tweet_predictions(number, {model: (row.id + 1, "first")}) == ()
-
-
-def test_where_faces_are_whoever_found_them(store: Store, row: FeatureSetRow) -> None:
-    images = tuple(TweetImage(f"{n}.jpg", f"/p/{n}", n * 2) for n in "abcd")
-    store.add_tweets("d", [Tweet("Hi", "9", (), (*images, images[0]), split="dev")], source="x")
-    (number,) = store.tweet_ids(Scope("d", "dev"))
-    a, b, c, _ = sorted(store.claim_images(row.face_worker_id, Scope(), limit=9, owner="me"),
-                        key=lambda image: image.name)  # fmt: skip
-    box = (1, 2, 3, 4)
-    found = {
-        a.id: FacesFound((Face(box=box), Face(box=(5, 6, 7, 8))), 9, 9),
-        c.id: FacesFound((), 9, 9),
-    }
-    store.save_faces(row.face_worker_id, found | {b.id: FacesFound((Face(), Face(box=box)))})
-    known = store.picture_faces(number)
-    assert sorted(known[0].boxes) == sorted(known[4].boxes) == [box, (5, 6, 7, 8)]
-    assert (known[0].unplaced, known[0].searched) == (False, True)
-    assert (known[1].boxes, known[1].unplaced) == ((box,), True)
-    assert known[1].searched is False  # its faces are known, but nobody here saw the picture
-    assert (known[2].boxes, known[2].unplaced, known[2].searched) == ((), False, True)
-    assert known[3].searched is False

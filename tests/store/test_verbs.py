@@ -45,8 +45,9 @@ def ask(store: Store, sql: str) -> list[tuple[Any, ...]]:
 
 def workers(store: Store) -> tuple[int, int, int]:
     """Registered workers for faces, captions and alignment."""
-    kinds = (("faces", "f"), ("captions", "c"), ("alignment", "prominence"))
-    first, second, third = (store.register_worker(Worker(kind, name, "1")) for kind, name in kinds)
+    faces, captions = Worker("faces", "f", "1"), Worker("captions", "c", "1")
+    alignment = Worker("alignment", "prominence", "1", inputs=(faces.fingerprint,))
+    first, second, third = map(store.register_worker, (faces, captions, alignment))
     return first, second, third
 
 
@@ -57,9 +58,9 @@ def features(store: Store, name: str = "set", **more: Any) -> FeatureSetRow:
     return next(row for row in store.feature_sets() if row.id == number)
 
 
-def fill(store: Store) -> FeatureSetRow:
+def fill(store: Store, source: Tweet = TWEET) -> FeatureSetRow:
     """One tweet with a face, a caption, an alignment, a description."""
-    (number,) = store.add_tweets("d", [TWEET], source="x.jsonl").ids
+    (number,) = store.add_tweets("d", [source], source="x.jsonl").ids
     assert number is not None
     row = features(store)
     (image,) = store.claim_images(row.face_worker_id, Scope(), limit=9, owner="me")
@@ -103,6 +104,15 @@ def test_a_known_tweet_gains_aspects_labels_and_pictures(store: Store) -> None:
     assert store.described(row.id, [1]) == set()  # it is read anew
     assert ask(store, "select count(*) from analysis where subject_kind = 'tweet'") == [(0,)]
     assert ask(store, "select count(*) from face") == [(1,)]
+
+
+def test_a_tweet_that_gained_a_label_or_a_split_is_not_skipped(store: Store) -> None:
+    store.add_tweets("d", [TWEET])
+    labelled = replace(TWEET, aspects=(ANN, replace(BOB, label="negative")))
+    assert store.add_tweets("d", [labelled]).skipped == 0
+    assert store.add_tweets("d", [labelled]).skipped == 1
+    assert store.add_tweets("d", [replace(labelled, split="dev")]).skipped == 0
+    assert store.add_tweets("d", [replace(labelled, split="dev")]).skipped == 1
 
 
 def test_a_label_is_never_overwritten(store: Store) -> None:
@@ -200,6 +210,118 @@ def test_facts_of_the_bytes_win_over_those_of_the_name(store: Store) -> None:
     store.add_tweets("d", [TWEET])
     assert ask(store, "select age from face") == kept
     assert ask(store, "select count(*) from image") == [(1,)]
+
+
+def other_readings(store: Store) -> FeatureSetRow:
+    """Another analyser's faces of the first picture, with what was made from them."""
+    faces = Worker("faces", "other", "1")
+    alignment = Worker("alignment", "prominence", "1", inputs=(faces.fingerprint,))
+    numbers = [store.register_worker(worker) for worker in (faces, alignment)]
+    row = store.register_feature_set(
+        FeatureSet("other", faces.fingerprint, None, alignment.fingerprint)
+    )
+    store.save_faces(numbers[0], {1: FacesFound((HAPPY,), 640, 480)})
+    store.save_alignments(numbers[1], {1: [(1, None, 0.0)]})
+    store.save_descriptions(row, {1: DescriptionText("One. ", 1, ())})
+    return store.feature_set("other")
+
+
+def predicted(store: Store, *readings: FeatureSetRow) -> None:
+    model = store.register_model("m", "folder", "f" * 64)
+    for row in readings:
+        store.save_predictions(
+            model,
+            row.id,
+            [(1, f"input of {row.name}", Prediction("positive", (0.1, 0.2, 0.7), None))],
+        )
+
+
+def left(store: Store) -> tuple[list[str], list[str], int]:
+    """Whose descriptions and predictions there are, and how many alignments."""
+    named = "select feature_set.name from {} t join feature_set on feature_set.id = feature_set_id"
+    described, read = (
+        sorted(row[0] for row in ask(store, named.format(name)))
+        for name in ("description", "prediction")
+    )
+    ((alignments,),) = ask(store, "select count(*) from analysis where subject_kind = 'tweet'")
+    return described, read, alignments
+
+
+def test_the_bytes_of_a_picture_change_nothing_of_what_was_known_by_its_name(store: Store) -> None:
+    row = fill(store, named())
+    predicted(store, row)
+    added = store.add_tweets("d", [TWEET])
+    assert (added.images, added.skipped) == (1, 0)
+    assert ask(store, "select sha256 from image") == [("aa",)]
+    assert left(store) == (["set"], ["set"], 1)
+    assert store.add_tweets("d", [TWEET]).skipped == 1
+
+
+def test_of_two_names_of_the_same_bytes_the_second_is_read_anew(store: Store) -> None:
+    """… where it was known otherwise; in whichever batch the bytes came, and for all its tweets."""
+    row = fill(store, named())
+    predicted(store, row)
+    second = replace(TWEET, source_id="2", images=(TweetImage("b.jpg"),))
+    store.add_tweets("d", [second, replace(second, source_id="3")])
+    (image,) = store.claim_images(row.face_worker_id, Scope(), limit=9, owner="me")
+    store.save_faces(row.face_worker_id, {image.id: FacesFound((replace(HAPPY, age=70),))})
+    store.save_captions(row.caption_worker_id or 0, {image.id: "A man."})
+    for number in (2, 3):
+        store.save_descriptions(row.id, {number: DescriptionText("Other. ", 1, ())})
+    store.add_tweets("d", [TWEET])
+    store.add_tweets("d", [replace(second, images=TWEET.images)])
+    assert ask(store, "select name, sha256 from image") == [("a.jpg", "aa")]
+    assert ask(store, "select age from face") == [(30,)]
+    assert store.described(row.id, [1, 2, 3]) == {1}
+    assert left(store) == (["set"], ["set"], 1)
+    assert ask(store, "select count(*) from tweet_image") == [(3,)]
+
+
+def test_names_of_the_same_bytes_that_were_known_alike_keep_their_readings(store: Store) -> None:
+    row = fill(store, named())
+    second = replace(TWEET, source_id="2", images=(TweetImage("b.jpg"),))
+    store.add_tweets("d", [second])
+    (image,) = store.claim_images(row.face_worker_id, Scope(), limit=9, owner="me")
+    store.save_faces(row.face_worker_id, {image.id: FacesFound((HAPPY,))})
+    store.save_captions(row.caption_worker_id or 0, {image.id: "A man."})
+    store.save_descriptions(row.id, {2: DescriptionText("Told by others. ", 1, ())})
+    store.add_tweets("d", [TWEET, replace(second, images=TWEET.images)])
+    assert store.described(row.id, [1, 2]) == {1, 2}
+
+
+def test_two_files_of_one_name_are_two_pictures(store: Store) -> None:
+    row = fill(store, named())
+    second = replace(named(), source_id="2")
+    store.add_tweets("d", [second])
+    store.save_descriptions(row.id, {2: DescriptionText("As the first. ", 1, ())})
+    other = replace(second, images=(TweetImage("a.jpg", "/q/a.jpg", "bb"),))
+    store.add_tweets("d", [TWEET, other])
+    faces = "(select count(*) from face where image_id = image.id)"
+    assert ask(store, f"select sha256, {faces} from image order by 1") == [("aa", 1), ("bb", 0)]
+    assert store.described(row.id, [1, 2]) == {1}
+
+
+def test_no_faces_by_name_where_the_same_analyser_found_none_in_the_bytes(store: Store) -> None:
+    store.add_tweets("d", [named(), replace(TWEET, source_id="2")])
+    faces, _, _ = workers(store)
+    for image in store.claim_images(faces, Scope(), limit=9, owner="me"):
+        store.save_faces(faces, {image.id: FacesFound(() if image.sha256 else (HAPPY,))})
+    store.add_tweets("d", [TWEET])
+    assert ask(store, "select count(*) from face") == [(0,)]
+    assert ask(store, "select status from analysis") == [("done",)]
+
+
+def test_what_was_found_by_name_takes_the_place_of_a_failure(store: Store) -> None:
+    store.add_tweets("d", [named(), replace(TWEET, source_id="2")])
+    faces, captions, _ = workers(store)
+    for image in store.claim_images(faces, Scope(), limit=9, owner="me"):
+        found = Failure("broken") if image.sha256 else FacesFound((HAPPY,))
+        store.save_faces(faces, {image.id: found})
+        if image.sha256:  # and nobody told a caption by name
+            store.save_captions(captions, {image.id: Failure("broken")})
+    store.add_tweets("d", [TWEET])
+    assert ask(store, "select count(*) from face") == [(1,)]
+    assert ask(store, "select status from analysis order by worker_id") == [("done",), ("failed",)]
 
 
 def test_a_moved_file_refreshes_the_path(store: Store) -> None:
@@ -392,10 +514,26 @@ def test_descriptions_wait_for_pictures_and_alignment(store: Store) -> None:
     assert ask(store, "select similarity from alignment") == [(0.1,)]
 
 
-def test_new_faces_forget_the_descriptions_made_from_the_old(store: Store) -> None:
+def test_new_faces_forget_what_was_made_from_the_old_and_nothing_else(store: Store) -> None:
     row = fill(store)
+    predicted(store, row, other_readings(store))
+    assert left(store) == (["other", "set"], ["other", "set"], 2)
     store.save_faces(row.face_worker_id, {1: FacesFound((), 1, 1)})
-    assert store.described(row.id, [1]) == set()
+    assert left(store) == (["other"], ["other"], 1)
+
+
+def test_a_picture_that_fails_again_takes_nothing_away(store: Store) -> None:
+    store.add_tweets("d", [TWEET])
+    row = features(store)
+    store.save_faces(row.face_worker_id, {1: Failure("broken")})
+    store.save_alignments(row.alignment_worker_id or 0, {1: []})
+    store.save_descriptions(row.id, {1: DescriptionText("", 0, ())})
+    predicted(store, row, other_readings(store))
+    for result in (Failure("broken still"), FacesFound((), 640, 480)):
+        store.save_faces(row.face_worker_id, {1: result})
+        assert left(store) == (["other", "set"], ["other", "set"], 2)
+    store.save_faces(row.face_worker_id, {1: FacesFound((HAPPY,), 640, 480)})
+    assert left(store) == (["other"], ["other"], 1)
 
 
 def test_what_a_model_reads(store: Store) -> None:
