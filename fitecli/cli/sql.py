@@ -35,7 +35,7 @@ def sql(
                 f"Two columns are called {double!r}, of which JSON would lose one: name them by AS."
             )
         values = [dict(zip(columns, map(_plain, row), strict=True)) for row in rows]
-        typer.echo(in_json(orjson.dumps(values, option=orjson.OPT_INDENT_2).decode()))
+        typer.echo(in_json(orjson.dumps(values, default=str, option=orjson.OPT_INDENT_2).decode()))
     elif format == "csv":
         cells = Cells(raw=raw)
         writer = csv.writer(_Terminal() if sys.stdout.isatty() else sys.stdout)

@@ -15,7 +15,8 @@ from fitecli.store import Store, backups_of
 
 FOREVER = (
     "Answers, pages and models that were made before stay as they are, so do the reasons of rejected "
-    "records (table reject), and reading the same source again brings it back."
+    "records (table reject) that do not name the tweet's id, and reading the same source again brings "
+    "it back."
 )
 STILL_THERE = (
     "The rows are gone, but another process has the store open, so some of their bytes are still in "
@@ -113,6 +114,7 @@ def prune(
     """Remove all features but those named, or else those that each dataset reads by default.
 
     Where none is named, features that are not complete are kept, too: somebody may be at them.
+    Pictures that no tweet has any more go, too.
     Returns the names kept (their bases and others derived from them are kept, too), the rows removed
     by table, and whether their bytes are gone, too. Raises NoExamples where a name is unknown, or
     nothing would be kept.

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from fitecli.errors import NoExamples, UsageProblem
 from fitecli.pipeline.examples import find_features
 from fitecli.records import LABELS, TweetImage
-from fitecli.store import FeatureSetRow, ModelRow, Scope, Store, TweetRow
+from fitecli.store import ModelReading, Predicted, Scope, Store, TweetRow
 
 ORDERS = ("unsure", "id")
 PAGE = 500  # tweets read at once
@@ -68,44 +68,54 @@ def tasks(store: Store, options: TaskOptions, *, tell: Tell) -> Iterator[dict[st
             f"There is no order {options.order!r}; choose one of {', '.join(ORDERS)}."
         )
     store.require(options.dataset, options.split)
-    model = _model(store, options, tell)
-    features = find_features(store, options.features, (options.dataset,))
+    chosen = _chosen(store, options, tell)
     scope = Scope(options.dataset, options.split)
-    ranked = store.unsure_first(
-        scope, model.id, by_margin=options.order == "unsure", limit=options.limit
-    )
+    reading = ModelReading(scope, chosen.model_id, chosen.features_id)
+    ranked = store.unsure_first(reading, by_margin=options.order == "unsure", limit=options.limit)
     if not ranked:
         place, words = options.dataset, f"--dataset {typed(options.dataset)}"
         if options.split is not None:
             place, words = f"{place}/{options.split}", f"{words} --split {typed(options.split)}"
         raise NoExamples(
-            f"{model.name} has predicted nothing of {place}: `fite classify {words}` first."
+            f"{chosen.model} has predicted nothing of {place}: `fite classify {words}` first."
         )
-    yield from _tasks(store, options, model, features, ranked, tell)
+    yield from _tasks(store, options, chosen.model, reading, ranked, tell)
 
 
-def _model(store: Store, options: TaskOptions, tell: Tell) -> ModelRow:
-    model = store.last_model(options.dataset, options.model)
-    if model is None and options.model and Path(options.model).is_dir():
-        parts = Path(options.model).resolve().parts  # a model is called by one or two of them
-        names = (parts[-1], "/".join(parts[-2:]))
-        model = next(filter(None, (store.last_model(options.dataset, n) for n in names)), None)
-    if model is None:
+def _chosen(store: Store, options: TaskOptions, tell: Tell) -> Predicted:
+    """Whose predictions are shown: the last ones, unless a model or features are named."""
+    if options.features is not None:
+        find_features(store, options.features, (options.dataset,))  # raises where there is none
+    known = [
+        row
+        for row in store.predicted(Scope(options.dataset))
+        if (options.model is None or row.is_of(options.model))
+        and options.features in (None, row.features, row.base)
+    ]
+    if not known:
         who = options.model or "No model"
+        words = f"--dataset {typed(options.dataset)}"
+        under = ""
+        if options.features is not None:
+            words, under = (
+                f"{words} --features {typed(options.features)}",
+                f" under {options.features}",
+            )
         raise NoExamples(
-            f"{who} has {'not ' if options.model else ''}predicted {options.dataset} so far: "
-            f"`fite classify --dataset {typed(options.dataset)}` first."
+            f"{who} has {'not ' if options.model else ''}predicted {options.dataset} so far{under}: "
+            f"`fite classify {words}` first."
         )
+    chosen = max(known, key=lambda row: row.last)
     if options.model is None:
-        tell(f"Predictions: of {model.name} (the last that predicted; choose with --model).")
-    return model
+        tell(f"Predictions: of {chosen.model} (the last that predicted; choose with --model).")
+    return chosen
 
 
 def _tasks(
     store: Store,
     options: TaskOptions,
-    model: ModelRow,
-    features: FeatureSetRow | None,
+    model: str,
+    reading: ModelReading,
     ranked: Sequence[tuple[int, float]],
     tell: Tell,
 ) -> Iterator[dict[str, Any]]:
@@ -114,28 +124,20 @@ def _tasks(
         page = ranked[start : start + PAGE]
         ids = [number for number, _ in page]
         rows = store.tweet_rows(ids)
-        readings = store.last_predictions(model.id, [n for row in rows for n in row.aspect_ids])
-        faces = _faces(store, features, ids)
+        readings = store.last_predictions(reading, [n for row in rows for n in row.aspect_ids])
+        faces = store.descriptions(reading.features_id, ids)
         margins = dict(page)
         for row in rows:
             implicit += sum(aspect.start is None for aspect in row.tweet.aspects)
             addresses = [address_of(image, options) for image in row.tweet.images]
             pictures = [address for address in addresses if address is not None]
             lost += len(addresses) - len(pictures)
-            told = faces.get(row.id, "")
-            yield task_of(row, readings, margins[row.id], model.name, pictures, told)
+            told = faces[row.id].text.strip() if row.id in faces else ""
+            yield task_of(row, readings, margins[row.id], model, pictures, told)
     if implicit:
         tell(f"Not in the tasks: {implicit} aspects that stand nowhere in their text.")
     if lost:
         tell(f"Not in the tasks: {lost} pictures whose file was never found.")
-
-
-def _faces(store: Store, features: FeatureSetRow | None, ids: Sequence[int]) -> dict[int, str]:
-    """Tweet id -> the description of its faces."""
-    if features is None:
-        return {}
-    found = store.descriptions(features.id, ids)
-    return {number: description.text.strip() for number, description in found.items()}
 
 
 def task_of(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from shlex import quote
 
 from fitecli.errors import NoExamples, UsageProblem
@@ -106,9 +105,8 @@ def _text_only(rows: Sequence[Predicted]) -> Predicted | None:
 
 
 def _pick(rows: Sequence[Predicted], name: str, place: str, scope: Scope) -> Predicted:
-    folder = str(Path(name).resolve())
     for row in rows:
-        if row.model == name or row.path == folder:
+        if row.is_of(name):
             return row
     known = ", ".join(dict.fromkeys(row.model for row in rows)) or "no other"
     raise NoExamples(

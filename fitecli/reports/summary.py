@@ -37,6 +37,7 @@ def summarise(contents: Contents, counting: Counting, *, against: bool = False) 
             "failed_pictures": contents.failed,
             "rejected": contents.rejected,
             "tweets_by_faces": _by_faces(contents.faces),
+            "not_described": contents.tweets - sum(contents.faces.values()),
         },
         "n": total,
         "sentiments": {

@@ -56,6 +56,12 @@ class StoreConnection:
         self._closed = True
         self._engine.dispose()
 
+    def _count(self, query: Select[Any]) -> int:
+        """How many rows a query has."""
+        counted = select(func.count()).select_from(query.subquery())
+        with self._reading() as connection:
+            return int(connection.execute(counted).scalar_one())
+
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
         with translated(self.engine.url), self.engine.begin() as connection:

@@ -173,7 +173,9 @@ def _gathered(reading: ModelReading, other: ModelReading | None, day: Any) -> Se
         prediction.c.gate,
         null() if other is None else _label_by(other).scalar_subquery(),
     )
-    return in_scope(query, reading.scope).where(*_by(prediction, reading), _is_last(prediction))
+    return in_scope(query, reading.scope).where(
+        *by_reading(prediction, reading), _is_last(prediction)
+    )
 
 
 def _day(connection: Connection) -> Any:
@@ -203,11 +205,11 @@ def _label_by(reading: ModelReading) -> Select[Any]:
     """The label that a reading gives to the aspect of the query around."""
     other = tables["prediction"].alias()
     return select(other.c.label).where(
-        other.c.aspect_id == tables["aspect"].c.id, *_by(other, reading), _is_last(other)
+        other.c.aspect_id == tables["aspect"].c.id, *by_reading(other, reading), _is_last(other)
     )
 
 
-def _by(prediction: Any, reading: ModelReading) -> tuple[Any, Any]:
+def by_reading(prediction: Any, reading: ModelReading) -> tuple[Any, Any]:
     """Who predicted; as sums, which call for no index: predictions are looked up by their aspect."""
     return (
         prediction.c.model_id + 0 == reading.model_id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from fitecli.store.rows import Scope
 
@@ -34,11 +35,15 @@ class Predicted:
     n: int
     last: str
 
+    def is_of(self, model: str) -> bool:
+        """Whether the model is called so, or lies in that folder."""
+        return model == self.model or str(Path(model).resolve()) == self.path
+
 
 @dataclass(frozen=True, slots=True)
 class Contents:
     """What there was to read: failed pictures are those that the face analyser could not read;
-    faces: number of faces that are told of -> tweets."""
+    faces: number of faces that are told of -> tweets, of those that are described."""
 
     tweets: int
     aspects: int

@@ -10,13 +10,19 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, or_, select, update
+from sqlalchemy import Connection, delete, exists, func, or_, select, update
 
 from fitecli.errors import StoreBusy, StoreFull
 from fitecli.store.connection import StoreConnection, tables
 from fitecli.store.database import BUSY, shown
 from fitecli.store.rows import Forgotten
-from fitecli.store.stale import forget_predictions, forget_readings, forget_work
+from fitecli.store.stale import (
+    forget_predictions,
+    forget_readings,
+    forget_unlinked,
+    forget_work,
+)
+from fitecli.store.tweets import conflict_reason
 
 CHUNK = 500  # values in one condition
 
@@ -103,11 +109,14 @@ class Forgetting(StoreConnection):
 
     def prune(self, keep: Collection[int], *, dry_run: bool = False) -> dict[str, int]:
         """Remove all feature sets but some (with their bases and those derived from them), and all
-        that was computed by workers that none of these reads: rows removed by table.
+        that was computed by workers that none of these reads, and pictures that no tweet has any
+        more: rows removed by table.
 
         Runs and models stay.
         """
         features, worker, run = tables["feature_set"], tables["worker"], tables["run"]
+        image, link = tables["image"], tables["tweet_image"]
+        linked = exists(select(link.c.image_id).where(link.c.image_id == image.c.id))
         with self._removing(dry_run) as (connection, removed):
             kept = _with_relatives(connection, keep)
             gone = run.c.feature_set_id.not_in(kept)
@@ -115,6 +124,9 @@ class Forgetting(StoreConnection):
             connection.execute(delete(features).where(features.c.id.not_in(kept)))
             read = _workers_read(connection)
             connection.execute(delete(worker).where(worker.c.id.not_in(read)))
+            unlinked = connection.execute(select(image.c.id).where(~linked)).scalars().all()
+            for ids in _chunks(unlinked):
+                forget_unlinked(connection, ids)
         return removed
 
     @contextmanager
@@ -255,8 +267,7 @@ def _forget_images(connection: Connection, ids: Sequence[int]) -> None:
 def _forget_tweets(connection: Connection, ids: Sequence[int]) -> None:
     tweet, reject = tables["tweet"], tables["reject"]
     query = select(tweet.c.dataset, tweet.c.source_id).where(tweet.c.id.in_(ids))
-    for dataset, source_id in connection.execute(query).all():
-        told = reject.c.reason.contains(repr(source_id), autoescape=True)
-        connection.execute(delete(reject).where(reject.c.dataset == dataset, told))
+    told = [conflict_reason(*row) for row in connection.execute(query)]
+    connection.execute(delete(reject).where(reject.c.reason.in_(told)))
     forget_work(connection, "tweet", ids)
     connection.execute(delete(tweet).where(tweet.c.id.in_(ids)))

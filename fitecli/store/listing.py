@@ -139,11 +139,6 @@ class Listing(StoreConnection):
                 for number, path, name, reason in connection.execute(query)
             ]
 
-    def _count(self, query: Select[Any]) -> int:
-        with self._reading() as connection:
-            counted = select(func.count()).select_from(query.subquery())
-            return int(connection.execute(counted).scalar_one())
-
     def _next(self, query: Select[Any], after: int, limit: int) -> list[int]:
         tweet = tables["tweet"]
         page = query.where(tweet.c.id > after).order_by(tweet.c.id).limit(limit)

@@ -6,12 +6,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 from typing import Any
 
-from sqlalchemy import Connection, and_, case, func, select
+from sqlalchemy import Connection, Select, and_, case, func, select
 
 from fitecli.records import Tweet, TweetImage
 from fitecli.store.connection import in_scope, tables
+from fitecli.store.counting import by_reading, joined
+from fitecli.store.counts import ModelReading
 from fitecli.store.reading import Reading, aspects_by_tweet
-from fitecli.store.rows import ModelRow, Scope, TweetRow
+from fitecli.store.rows import Scope, TweetRow
 
 CHUNK = 1000  # tweets read at once
 
@@ -56,56 +58,35 @@ class Outgoing(Reading):
         with self._reading() as connection:
             return {row[0]: row[1] for row in connection.execute(query)}
 
-    def last_model(self, dataset: str, name: str | None = None) -> ModelRow | None:
-        """The model that last predicted an aspect of a dataset, of that name if one is given."""
-        tweet, aspect = tables["tweet"], tables["aspect"]
-        model, prediction = tables["model"], tables["prediction"]
-        query = (
-            select(model.c.id, model.c.name)
-            .join(prediction, prediction.c.model_id == model.c.id)
-            .join(aspect, aspect.c.id == prediction.c.aspect_id)
-            .join(tweet, tweet.c.id == aspect.c.tweet_id)
-            .where(tweet.c.dataset == dataset)
-            .group_by(model.c.id, model.c.name)
-            .order_by(func.max(prediction.c.created_at).desc(), func.max(prediction.c.id).desc())
-        )
-        if name is not None:
-            query = query.where(model.c.name == name)
-        with self._reading() as connection:
-            row = connection.execute(query.limit(1)).first()
-        return None if row is None else ModelRow(row[0], row[1])
-
     def unsure_first(
-        self, scope: Scope, model_id: int, *, by_margin: bool = True, limit: int | None = None
+        self, reading: ModelReading, *, by_margin: bool = True, limit: int | None = None
     ) -> list[tuple[int, float]]:
         """(tweet id, margin) of the tweets that a model has predicted, the smallest margin first.
 
         A tweet's margin is the smallest difference between the two best probabilities of one of its
         aspects, in the model's last prediction of it. by_margin False: as they were added.
         """
-        tweet, aspect, prediction = tables["tweet"], tables["aspect"], tables["prediction"]
+        tweet, prediction = tables["tweet"], tables["prediction"]
         scores = [prediction.c[name] for name in ("negative", "neutral", "positive")]
         margin = func.min(_margin(*scores)).label("margin")
         query = (
-            select(tweet.c.id, margin)
-            .join(aspect, aspect.c.tweet_id == tweet.c.id)
-            .join(prediction, prediction.c.aspect_id == aspect.c.id)
-            .where(prediction.c.id.in_(_last_predictions(model_id)))
+            joined(tweet.c.id, margin)
+            .where(prediction.c.id.in_(_last_predictions(reading)))
             .group_by(tweet.c.id)
             .order_by(*([margin] if by_margin else []), tweet.c.id)
             .limit(limit)
         )
         with self._reading() as connection:
-            rows = connection.execute(in_scope(query, scope))
+            rows = connection.execute(in_scope(query, reading.scope))
             return [(number, float(value)) for number, value in rows]
 
     def last_predictions(
-        self, model_id: int, aspect_ids: Sequence[int]
+        self, reading: ModelReading, aspect_ids: Sequence[int]
     ) -> dict[int, tuple[str, tuple[float, float, float]]]:
         """Aspect id -> the label and scores that a model gave it last."""
         prediction = tables["prediction"]
-        mine = prediction.c.aspect_id.in_(aspect_ids)
-        query = select(prediction).where(prediction.c.id.in_(_last_predictions(model_id, mine)))
+        last = _last_predictions(reading, prediction.c.aspect_id.in_(aspect_ids))
+        query = select(prediction).where(prediction.c.id.in_(last))
         with self._reading() as connection:
             return {
                 row.aspect_id: (row.label, (row.negative, row.neutral, row.positive))
@@ -113,15 +94,17 @@ class Outgoing(Reading):
             }
 
 
-def _last_predictions(model_id: int, *conditions: Any) -> Any:
-    """The ids of a model's last prediction of each aspect, found in one pass."""
+def _last_predictions(reading: ModelReading, *conditions: Any) -> Select[Any]:
+    """The ids of a reading's last prediction of each aspect, found in one pass."""
     prediction = tables["prediction"]
-    query = select(func.max(prediction.c.id)).where(*conditions)
-    if conditions:  # by aspects: the model's own index would lead through all of its rows
-        query = query.where(prediction.c.model_id + 0 == model_id)
-    else:
-        query = query.where(prediction.c.model_id == model_id)
-    return query.group_by(prediction.c.aspect_id)
+    last_first = (prediction.c.created_at.desc(), prediction.c.id.desc())
+    rank = func.row_number().over(partition_by=prediction.c.aspect_id, order_by=last_first)
+    ranked = (
+        select(prediction.c.id, rank.label("rank"))
+        .where(*by_reading(prediction, reading), *conditions)
+        .subquery()
+    )
+    return select(ranked.c.id).where(ranked.c.rank == 1)
 
 
 def _margin(first: Any, second: Any, third: Any) -> Any:
@@ -151,7 +134,8 @@ def _images(connection: Connection, tweet_ids: Sequence[int]) -> dict[int, list[
 
 
 def _told(name: str, path: str | None) -> str:
-    """The name a tweet gives its picture: two tweets may call the same bytes by other names."""
-    if path is None or path.endswith(name):
+    """The name a tweet gives its picture: two tweets may call the same bytes by other names, in as
+    many folders."""
+    if path is None:
         return name
-    return PurePath(path).name
+    return PurePath(*PurePath(path).parts[-len(PurePath(name).parts) :]).as_posix()

@@ -194,8 +194,24 @@ def _server(url: URL, sql: str) -> tuple[list[str], Rows]:
             "then run the same command again."
         ) from exc
     connection.read_only = True
+    _answer_as_sqlite_does(connection)
     rows = _server_rows(connection, url, sql)
     return next(rows), rows
+
+
+def _answer_as_sqlite_does(connection: Any) -> None:
+    """Numbers are int or float, JSON is text: what Python's Decimal and dict are not everywhere."""
+    from psycopg.adapt import Loader
+    from psycopg.types.string import TextLoader
+
+    class Number(Loader):
+        def load(self, data: Any) -> int | float:
+            text = bytes(data).decode()
+            return int(text) if text.lstrip("-").isdecimal() else float(text)
+
+    connection.adapters.register_loader("numeric", Number)
+    for name in ("json", "jsonb"):
+        connection.adapters.register_loader(name, TextLoader)
 
 
 def _server_rows(connection: Any, url: URL, sql: str) -> Iterator[Any]:

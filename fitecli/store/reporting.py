@@ -61,8 +61,8 @@ class Reporting(StoreConnection):
         told = and_(
             description.c.tweet_id == tweet.c.id, description.c.feature_set_id + 0 == features.id
         )
-        number = func.coalesce(description.c.faces, 0)
-        faces: Any = select(number, func.count()).select_from(tweet.outerjoin(description, told))
+        number = description.c.faces
+        faces: Any = select(number, func.count()).select_from(tweet.join(description, told))
         asked: tuple[Select[Any], ...] = (tweets, aspects, pictures, pictures.where(failed))
         with self._reading() as connection:
             counts = [connection.execute(in_scope(query, scope)).scalar_one() for query in asked]

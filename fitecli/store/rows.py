@@ -74,14 +74,6 @@ class TweetRow:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelRow:
-    """A model of the store."""
-
-    id: int
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
 class PendingImage:
     """A picture to look at; path is None where the file was never found, else sha256 is of its bytes."""
 

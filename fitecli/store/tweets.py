@@ -91,7 +91,8 @@ class Addition:
             if text is None:
                 text = fresh.setdefault(tweet.source_id, tweet).text
             if text != tweet.text:
-                conflicts.append(self._conflict(tweet))
+                reason = conflict_reason(self.dataset, tweet.source_id)
+                conflicts.append(Reject(tweet.line or 0, reason))
         self._insert_tweets(fresh.values())
         ids = {**self._known(list(fresh.values())), **known}
         refused = {id(tweet) for tweet in batch if ids[tweet.source_id][1] != tweet.text}
@@ -138,13 +139,6 @@ class Addition:
                 fill = update(table).where(table.c.id == bindparam("number"))
                 new = [{"number": number, "value": value} for number, value in values.items()]
                 self.connection.execute(fill.values({name: bindparam("value")}), new)
-
-    def _conflict(self, tweet: Tweet) -> Reject:
-        reason = (
-            f"the tweet id {tweet.source_id!r} is already in the dataset {self.dataset!r} with "
-            "another text (other tweets? give them a name by --dataset)"
-        )
-        return Reject(tweet.line or 0, reason)
 
     def _known(self, batch: Sequence[Tweet]) -> dict[str, tuple[int, str]]:
         table = tables["tweet"]
@@ -297,6 +291,14 @@ class Addition:
             condition = and_(table.c.tweet_id == row.tweet_id, table.c.position == row.position)
             values = {"image_id": image_id, "path": image.path}
             self.connection.execute(update(table).where(condition).values(values))
+
+
+def conflict_reason(dataset: str, source_id: str) -> str:
+    """Why a tweet is rejected whose id stands for another text."""
+    return (
+        f"the tweet id {source_id!r} is already in the dataset {dataset!r} with another text (other "
+        "tweets? give them a name by --dataset)"
+    )
 
 
 def _identity(image: TweetImage) -> tuple[str, str]:

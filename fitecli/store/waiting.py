@@ -56,11 +56,6 @@ class Waiting(StoreConnection):
         query = _pending_images(worker_id, scope, False)
         return self._count(query.where(tables["image"].c.id.in_(_taken(worker_id, owner))))
 
-    def _count(self, query: Select[Any]) -> int:
-        counted = select(func.count()).select_from(query.subquery())
-        with self._reading() as connection:
-            return int(connection.execute(counted).scalar_one())
-
     def peek_images(
         self, worker_id: int, scope: Scope, *, limit: int, retry_failed: bool = False
     ) -> list[PendingImage]:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
+import pytest
 from PIL import Image
 
+from fitecli.errors import UnreadableImage
+from fitecli.faces.bundled import BundledAnalyser
+from fitecli.pictures import Picture
 from tests.cli.test_commands import Shell
 from tests.conftest import DEMO
 
@@ -46,3 +52,27 @@ def test_bad_pictures_exit_with_3(tmp_path: Path) -> None:
     assert "name whose by --aspect" in Shell(tmp_path)(
         "faces", JOINED, "--aligner", "clip", code=2
     ).stderr  # fmt: skip
+
+
+def test_a_pipe_is_no_picture_and_is_not_read_for_ever(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.jpg"
+    os.mkfifo(pipe)
+    result = Shell(tmp_path)("faces", str(pipe), JOINED, "--aspect", "Grace Hopper", code=3)
+    assert "pipe.jpg" in result.stderr
+    assert "joined.jpg" in result.stdout
+
+
+def test_a_picture_that_an_analyser_refuses_takes_no_other_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = BundledAnalyser.find
+
+    def find(self: BundledAnalyser, picture: Picture) -> list[Any]:
+        if picture.width < 600:
+            raise UnreadableImage("it is too narrow for this analyser")
+        return found(self, picture)
+
+    monkeypatch.setattr(BundledAnalyser, "find", find)
+    result = Shell(tmp_path)("faces", str(DEMO / "pictures" / "grace_hopper.jpg"), JOINED, code=3)
+    assert "too narrow for this analyser" in result.stderr
+    assert "joined.jpg" in result.stdout

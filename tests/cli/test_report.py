@@ -291,6 +291,7 @@ def test_the_numbers_are_had_as_json(demo: Shell) -> None:
     assert found["written"] == output
     assert (found["n"], found["model"], found["against"]) == (14, "fite-mini", None)
     assert found["read"]["tweets_by_faces"] == {"0": 1, "1": 4, "2+": 2}
+    assert found["read"]["not_described"] == 0
     assert sum(found["sentiments"].values()) == 14
     evaluated = demo.json("evaluate", "fite-mini", "--dataset", "tweets", "--device", "cpu")
     reliability = found["reliability"]

@@ -179,6 +179,18 @@ def test_a_conflict_that_names_the_tweet_goes_with_it(store: Store, tmp_path: Pa
     assert forget(store, tweet="3").removed["reject"] == 1
 
 
+def test_pictures_that_no_tweet_has_any_more_go_with_pruning(store: Store) -> None:
+    with store.engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM tweet_image WHERE tweet_id = 2")
+        before = connection.exec_driver_sql("SELECT count(*) FROM image").scalar_one()
+    _, removed, erased = prune(store)
+    assert (removed["image"], erased) == (1, True)
+    assert ask(store, "select count(*) from image") == [(before - 1,)]
+    assert ask(store, "select count(*) from image where id not in "
+                      "(select image_id from tweet_image)") == [(0,)]  # fmt: skip
+    assert "image" not in prune(store)[1]
+
+
 def test_old_features_go_with_the_faces_that_only_they_read(store: Store, small_clip: Path) -> None:
     old = store.feature_set()
     assert old is not None

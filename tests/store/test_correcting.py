@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from fitecli.errors import NoExamples
-from fitecli.records import Aspect, CorrectedTweet, Prediction, Tweet
-from fitecli.store import Scope, Store
+from fitecli.records import Aspect, CorrectedTweet, Prediction, Tweet, TweetImage
+from fitecli.store import ModelReading, Scope, Store
 from tests.store.test_verbs import ANN, BOB, TWEET, ask, features, fill
 
 LABELS = "select text, label, origin from aspect order by tweet_id, position"
@@ -128,43 +128,76 @@ def test_a_batch_that_fails_changes_nothing(store: Store) -> None:
 # who is unsure
 
 
-def predicted(store: Store) -> int:
+def predicted(store: Store, features_name: str = "set") -> ModelReading:
     """Three tweets; the first is predicted twice, and surer the second time."""
     more = [Tweet(f"Ann {number}", str(number), (replace(ANN, label=None),)) for number in (2, 3)]
     ids = store.add_tweets("d", [TWEET, *more]).ids
     assert len(ids) == 3
-    feature_set = features(store).id
-    model = store.register_model("m", "/m", "abc")
+    reading = ModelReading(
+        Scope("d"), store.register_model("m", "/m", "abc"), features(store, features_name).id
+    )
     for aspect, digest, scores in (
         (1, "old", (0.4, 0.41, 0.19)),
         (2, "x", (0.3, 0.1, 0.6)),
         (1, "new", (0.05, 0.05, 0.9)),
         (3, "x", (0.45, 0.1, 0.45)),
     ):
-        row = (aspect, digest, Prediction.from_scores(scores, None))
-        store.save_predictions(model, feature_set, [row])
-    return model
+        predict(store, reading, aspect, digest, scores)
+    return reading
+
+
+def predict(
+    store: Store,
+    reading: ModelReading,
+    aspect: int,
+    digest: str,
+    scores: tuple[float, float, float],
+) -> None:
+    rows = [(aspect, digest, Prediction.from_scores(scores, None))]
+    store.save_predictions(reading.model_id, reading.features_id, rows)
 
 
 def test_the_least_sure_tweets_come_first(store: Store) -> None:
-    model = predicted(store)
-    found = store.unsure_first(Scope("d"), model)
+    reading = predicted(store)
+    found = store.unsure_first(reading)
     assert [number for number, _ in found] == [2, 1]
     assert [margin for _, margin in found] == pytest.approx([0.0, 0.3])
-    assert [n for n, _ in store.unsure_first(Scope("d"), model, by_margin=False)] == [1, 2]
-    assert len(store.unsure_first(Scope("d"), model, limit=1)) == 1
-    assert store.unsure_first(Scope("other"), model) == []
-    last = store.last_predictions(model, [1, 2, 4])
+    assert [n for n, _ in store.unsure_first(reading, by_margin=False)] == [1, 2]
+    assert len(store.unsure_first(reading, limit=1)) == 1
+    assert store.unsure_first(replace(reading, scope=Scope("other"))) == []
+    last = store.last_predictions(reading, [1, 2, 4])
     assert {number: label for number, (label, _) in last.items()} == {1: "positive", 2: "positive"}
 
 
-def test_the_last_model_of_a_dataset(store: Store) -> None:
-    model = predicted(store)
-    assert store.last_model("other") is None
-    assert store.last_model("d", "n") is None
-    found = store.last_model("d")
-    assert found is not None
-    assert (found.id, found.name) == (model, "m")
+def test_what_was_read_under_other_features_is_left_out(store: Store) -> None:
+    reading = predicted(store)
+    other = replace(reading, features_id=features(store, "other", template="paper").id)
+    predict(store, other, 1, "new", (0.9, 0.05, 0.05))
+    assert store.last_predictions(reading, [1])[1][0] == "positive"
+    assert store.last_predictions(other, [1, 2]) == {1: ("negative", (0.9, 0.05, 0.05))}
+    assert [number for number, _ in store.unsure_first(other)] == [1]
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "told"),
+    [
+        ("a.jpg", "/x/b.jpg", "b.jpg"),  # the same bytes under another name
+        ("x/a.jpg", "/data/y/b.jpg", "y/b.jpg"),
+        ("x/a.jpg", "/data/x/a.jpg", "x/a.jpg"),
+        ("a.jpg", "/data/ba.jpg", "ba.jpg"),
+        ("a.jpg", None, "a.jpg"),
+    ],
+)
+def test_a_picture_leaves_under_the_name_of_its_file(
+    name: str, path: str | None, told: str, store: Store
+) -> None:
+    pictures = (
+        TweetImage(name, "/data/first", "aa"),
+        TweetImage(name, path, "aa" if path else None),
+    )
+    store.add_tweets("d", [replace(TWEET, images=pictures)])
+    ((row,),) = store.tweet_pages(Scope("d"))
+    assert row.tweet.images[1].name == told
 
 
 def test_tweets_leave_as_they_came(store: Store) -> None:

@@ -17,7 +17,7 @@ from fitecli.pipeline.extract import ExtractOptions, Extractor
 from fitecli.pipeline.ingest import ingest
 from fitecli.records import CorrectedTweet
 from fitecli.settings import Settings
-from fitecli.store import Scope, Store, open_store
+from fitecli.store import ModelReading, Scope, Store, open_store
 from tests.conftest import DEMO
 
 LARGE = "tweet|aspect|image|tweet_image|analysis|face|caption|alignment|description|face_sentence"
@@ -112,12 +112,12 @@ def test_who_is_unsure_is_found_in_one_pass(tmp_path: Path) -> None:
     with open_store(tmp_path / "fite.db") as store:
         ingest(store, DEMO / "tweets.jsonl", dataset="d")
         with plans(store) as asked:
-            store.unsure_first(Scope("d"), 1)
+            store.unsure_first(ModelReading(Scope("d"), 1, 1))
         steps = [step for found in asked.values() for step in found]
         assert steps
         assert not any("CORRELATED" in step for step in steps)  # a search for each prediction
         with plans(store) as asked:
-            store.last_predictions(1, [1, 2])
+            store.last_predictions(ModelReading(Scope("d"), 1, 1), [1, 2])
             store.tweet_rows([1, 2])
         assert whole(asked) == []
 

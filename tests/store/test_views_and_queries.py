@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import inspect
 
-from fitecli.store import VIEWS, Query, Store, open_store, run_query, ten_queries
+from fitecli.records import Prediction, Reject
+from fitecli.store import VIEWS, EpochRow, Query, Store, open_store, run_query, ten_queries
 from fitecli.store.tables import METADATA
+from tests.store.test_verbs import fill
 
 LONGEST = 90  # of a column's description: one line of a table
 
@@ -45,6 +47,38 @@ def test_the_ten_queries_run_with_and_without_parameters(tmp_path: Path) -> None
         asked = set(re.findall(r":([a-z]\w*)", query.asking))
         assert asked == set(query.parameters)
         assert ":" not in query.runnable
+
+
+def test_the_ten_queries_answer_alike_on_every_database(store: Store) -> None:
+    row = fill(store)
+    store.add_rejects("d", "x", [Reject(3, "no JSON")])
+    more = [(1, "x", Prediction("negative", (0.7, 0.2, 0.1), 0.25))]
+    for name in ("a", "b"):
+        model = store.register_model(name, f"/{name}", name * 64)
+        store.save_predictions(model, row.id, more)
+    run = store.start_run(
+        seed=0, output="/r", preset="p", datasets=["d"], feature_set_id=row.id, settings={},
+        fingerprint="key",
+    )  # fmt: skip
+    store.add_epoch(run, EpochRow(1, 0.9, 0.5, 0.71239, 0.6, 3.0))
+    store.finish_run(run, "done", best_epoch=1, dev_accuracy=0.71239)
+    found = {query.name: list(map(tuple, run_query(store.place, query.runnable)[1]))
+             for query in ten_queries()}  # fmt: skip
+    assert sorted(found.pop("labels"), key=str) == [
+        ("d", None, "positive", 1),
+        ("d", None, None, 1),
+    ]
+    assert found == {
+        "surest_faces": [("set", "d", "1", 0, "a.jpg", "Ann", 0.9)],
+        "face_against_prediction": [("d", "1", "Ann", "negative", "happy")] * 2,
+        "surest_mistakes": [("d", "1", "Ann", "positive", "negative", 0.7)] * 2,
+        "accuracy": [("a", "set", 1, 0.0), ("b", "set", 1, 0.0)],
+        "worst_felt": [("Ann", 1, 0.7)],
+        "gate": [(1, 0.25, 2)],
+        "failed_pictures": [],
+        "rejects": [("d", "x", 3, "no JSON")],
+        "runs": [(run, "p", 0, "done", 1, 0.7124, 3.0)],
+    }
 
 
 def test_a_parameter_is_what_it_is_by_default_or_what_is_given(tmp_path: Path) -> None:
