@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
-from html import escape
 from typing import Any
 
 from fitecli.evaluation import Case
+from fitecli.reports.markdown import plain, table
 
 DOUBTFUL = 0.6  # an emotion that is less sure is a doubtful attribute
 POLARITY = {
@@ -84,11 +83,6 @@ def _kind(meaning: str, cases: Sequence[Case], examples: int) -> dict[str, Any]:
     }
 
 
-def plain(text: str) -> str:
-    """A text as Markdown that shows just it: no HTML, no picture or link of its own, one line."""
-    return escape(re.sub(r"([\\`*_\[\]!|~$#])", r"\\\1", " ".join(text.split())), quote=False)
-
-
 def page(report: Mapping[str, Any]) -> str:
     """The report as a page in Markdown."""
     where = f"{report['dataset']}/{report['split'] or 'all'}"
@@ -98,12 +92,20 @@ def page(report: Mapping[str, Any]) -> str:
         f"{plain(where)}, features {plain(report['features'])}: "
         f"{report['wrong']} of {report['n']} examples are wrong.",
         "",
-        "| kind | meaning | examples | wrong | error rate |",
-        "| --- | --- | --- | --- | --- |",
+        *table(
+            ("kind", "meaning", "examples", "wrong", "error rate"),
+            (
+                (
+                    name,
+                    kind["meaning"],
+                    str(kind["n"]),
+                    str(kind["wrong"]),
+                    "" if kind["error_rate"] is None else f"{kind['error_rate']:.1%}",
+                )
+                for name, kind in report["kinds"].items()
+            ),
+        ),
     ]
-    for name, kind in report["kinds"].items():
-        rate = "" if kind["error_rate"] is None else f"{kind['error_rate']:.1%}"
-        lines.append(f"| {name} | {kind['meaning']} | {kind['n']} | {kind['wrong']} | {rate} |")
     for name, kind in report["kinds"].items():
         lines += ["", f"## {name.capitalize()}", ""] if kind["examples"] else []
         for item in kind["examples"]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
+
+from fitecli.reports.markdown import plain, table
 
 COLUMNS = ("system", "paper", "accuracy", "macro-F1", "seeds", "Δ accuracy", "Δ macro-F1", "note")
 PARTS = ("system", "faces", "examples", "paper", "accuracy", "macro-F1", "Δ accuracy", "Δ macro-F1")
@@ -63,19 +65,12 @@ def page(report: Report) -> str:
         "",
     ]
     for result in report["results"]:
-        lines += [f"## {result['dataset']}", "", heading(result), ""]
-        lines += [*_markdown(COLUMNS, cells(result)), ""]
+        lines += [f"## {plain(result['dataset'])}", "", plain(heading(result)), ""]
+        lines += [*table(COLUMNS, cells(result)), ""]
         if parts := part_cells(result):
-            lines += ["By the number of faces:", "", *_markdown(PARTS, parts), ""]
+            lines += ["By the number of faces:", "", *table(PARTS, parts), ""]
     lines += report["notes"]
     return "\n".join(lines).rstrip() + "\n"
-
-
-def _markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    def line(values: Sequence[str]) -> str:
-        return "| " + " | ".join(value.replace("|", "\\|") for value in values) + " |"
-
-    return [line(columns), line(["---"] * len(columns)), *map(line, rows)]
 
 
 def spread(value: Mapping[str, float | None] | None) -> str:

@@ -72,13 +72,15 @@ def test_the_page_shows_counts_and_examples() -> None:
 
 
 def test_the_page_shows_a_tweet_as_text() -> None:
-    evil = "<script>a()</script> ![x](http://a.example/x.png)\n\n# `b` | c $T$ <!-- &lt;"
+    evil = (
+        "<script>a()</script> ![x](http://a.example/x.png)\n\nwww.b.example # `b` | c $T$ <!-- &lt;"
+    )
     wrong = replace(CASES[0].example, text=evil, face="<img src=x onerror=a()>")
     about = {"model": "<b>", "dataset": "<i>", "split": "|", "features": "[x](y)"}
     text = page(about | sort_errors([replace(CASES[0], example=wrong)]))
     assert "<" not in text
     assert not re.search(r"(?<!\\)[\[!`$]", text)
     assert (
-        "&lt;script&gt;a()&lt;/script&gt; \\!\\[x\\](http://a.example/x.png) \\# \\`b\\` \\| c"
+        "&lt;script&gt;a()&lt;/script&gt; \\!\\[x\\](http&#58;//a.example/x.png) www&#46;b.example \\# \\`b\\` \\| c"
         in text
     )
