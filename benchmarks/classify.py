@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks.measuring import Row, compare
 from fitecli.classifier import ExportedConfig
-from fitecli.evaluation import Predictor, open_predictor
+from fitecli.evaluation import open_predictor
 from fitecli.export import export
 from fitecli.fusion import presets
 from fitecli.fusion.training import build
@@ -26,6 +26,7 @@ from fitecli.inputs import load_tokeniser
 from fitecli.pipeline.classify import ClassifyJob, ClassifyOptions
 from fitecli.pipeline.published import add_published
 from fitecli.pipeline.reading import examples_for, features_for
+from fitecli.predictor import Predictor
 from fitecli.records import Example
 from fitecli.settings import Settings
 from fitecli.store import Store, open_store

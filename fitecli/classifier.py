@@ -26,8 +26,9 @@ from fitecli.inputs import (
     load_tokeniser,
 )
 from fitecli.int8_network import Int8Network
+from fitecli.predictor import Predictor, Scored
 from fitecli.processes import cores
-from fitecli.records import LABELS, Example, Prediction
+from fitecli.records import LABELS, Example
 from fitecli.sessions import CPU, FloatNetwork, Network, offers_cuda
 from fitecli.settings import resource
 
@@ -133,7 +134,7 @@ def is_exported(folder: Path) -> bool:
     return (folder / MODEL).is_file()
 
 
-class Classifier:
+class Classifier(Predictor):
     """Predicts the sentiment of examples with ONNX Runtime or OpenVINO.
 
     One instance holds one network; its batches are grouped by length and run side by side, each on
@@ -202,47 +203,11 @@ class Classifier:
         return self.config.temperature
 
     @property
-    def input(self) -> InputFormat:
-        """What the model reads."""
-        return self.config.input
-
-    @property
     def provider(self) -> str:
         """What computes: an execution provider of ONNX Runtime, or OpenVINO."""
         return self._network.provider
 
-    def predict(self, examples: Sequence[Example]) -> list[Prediction]:
-        """Predict in the order of the examples."""
-        return [prediction for prediction, _ in self.predict_hashed(examples)]
-
-    def hashes(self, examples: Sequence[Example]) -> list[str]:
-        """The sha256 of what the model reads of each example."""
-        return [item.sha256 for item in self.builder.encode(examples)]
-
-    def predict_hashed(
-        self, examples: Sequence[Example], known: Mapping[str, Prediction] | None = None
-    ) -> list[tuple[Prediction, str]]:
-        """Predict, and tell the sha256 of each exact input.
-
-        known: sha256 -> prediction of inputs that need not be computed again.
-        """
-        if not examples:
-            return []
-        encoded = self.builder.encode(examples)
-        hashes = [item.sha256 for item in encoded]
-        first = {digest: place for place, digest in reversed(list(enumerate(hashes)))}
-        found = dict(known or {})
-        places = [place for digest, place in first.items() if digest not in found]
-        for rows, (probabilities, gates) in self._batches(encoded, places):
-            weights = [None] * len(rows) if gates is None else gates
-            for row, scores, gate in zip(rows, probabilities, weights, strict=True):
-                found[hashes[row]] = Prediction.from_scores(scores, gate)
-        return [(found[digest], digest) for digest in hashes]
-
-    def _batches(
-        self, encoded: Sequence[EncodedExample], places: Sequence[int]
-    ) -> Iterator[tuple[list[int], tuple[np.ndarray, np.ndarray | None]]]:
-        """The examples at some places, in batches: places and what `run` tells of them."""
+    def _scored(self, encoded: Sequence[EncodedExample], places: Sequence[int]) -> Iterator[Scored]:
         if not places:
             return
         provider = self.provider  # loads the network, before threads ask for it
@@ -257,7 +222,8 @@ class Classifier:
             return self.run(self.builder.collate([encoded[place] for place in row], step))
 
         with ThreadPoolExecutor(threads) as pool:
-            yield from zip(rows, pool.map(run, rows), strict=True)
+            for row, (probabilities, gates) in zip(rows, pool.map(run, rows), strict=True):
+                yield row, probabilities, [None] * len(row) if gates is None else gates.tolist()
 
     def run(self, batch: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray | None]:
         """Run one padded batch: probabilities (B, 3) and gates (B,), float32; None without a gate."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import fmean
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,45 +16,13 @@ from numpy.typing import NDArray
 from fitecli import describe
 from fitecli.calibration import rescale
 from fitecli.errors import NoExamples, NotAModel
-from fitecli.inputs import InputFormat
 from fitecli.metrics import accuracy, expected_calibration_error, macro_f1, summary
+from fitecli.predictor import Predictor
 from fitecli.records import LABELS, Example, Face, Prediction
 from fitecli.significance import mcnemar
 
 FACES = ("0", "1", "2+")
 UNMOVED = 1e-5  # a score that moves less has not seen the change: batches differ by as much
-
-
-class Predictor(Protocol):
-    """A checkpoint or an exported model."""
-
-    @property
-    def name(self) -> str:
-        """What people call it."""
-
-    @property
-    def sha256(self) -> str:
-        """Of its weights."""
-
-    @property
-    def features(self) -> str | None:
-        """The feature set that it was trained on."""
-
-    @property
-    def temperature(self) -> float:
-        """The temperature that its probabilities were calibrated with; 1 is none."""
-
-    @property
-    def input(self) -> InputFormat:
-        """What it reads."""
-
-    def hashes(self, examples: Sequence[Example]) -> list[str]:
-        """The sha256 of what it reads of each example."""
-
-    def predict_hashed(
-        self, examples: Sequence[Example], known: Mapping[str, Prediction] | None = None
-    ) -> list[tuple[Prediction, str]]:
-        """Predict in order, with the sha256 of each input; inputs in known are not computed."""
 
 
 @dataclass(frozen=True)

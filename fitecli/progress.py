@@ -44,7 +44,7 @@ class _Watched:
     def predict_hashed(
         self, examples: Sequence[Example], known: Mapping[str, Prediction] | None = None
     ) -> list[tuple[Prediction, str]]:
-        """See evaluation.Predictor."""
+        """See predictor.Predictor."""
         found = dict(known or {})
         pairs: list[tuple[Prediction, str]] = []
         self._total += len(examples)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,9 @@ import torch
 from fitecli.errors import NotAModel
 from fitecli.fusion.network import FiteConfig, FiteModel
 from fitecli.fusion.training import input_builder
-from fitecli.inputs import EncodedExample, InputFormat, length_grouped
-from fitecli.records import Example, Prediction
+from fitecli.inputs import EncodedExample, length_grouped
+from fitecli.predictor import Predictor, Scored
+from fitecli.records import Example
 from fitecli.weights import torch_device
 
 WEIGHTS = "model.safetensors"
@@ -65,8 +66,8 @@ def load(folder: Path, *, attention: str = "sdpa") -> FiteModel:
     return model
 
 
-class CheckpointPredictor:
-    """Predicts with torch, in batches grouped by length; the same verbs as Classifier."""
+class CheckpointPredictor(Predictor):
+    """Predicts with torch, in batches grouped by length."""
 
     def __init__(self, folder: Path, *, threads: int = 0, device: str = "auto") -> None:
         """Load a checkpoint. threads: 0 for all cores. device: "cpu", "cuda" or "auto"."""
@@ -104,33 +105,10 @@ class CheckpointPredictor:
         """A checkpoint is not calibrated; `fite export` does it."""
         return 1.0
 
-    @property
-    def input(self) -> InputFormat:
-        """What the model reads."""
-        return self.builder.format
-
-    def predict(self, examples: Sequence[Example]) -> list[Prediction]:
-        """Predict in the order of the examples."""
-        return [prediction for prediction, _ in self.predict_hashed(examples)]
-
-    def hashes(self, examples: Sequence[Example]) -> list[str]:
-        """The sha256 of what the model reads of each example."""
-        return [item.sha256 for item in self.builder.encode(examples)]
-
-    def predict_hashed(
-        self, examples: Sequence[Example], known: Mapping[str, Prediction] | None = None
-    ) -> list[tuple[Prediction, str]]:
-        """See Classifier."""
-        encoded = self.builder.encode(examples)
-        hashes = [item.sha256 for item in encoded]
-        found = dict(known or {})
-        places = [place for place, digest in enumerate(hashes) if digest not in found]
+    def _scored(self, encoded: Sequence[EncodedExample], places: Sequence[int]) -> Iterator[Scored]:
         for rows, output in self._outputs(encoded, places):
             scores = torch.softmax(output.logits.float(), dim=-1).cpu().numpy()
-            gates = [None] * len(rows) if output.gate is None else output.gate.tolist()
-            for row, values, gate in zip(rows, scores, gates, strict=True):
-                found[hashes[row]] = Prediction.from_scores(values, gate)
-        return [(found[digest], digest) for digest in hashes]
+            yield rows, scores, [None] * len(rows) if output.gate is None else output.gate.tolist()
 
     def fused(self, examples: Sequence[Example]) -> np.ndarray:
         """The vectors that the classifier reads, in the order of the examples: (N, D) float32."""

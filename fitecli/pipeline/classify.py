@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from fitecli import sources
 from fitecli.errors import FiteError, NoExamples, UsageProblem
-from fitecli.evaluation import Predictor, open_predictor
+from fitecli.evaluation import open_predictor
 from fitecli.pipeline.derived import derive_features, rules_of
 from fitecli.pipeline.examples import choose_features, example_of
 from fitecli.pipeline.extract import ExtractOptions, Extractor
@@ -18,6 +18,7 @@ from fitecli.pipeline.ingest import PictureFolder
 from fitecli.pipeline.local import WAITING
 from fitecli.pipeline.models import locate_model, register, save
 from fitecli.pipeline.remade import options_of
+from fitecli.predictor import Predictor
 from fitecli.records import LABELS, Prediction, Reject, Tweet
 from fitecli.settings import Settings
 from fitecli.store import FeatureSetRow, Scope, Store, StoredAspect

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from fitecli import sources
-from fitecli.evaluation import Predictor
 from fitecli.inputs import mark_aspect, tokenise_like_benchmark
 from fitecli.pipeline.stages import ImageStage
 from fitecli.pipeline.work import computed, prepared
+from fitecli.predictor import Predictor
 from fitecli.records import Example, Reject
 from fitecli.store import Scope, Store
 

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from fitecli.errors import NoExamples, UsageProblem
-from fitecli.evaluation import Case, Predictor, compare, indices, judge, open_predictor
+from fitecli.evaluation import Case, compare, indices, judge, open_predictor
 from fitecli.evaluation import evaluate as measure
 from fitecli.pipeline.examples import present
 from fitecli.pipeline.models import about, locate_model, register, save
 from fitecli.pipeline.reading import WITHHELD, examples_for, features_for, matched, withheld
 from fitecli.pipeline.visuals import given_faces
+from fitecli.predictor import Predictor
 from fitecli.progress import Progress, unwatched, watched
 from fitecli.records import Example, Prediction
 from fitecli.settings import Settings

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from fitecli.errors import NoExamples, UsageProblem
-from fitecli.evaluation import Predictor, judge, open_predictor
+from fitecli.evaluation import judge, open_predictor
 from fitecli.metrics import spread
 from fitecli.pipeline.models import locate_model, register
 from fitecli.pipeline.reading import examples_for, features_for, withheld
+from fitecli.predictor import Predictor
 from fitecli.progress import Progress, unwatched
 from fitecli.records import Example
 from fitecli.settings import Settings

@@ -19,9 +19,9 @@ from fitecli.classifier import (
     sha256_of,
 )
 from fitecli.errors import MissingWeights, NotAModel, UsageProblem
-from fitecli.evaluation import Predictor
 from fitecli.pipeline import pulling
 from fitecli.pipeline.pulling import Checked, on_disk
+from fitecli.predictor import Predictor
 from fitecli.records import Example, Prediction
 from fitecli.settings import Settings, resource
 from fitecli.store import FeatureSetRow, Store

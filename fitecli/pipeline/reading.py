@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from fitecli.errors import NoExamples
-from fitecli.evaluation import Predictor
 from fitecli.pipeline.derived import features_as_read
 from fitecli.pipeline.examples import choose_features, present, read_dataset
 from fitecli.pipeline.visuals import with_visuals
+from fitecli.predictor import Predictor
 from fitecli.records import Example
 from fitecli.store import FeatureSetRow, Store
 

@@ -81,6 +81,6 @@ def test_the_page_shows_a_tweet_as_text() -> None:
     assert "<" not in text
     assert not re.search(r"(?<!\\)[\[!`$]", text)
     assert (
-        "&lt;script&gt;a()&lt;/script&gt; \\!\\[x\\](http&#58;//a.example/x.png) www&#46;b.example \\# \\`b\\` \\| c"
-        in text
+        "&lt;script&gt;a()&lt;/script&gt; \\!\\[x\\](http&#58;//a.example/x.png) www&#46;b.example "
+        "\\# \\`b\\` \\| c" in text
     )
