@@ -19,6 +19,7 @@ from fitecli.store.counts import (
     Predicted,
 )
 from fitecli.store.database import backups_of, check, make_engine, shown, store_url
+from fitecli.store.describing import Describing
 from fitecli.store.embeddings import Embeddings
 from fitecli.store.features import Features
 from fitecli.store.files import require_file
@@ -63,6 +64,7 @@ class Store(
     Workers,
     Waiting,
     Features,
+    Describing,
     Outgoing,
     Embeddings,
     Looking,

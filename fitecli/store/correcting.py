@@ -8,10 +8,11 @@ from dataclasses import replace
 from sqlalchemy import Connection, select, update
 
 from fitecli.records import Aspect, CorrectedTweet
+from fitecli.store.addition import Addition
 from fitecli.store.connection import tables
 from fitecli.store.reading import aspects_by_tweet
 from fitecli.store.rows import Added, Corrected
-from fitecli.store.tweets import Addition, Tweets
+from fitecli.store.tweets import Tweets
 
 Known = Sequence[tuple[int, Aspect]]  # the aspects of a tweet that the store has, with their ids
 CORRECTED = "corrected"

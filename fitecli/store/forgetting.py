@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, exists, func, or_, select, update
 
 from fitecli.errors import StoreBusy, StoreFull
+from fitecli.store.addition import conflict_reason
 from fitecli.store.connection import StoreConnection, tables
 from fitecli.store.database import BUSY, shown
 from fitecli.store.rows import Forgotten
@@ -22,7 +23,6 @@ from fitecli.store.stale import (
     forget_unlinked,
     forget_work,
 )
-from fitecli.store.tweets import conflict_reason
 
 CHUNK = 500  # values in one condition
 
