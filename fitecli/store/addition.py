@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, select, update
@@ -14,7 +14,8 @@ from fitecli.store.stale import (
     forget_predictions,
     forget_readings,
     forget_unlinked,
-    move_image,
+    give_bytes,
+    merge_image,
 )
 
 FACTS = ("split", "author", "created_at")
@@ -35,7 +36,7 @@ class Addition:
         self.repictured: set[int] = set()  # … other pictures
         self.gained: set[int] = set()  # … any of this, or a label, a split, a picture's bytes
         self.differing: set[int] = set()  # … of which other things are told now
-        self.moved: dict[int, int] = {}  # pictures that were known by name -> those of their bytes
+        self.moved: dict[int, int] = {}  # pictures that were known by name -> that of their bytes
         self.replaced: set[int] = set()  # pictures whose place another one took
 
     def add(self, batch: Sequence[Tweet], changed: Collection[str] = ()) -> Added:
@@ -182,6 +183,11 @@ class Addition:
             for position, picture in enumerate(tweet.images)
             if picture.sha256 is not None or (number, position) not in linked
         ]
+        by_name: dict[int, TweetImage] = {}
+        for number, position, picture in told:
+            if (row := linked.get((number, position))) and row.sha256 is None:
+                by_name.setdefault(row.image_id, picture)
+        given = self._give_bytes(by_name)
         images = [picture for _, _, picture in told]
         after, created = self._create_images(images, self._image_ids(images))
         rows = []
@@ -202,7 +208,23 @@ class Addition:
         if self.replaced:
             forget_unlinked(self.connection, sorted(self.replaced))
         self.repictured |= self.known.intersection(row["tweet_id"] for row in rows)
-        return created
+        return given + created
+
+    def _give_bytes(self, seen: Mapping[int, TweetImage]) -> int:
+        """The bytes of pictures that were known by name are seen; how many pictures these are."""
+        known = self._image_ids(seen.values())
+        first: dict[int, TweetImage] = {}
+        for number, picture in seen.items():
+            identity = _identity(picture)
+            if identity not in known:
+                known[identity], first[number] = number, picture
+            self.moved[number] = known[identity]
+        if first:
+            give_bytes(self.connection, first)
+        for number, place in self.moved.items():
+            if number != place:
+                merge_image(self.connection, number, place)
+        return len(first)
 
     def _image_ids(self, images: Iterable[TweetImage]) -> dict[tuple[str, str], int]:
         table, among = tables["image"], self.store._among
@@ -233,19 +255,16 @@ class Addition:
         return self._image_ids(listed), len(rows)
 
     def _refresh(self, row: Any, image_id: int, image: TweetImage) -> None:
-        """The bytes of a known picture are seen: keep the path, move what was known by name. Other
-        bytes than before are another picture, and the tweet's from now on."""
+        """The bytes of a known picture are seen: keep the path. Other bytes than before are another
+        picture, and the tweet's from now on."""
         table = tables["tweet_image"]
-        if row.sha256 is None and row.image_id not in self.moved:
-            move_image(self.connection, row.image_id, image_id)
-            self.moved[row.image_id] = image_id
         known = self.moved.get(row.image_id, row.image_id)
         if known != image_id:
             self.replaced.add(known)
             self.repictured.add(row.tweet_id)
-        elif known != row.image_id:
+        elif row.sha256 is None:
             self.gained.add(row.tweet_id)
-        if (row.image_id, row.path) != (image_id, image.path):
+        if (known, row.path) != (image_id, image.path):
             condition = and_(table.c.tweet_id == row.tweet_id, table.c.position == row.position)
             values = {"image_id": image_id, "path": image.path}
             self.connection.execute(update(table).where(condition).values(values))

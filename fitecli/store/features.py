@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, and_, delete, select, update
+from sqlalchemy import Connection, and_, delete, literal, select, update
 
 from fitecli.records import Face
-from fitecli.store.connection import StoreConnection, made_by, now, tables
+from fitecli.store.connection import StoreConnection, analysed, made_by, now, tables
 from fitecli.store.rows import (
     DescriptionText,
     FacesFound,
@@ -31,7 +31,7 @@ class Features(StoreConnection):
         face, image, link = tables["face"], tables["image"], tables["tweet_image"]
         analysis = tables["analysis"]
         with self._writing() as connection:
-            others = self._with_other_faces(connection, worker_id, results)
+            others = self._seen_otherwise(connection, worker_id, results)
             embedders = workers_upon(connection, [worker_id], "embeddings")
             connection.execute(
                 delete(analysis).where(  # their crops are of other faces now
@@ -63,25 +63,45 @@ class Features(StoreConnection):
             self._insert_new(connection, "face", rows)
             self._finish(connection, "image", worker_id, results)
 
-    def _with_other_faces(
+    def _seen_otherwise(
         self, connection: Connection, worker_id: int, results: Mapping[int, FacesFound | Failure]
     ) -> set[int]:
-        """The pictures that have faces by now, or had some before: only what was made from faces can
-        be out of date."""
-        face = tables["face"]
-        query = select(face.c.image_id).where(
-            face.c.worker_id == worker_id, face.c.image_id.in_(list(results))
+        """The pictures that have other faces than before, or could be looked at and cannot, or the
+        other way round: what was read of their tweets is out of date."""
+        face, analysis = tables["face"], tables["analysis"]
+        ids = list(results)
+        had = select(face.c.image_id).where(face.c.worker_id == worker_id, face.c.image_id.in_(ids))
+        status = select(analysis.c.subject_id, analysis.c.status).where(
+            analysis.c.subject_kind == "image",
+            analysis.c.worker_id == worker_id,
+            analysis.c.subject_id.in_(ids),
         )
-        found = {
-            image_id
-            for image_id, result in results.items()
-            if isinstance(result, FacesFound) and result.faces
+        failed = {number: row == "failed" for number, row in connection.execute(status)}
+        return set(connection.execute(had).scalars()) | {
+            number
+            for number, result in results.items()
+            if (isinstance(result, FacesFound) and result.faces)
+            or isinstance(result, Failure) != failed.get(number, isinstance(result, Failure))
         }
-        return found | set(connection.execute(query).scalars())
 
     def save_captions(self, worker_id: int, results: Mapping[int, str | Failure]) -> None:
-        """Keep the captions of pictures, or why there are none, and end their leases."""
+        """Keep the captions of pictures, or why there are none, and end their leases.
+
+        What was predicted with another caption, or without one, is dropped.
+        """
+        caption, link = tables["caption"], tables["tweet_image"]
         with self._writing() as connection:
+            query = select(caption.c.image_id, caption.c.text).where(
+                caption.c.worker_id == worker_id, caption.c.image_id.in_(list(results))
+            )
+            before = {row.image_id: row.text for row in connection.execute(query)}
+            others = [
+                number
+                for number, text in results.items()
+                if isinstance(text, str) and text != before.get(number)
+            ]
+            readers = select(link.c.tweet_id).where(link.c.image_id.in_(others))
+            forget_predictions(connection, readers, [worker_id])
             rows = [
                 {"image_id": image_id, "worker_id": worker_id, "text": text}
                 for image_id, text in results.items()
@@ -209,19 +229,30 @@ class Features(StoreConnection):
 def _of_unchanged(
     connection: Connection, read: Sequence[TweetFaces], results: Mapping[int, Result]
 ) -> Mapping[int, Result]:
-    """The results of tweets that still have just the aspects and pictures that were read."""
+    """The results of tweets that still have just the aspects, pictures and faces that were read."""
     if not read:
         return results
-    now: dict[int, set[tuple[str, int]]] = {tweet.tweet_id: set() for tweet in read}
-    for name, column in (("aspect", "id"), ("tweet_image", "image_id")):
-        table = tables[name]
-        query = select(table.c.tweet_id, table.c[column]).where(table.c.tweet_id.in_(list(now)))
-        for tweet_id, number in connection.execute(query):
-            now[tweet_id].add((name, number))
+    ids, worker_id = [tweet.tweet_id for tweet in read], read[0].face_worker_id
+    aspect, link, face = tables["aspect"], tables["tweet_image"], tables["face"]
+    seen = analysed("image", link.c.image_id, worker_id, status="done")
+    of_tweets = link.c.tweet_id.in_(ids)
+    now: dict[int, set[tuple[Any, ...]]] = {number: set() for number in ids}
+    for query in (
+        select(aspect.c.tweet_id, literal("aspect"), aspect.c.id).where(aspect.c.tweet_id.in_(ids)),
+        select(link.c.tweet_id, literal("picture"), link.c.image_id).where(of_tweets),
+        select(link.c.tweet_id, literal("seen"), link.c.image_id).where(of_tweets, seen),
+        select(link.c.tweet_id, literal("face"), face.c.id)
+        .join(face, face.c.image_id == link.c.image_id)
+        .where(of_tweets, made_by(face, worker_id)),
+    ):
+        for tweet_id, kind, number in connection.execute(query):
+            now[tweet_id].add((kind, number))
     then = {
         tweet.tweet_id: {
             *(("aspect", number) for number, _ in tweet.aspects),
-            *(("tweet_image", image.id) for image in tweet.images),
+            *(("picture", image.id) for image in tweet.images),
+            *(("seen", number) for number in tweet.pictures_seen),
+            *(("face", found.face_id) for found in tweet.faces),
         }
         for tweet in read
     }

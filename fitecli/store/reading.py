@@ -83,11 +83,12 @@ class Reading(Listing):
             return [
                 TweetFaces(
                     tweet_id=number,
+                    face_worker_id=face_worker_id,
                     text=text,
                     aspects=tuple(aspects.get(number, ())),
                     faces=tuple(faces.get(number, ())),
                     images=tuple(image for image, _ in images.get(number, ())),
-                    pictures_seen=sum(seen for _, seen in images.get(number, ())),
+                    pictures_seen=tuple(image.id for image, seen in images.get(number, ()) if seen),
                 )
                 for number, text in connection.execute(query.order_by(tweet.c.id))
             ]

@@ -112,15 +112,16 @@ class FoundFace:
 class TweetFaces:
     """A tweet with its aspects and the faces of all its pictures, pooled in order.
 
-    pictures_seen: how many of its pictures could be looked at.
+    face_worker_id: who found the faces. pictures_seen: the pictures (by id) that it could look at.
     """
 
     tweet_id: int
+    face_worker_id: int
     text: str
     aspects: tuple[tuple[int, Aspect], ...]
     faces: tuple[FoundFace, ...]
     images: tuple[PendingImage, ...]
-    pictures_seen: int
+    pictures_seen: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)

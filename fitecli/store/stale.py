@@ -3,53 +3,116 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, exists, or_, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, delete, exists, or_, select, update
 
+from fitecli.records import TweetImage
 from fitecli.store.connection import tables
 
+CHUNK = 500  # values in one condition
 IMAGE_FACTS = ("face", "caption", "image_embedding")
 Numbers = Collection[int] | Select[Any]  # or a query of them
 Upon = Collection[int] | None  # workers whose facts are others now; None: all that was read may be
 
 
-def move_image(connection: Connection, old: int, new: int) -> None:
-    """Move a picture that was known by name, with every fact about it, to the row of its bytes.
+def give_bytes(connection: Connection, pictures: Mapping[int, TweetImage]) -> None:
+    """Pictures that were known by name are known by their bytes from now on, with all their facts.
 
-    What a worker has found in the bytes already stays, and its older facts go; where they differ, what
-    was made from them of the picture's tweets is made anew.
+    What could not be looked at is looked at anew, and so is what was read without it.
+    """
+    image, link, analysis = tables["image"], tables["tweet_image"], tables["analysis"]
+    known = update(image).where(image.c.id == bindparam("number"))
+    values = [
+        {"number": number, "bytes": picture.sha256, "called": picture.name}
+        for number, picture in pictures.items()
+    ]
+    known = known.values(sha256=bindparam("bytes"), name=bindparam("called"), dataset=None)
+    connection.execute(known, values)
+    for ids in _chunks(list(pictures)):
+        failed = _looked(ids, "failed")
+        workers = select(analysis.c.worker_id).where(*failed).distinct()
+        for worker_id in connection.execute(workers).scalars().all():
+            without = select(analysis.c.subject_id).where(
+                *failed, analysis.c.worker_id == worker_id
+            )
+            readers = select(link.c.tweet_id).where(link.c.image_id.in_(without))
+            forget_readings(connection, readers, [worker_id])
+            forget_predictions(connection, readers, [worker_id])
+        connection.execute(delete(analysis).where(*failed))
+
+
+def merge_image(connection: Connection, old: int, new: int) -> None:
+    """Put a picture that was known by name into the row of its bytes, which others have already.
+
+    What a worker has found in the bytes stays, and its older facts go; what was found by name alone
+    is true of the bytes, too. What was read from others is made anew: where they differ, where one
+    of the two could not be looked at, and of a tweet that had both.
     """
     image, link, analysis = tables["image"], tables["tweet_image"], tables["analysis"]
     before, found = _facts(connection, old), _facts(connection, new)
-    changed = [worker for worker in found if found[worker] != before.get(worker)]
+    differing = {worker for worker in found if found[worker] != before.get(worker)}
     moving = before.keys() - found.keys()
     readers = select(link.c.tweet_id).where(link.c.image_id == old)
-    forget_readings(connection, readers, changed)
-    forget_predictions(connection, readers, changed)
+    others = select(link.c.tweet_id).where(link.c.image_id == new)
+    both = readers.where(link.c.tweet_id.in_(select(others.subquery().c.tweet_id)))
+    for tweets, upon in (
+        (readers, differing | _failing(connection, old)),
+        (others, moving & _failing(connection, new)),
+        (both, found.keys() | moving),
+    ):
+        forget_readings(connection, tweets, upon)
+        forget_predictions(connection, tweets, upon)
+    _repoint(connection, old, new)
     for name in IMAGE_FACTS:
         table = tables[name]
         theirs = (table.c.image_id == old, table.c.worker_id.in_(moving))
         connection.execute(update(table).where(*theirs).values(image_id=new))
-    looked = (analysis.c.subject_kind == "image", analysis.c.worker_id.in_(moving))
-    failed = (*looked, analysis.c.subject_id == new)  # what was found by name is more
-    connection.execute(delete(analysis).where(*failed))
-    done = (*looked, analysis.c.subject_id == old, analysis.c.status == "done")
-    connection.execute(update(analysis).where(*done).values(subject_id=new))
+    by_moving = analysis.c.worker_id.in_(moving)
+    connection.execute(delete(analysis).where(*_looked([new], "failed"), by_moving))
+    done = update(analysis).where(*_looked([old], "done"), by_moving)
+    connection.execute(done.values(subject_id=new))
     connection.execute(update(link).where(link.c.image_id == old).values(image_id=new))
     forget_work(connection, "image", [old])
     connection.execute(delete(image).where(image.c.id == old))
 
 
+def _looked(image_ids: Sequence[int], status: str) -> tuple[Any, ...]:
+    """The analyses of pictures that ended so."""
+    analysis = tables["analysis"]
+    return (
+        analysis.c.subject_kind == "image",
+        analysis.c.subject_id.in_(image_ids),
+        analysis.c.status == status,
+    )
+
+
+def _failing(connection: Connection, image_id: int) -> set[int]:
+    """The workers that could not look at a picture: its tweets were read without it."""
+    query = select(tables["analysis"].c.worker_id).where(*_looked([image_id], "failed"))
+    return set(connection.execute(query).scalars())
+
+
+def _repoint(connection: Connection, old: int, new: int) -> None:
+    """What names a face of the one picture names the same face of the other from now on."""
+    face, alignment = tables["face"], tables["alignment"]
+    other = face.alias()
+    same = and_(other.c.worker_id == face.c.worker_id, other.c.position == face.c.position)
+    pairs = select(face.c.id, other.c.id).join(other, same)
+    pairs = pairs.where(face.c.image_id == old, other.c.image_id == new)
+    for gone, kept in connection.execute(pairs).all():
+        known = select(alignment.c.aspect_id).where(alignment.c.face_id == kept)
+        twice = (alignment.c.face_id == gone, alignment.c.aspect_id.in_(known))
+        connection.execute(delete(alignment).where(*twice))
+        for name in ("alignment", "face_sentence"):
+            table = tables[name]
+            connection.execute(update(table).where(table.c.face_id == gone).values(face_id=kept))
+
+
 def _facts(connection: Connection, image_id: int) -> dict[int, list[tuple[Any, ...]]]:
     """Worker -> what it has found in a picture, if only that there is nothing."""
-    analysis = tables["analysis"]
-    done = select(analysis.c.worker_id).where(
-        analysis.c.subject_kind == "image",
-        analysis.c.subject_id == image_id,
-        analysis.c.status == "done",
-    )
+    done = select(tables["analysis"].c.worker_id).where(*_looked([image_id], "done"))
     found: dict[int, list[tuple[Any, ...]]] = {
         worker_id: [] for worker_id in connection.execute(done).scalars()
     }
@@ -122,3 +185,8 @@ def workers_upon(connection: Connection, worker_ids: Collection[int], kind: str)
     theirs = set(connection.execute(query).scalars())
     all_of_kind = select(worker.c.id, worker.c.inputs).where(worker.c.kind == kind)
     return [row.id for row in connection.execute(all_of_kind) if theirs.intersection(row.inputs)]
+
+
+def _chunks(values: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(values), CHUNK):
+        yield values[start : start + CHUNK]

@@ -278,15 +278,65 @@ def test_of_two_names_of_the_same_bytes_the_second_is_read_anew(store: Store) ->
 
 
 def test_names_of_the_same_bytes_that_were_known_alike_keep_their_readings(store: Store) -> None:
+    """… whose sentences and alignments are of the one face from now on."""
     row = fill(store, named())
     second = replace(TWEET, source_id="2", images=(TweetImage("b.jpg"),))
-    store.add_tweets("d", [second])
+    (number,) = store.add_tweets("d", [second]).ids
     (image,) = store.claim_images(row.face_worker_id, Scope(), limit=9, owner="me")
     store.save_faces(row.face_worker_id, {image.id: FacesFound((HAPPY,))})
     store.save_captions(row.caption_worker_id or 0, {image.id: "A man."})
-    store.save_descriptions(row.id, {2: DescriptionText("Told by others. ", 1, ())})
+    describe_faces(store, row, number)
+    told = ask(store, "select description_id, aspect_id, text from face_sentence order by 1")
+    similar = ask(store, "select aspect_id, similarity from alignment order by 1")
+    assert (len(told), len(similar)) == (2, 2)
     store.add_tweets("d", [TWEET, replace(second, images=TWEET.images)])
     assert store.described(row.id, [1, 2]) == {1, 2}
+    assert (
+        ask(store, "select description_id, aspect_id, text from face_sentence order by 1") == told
+    )
+    assert ask(store, "select aspect_id, similarity from alignment order by 1") == similar
+    assert ask(store, "select count(*) from face") == [(1,)]
+
+
+def describe_faces(store: Store, row: FeatureSetRow, number: int | None) -> None:
+    """Align each face with the aspect of its place, and describe them."""
+    assert number is not None
+    (tweet,) = store.tweet_faces([number], row.face_worker_id)
+    pairs = [
+        (aspect, found.face_id)
+        for (aspect, _), found in zip(tweet.aspects, tweet.faces, strict=False)
+    ]
+    store.save_alignments(row.alignment_worker_id or 0, {number: [(*pair, 0.5) for pair in pairs]})
+    told = tuple((face, aspect, f"{aspect} happy. ") for aspect, face in pairs)
+    store.save_descriptions(row.id, {number: DescriptionText("Told. ", len(pairs), told)})
+
+
+def test_a_tweet_whose_two_pictures_are_one_is_read_anew(store: Store) -> None:
+    row = features(store)
+    names = (TweetImage("a.jpg"), TweetImage("b.jpg"))
+    store.add_tweets("d", [replace(TWEET, images=names)])
+    for image in store.claim_images(row.face_worker_id, Scope(), limit=9, owner="me"):
+        store.save_faces(row.face_worker_id, {image.id: FacesFound((HAPPY,))})
+        store.save_captions(row.caption_worker_id or 0, {image.id: "A man."})
+    describe_faces(store, row, 1)
+    predicted(store, row)
+    seen = tuple(TweetImage(image.name, f"/p/{image.name}", "aa") for image in names)
+    store.add_tweets("d", [replace(TWEET, images=seen)])
+    assert left(store) == ([], [], 0)
+    assert ask(store, "select count(*) from face") == [(1,)]
+    assert ask(store, "select name, sha256 from image") == [("a.jpg", "aa")]
+
+
+def test_a_picture_that_was_not_found_is_looked_at_when_it_comes(store: Store) -> None:
+    store.add_tweets("d", [named()])
+    row = features(store)
+    store.save_faces(row.face_worker_id, {1: Failure("the file was not found")})
+    store.save_alignments(row.alignment_worker_id or 0, {1: []})
+    store.save_descriptions(row.id, {1: DescriptionText("", 0, ())})
+    predicted(store, row, other_readings(store))
+    assert store.add_tweets("d", [TWEET]).images == 1
+    assert left(store) == (["other"], ["other"], 1)
+    assert store.count_pending_images(row.face_worker_id, Scope()) == 1
 
 
 def test_two_files_of_one_name_are_two_pictures(store: Store) -> None:
@@ -319,7 +369,11 @@ def test_what_was_found_by_name_takes_the_place_of_a_failure(store: Store) -> No
         store.save_faces(faces, {image.id: found})
         if image.sha256:  # and nobody told a caption by name
             store.save_captions(captions, {image.id: Failure("broken")})
+    row = features(store)
+    for number in (1, 2):
+        store.save_descriptions(row.id, {number: DescriptionText("", 0, ())})
     store.add_tweets("d", [TWEET])
+    assert store.described(row.id, [1, 2]) == {1}  # the other was read without the picture
     assert ask(store, "select count(*) from face") == [(1,)]
     assert ask(store, "select status from analysis order by worker_id") == [("done",), ("failed",)]
 
@@ -393,7 +447,7 @@ def test_a_picture_that_a_tweet_has_twice_counts_once(store: Store) -> None:
     store.save_faces(row.face_worker_id, found)
     store.save_captions(row.caption_worker_id or 0, {image.id: "A man." for image in images})
     (tweet,) = store.tweet_faces([number or 0], row.face_worker_id)
-    assert (len(tweet.images), len(tweet.faces), tweet.pictures_seen) == (2, 4, 2)
+    assert (len(tweet.images), len(tweet.faces), len(tweet.pictures_seen)) == (2, 4, 2)
     parts = tuple((face.face_id, None, f"face {i}") for i, face in enumerate(tweet.faces))
     store.save_descriptions(row.id, {tweet.tweet_id: DescriptionText("", 4, parts)})
     assert [a.caption for a in store.stored_aspects(Scope(), row)] == ["A man. A man."] * 2
@@ -508,7 +562,7 @@ def test_descriptions_wait_for_pictures_and_alignment(store: Store) -> None:
     assert pending() == [1, 2]
     (tweet, similar), (other, _) = store.pending_descriptions(row, Scope(), after=0, limit=9)
     assert [(a.aspect, a.face, a.similarity) for a in similar] == [(0, 0, 0.5), (1, None, 0.7)]
-    assert (tweet.pictures_seen, other.pictures_seen) == (1, 0)
+    assert (tweet.pictures_seen, other.pictures_seen) == ((1,), ())
     assert tweet.faces[0].face == HAPPY
     store.save_alignments(row.alignment_worker_id or 0, {1: [(1, 1, 0.1)]})
     assert ask(store, "select similarity from alignment") == [(0.1,)]
@@ -529,11 +583,59 @@ def test_a_picture_that_fails_again_takes_nothing_away(store: Store) -> None:
     store.save_alignments(row.alignment_worker_id or 0, {1: []})
     store.save_descriptions(row.id, {1: DescriptionText("", 0, ())})
     predicted(store, row, other_readings(store))
-    for result in (Failure("broken still"), FacesFound((), 640, 480)):
-        store.save_faces(row.face_worker_id, {1: result})
-        assert left(store) == (["other", "set"], ["other", "set"], 2)
-    store.save_faces(row.face_worker_id, {1: FacesFound((HAPPY,), 640, 480)})
+    store.save_faces(row.face_worker_id, {1: Failure("broken still")})
+    assert left(store) == (["other", "set"], ["other", "set"], 2)
+
+
+@pytest.mark.parametrize("faces", [(), (HAPPY,)])
+def test_a_picture_that_can_be_looked_at_by_now_is_read_anew(
+    faces: tuple[Face, ...], store: Store
+) -> None:
+    """Also where there is no face in it: "nobody is in the picture" is said then."""
+    store.add_tweets("d", [TWEET])
+    row = features(store)
+    store.save_faces(row.face_worker_id, {1: Failure("broken")})
+    store.save_alignments(row.alignment_worker_id or 0, {1: []})
+    store.save_descriptions(row.id, {1: DescriptionText("", 0, ())})
+    predicted(store, row, other_readings(store))
+    store.save_faces(row.face_worker_id, {1: FacesFound(faces, 640, 480)})
     assert left(store) == (["other"], ["other"], 1)
+    store.save_descriptions(row.id, {1: DescriptionText("Nobody. ", 0, ())})
+    store.save_faces(row.face_worker_id, {1: FacesFound(faces, 640, 480)})
+    assert (left(store)[0] == ["other", "set"]) is not bool(faces)
+    store.save_faces(row.face_worker_id, {1: Failure("gone")})
+    assert left(store)[0] == ["other"]
+
+
+def test_faces_that_another_process_finds_meanwhile_are_read_next(store: Store) -> None:
+    two = replace(TWEET, images=(*TWEET.images, TweetImage("b.jpg", "/p/b.jpg", "bb")))
+    store.add_tweets("d", [two])
+    row = features(store)
+    faces, aligner = row.face_worker_id, row.alignment_worker_id or 0
+    store.save_faces(faces, {1: Failure("gone for now"), 2: FacesFound((HAPPY,), 640, 480)})
+    asked: dict[str, Any] = {"after": 0, "limit": 9}
+    read = store.pending_tweets(Scope(), worker_id=aligner, face_worker_id=faces, **asked)
+    store.save_faces(faces, {1: FacesFound((HAPPY,), 640, 480)})
+    assert store.save_alignments(aligner, {1: [(1, None, 1.0)]}, read=read) == 1
+    assert ask(store, "select count(*) from alignment") == [(0,)]
+    read = store.pending_tweets(Scope(), worker_id=aligner, face_worker_id=faces, **asked)
+    assert [len(tweet.faces) for tweet in read] == [2]
+    assert store.save_alignments(aligner, {1: [(1, None, 1.0)]}, read=read) == 0
+    described = [tweet for tweet, _ in store.pending_descriptions(row, Scope(), **asked)]
+    store.save_faces(faces, {1: Failure("gone again")})
+    text = DescriptionText("Two. ", 2, ())
+    assert store.save_descriptions(row.id, {1: text}, read=described) == 1
+    assert ask(store, "select count(*) from description") == [(0,)]
+
+
+def test_another_caption_takes_what_was_predicted_with_the_old(store: Store) -> None:
+    row = fill(store)
+    predicted(store, row, other_readings(store))
+    captions = row.caption_worker_id or 0
+    store.save_captions(captions, {1: "A man."})
+    assert left(store)[1] == ["other", "set"]
+    store.save_captions(captions, {1: "A woman."})
+    assert left(store) == (["other", "set"], ["other"], 2)
 
 
 def test_what_a_model_reads(store: Store) -> None:
