@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from fitecli.cli.console import counted, opened, tell
-from fitecli.cli.options import Features, Split
+from fitecli.cli.options import Split
 from fitecli.cli.writing import write_parts
 
 
@@ -20,7 +20,10 @@ def export_tasks(
     model: Annotated[
         str | None, typer.Option(help="Whose predictions (default: the last model's).")
     ] = None,
-    features: Features = None,
+    features: Annotated[
+        str | None,
+        typer.Option(help="Read under which features (default: as the last prediction)."),
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many tweets.")] = None,
     order: Annotated[
         str, typer.Option(help="unsure (least sure first) or id (as they were added).")

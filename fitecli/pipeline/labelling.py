@@ -72,13 +72,6 @@ def tasks(store: Store, options: TaskOptions, *, tell: Tell) -> Iterator[dict[st
     scope = Scope(options.dataset, options.split)
     reading = ModelReading(scope, chosen.model_id, chosen.features_id)
     ranked = store.unsure_first(reading, by_margin=options.order == "unsure", limit=options.limit)
-    if not ranked:
-        place, words = options.dataset, f"--dataset {typed(options.dataset)}"
-        if options.split is not None:
-            place, words = f"{place}/{options.split}", f"{words} --split {typed(options.split)}"
-        raise NoExamples(
-            f"{chosen.model} has predicted nothing of {place}: `fite classify {words}` first."
-        )
     yield from _tasks(store, options, chosen.model, reading, ranked, tell)
 
 
@@ -86,29 +79,41 @@ def _chosen(store: Store, options: TaskOptions, tell: Tell) -> Predicted:
     """Whose predictions are shown: the last ones, unless a model or features are named."""
     if options.features is not None:
         find_features(store, options.features, (options.dataset,))  # raises where there is none
-    known = [
+    known = store.predicted(Scope(options.dataset, options.split))
+    wanted = [
         row
-        for row in store.predicted(Scope(options.dataset))
+        for row in known
         if (options.model is None or row.is_of(options.model))
         and options.features in (None, row.features, row.base)
     ]
-    if not known:
-        who = options.model or "No model"
-        words = f"--dataset {typed(options.dataset)}"
-        under = ""
-        if options.features is not None:
-            words, under = (
-                f"{words} --features {typed(options.features)}",
-                f" under {options.features}",
-            )
-        raise NoExamples(
-            f"{who} has {'not ' if options.model else ''}predicted {options.dataset} so far{under}: "
-            f"`fite classify {words}` first."
+    if not wanted:
+        raise NoExamples(_nothing(options, known))
+    chosen = max(wanted, key=lambda row: (row.last, row.model_id, row.features_id))
+    if options.model is None or options.features is None:
+        tell(
+            f"Predictions: of {chosen.model}, features {chosen.features} (the last ones; choose with "
+            "--model, --features)."
         )
-    chosen = max(known, key=lambda row: row.last)
-    if options.model is None:
-        tell(f"Predictions: of {chosen.model} (the last that predicted; choose with --model).")
     return chosen
+
+
+def _nothing(options: TaskOptions, known: Sequence[Predicted]) -> str:
+    """That there are no such predictions, which there are, and what makes some."""
+    asked = {
+        "--dataset": options.dataset,
+        "--split": options.split,
+        "--model": options.model,
+        "--features": options.features,
+    }
+    words = " ".join(f"{name} {typed(value)}" for name, value in asked.items() if value is not None)
+    place = options.dataset if options.split is None else f"{options.dataset}/{options.split}"
+    who = "No model has" if options.model is None else f"{options.model} has not"
+    under = "" if options.features is None else f" with the features {options.features}"
+    there = ", ".join(dict.fromkeys(f"{row.model} with {row.features}" for row in known))
+    return (
+        f"{who} predicted {place} so far{under} (known: {there or 'nothing'}): `fite classify "
+        f"{words}` first."
+    )
 
 
 def _tasks(

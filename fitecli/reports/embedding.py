@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,11 @@ UNSEARCHED = "it is left out: nobody has looked for faces in it, so none could b
 class Embedded:
     """Gives a tweet's pictures as data: URIs; raises UnreadableImage where one cannot be shown.
 
-    faces: of each picture of the tweet. blur: every face that anyone found is blurred in the
+    faces: of the tweet's pictures, by sha256. blur: every face that anyone found is blurred in the
     pixels, and a picture where that cannot be done is not shown.
     """
 
-    def __init__(self, faces: Sequence[PictureFaces], *, blur: bool) -> None:
+    def __init__(self, faces: Mapping[str, PictureFaces], *, blur: bool) -> None:
         self._faces = faces
         self._blur = blur
 
@@ -33,16 +33,16 @@ class Embedded:
         if image["path"] is None:
             return None
         path = Path(image["path"])
-        hidden = self._hidden(image["position"]) if self._blur else ()
+        hidden = self._hidden(image["sha256"]) if self._blur else ()
         check_unchanged(path, image["sha256"])
         with quiet_decoders():
             content = thumbnail(path, (), side=SIDE, hidden=hidden)
         return f"data:image/jpeg;base64,{b64encode(content).decode()}"
 
-    def _hidden(self, position: int) -> tuple[tuple[int, int, int, int], ...]:
-        found = self._faces[position]
+    def _hidden(self, sha256: str) -> tuple[tuple[int, int, int, int], ...]:
+        found = self._faces.get(sha256)
+        if found is None or not found.searched:
+            raise UnreadableImage(UNSEARCHED)
         if found.unplaced:
             raise UnreadableImage(UNPLACED)
-        if not found.searched:
-            raise UnreadableImage(UNSEARCHED)
         return found.boxes

@@ -137,9 +137,10 @@ def _cards(
         chain = store.chain(place.source_id, dataset=place.dataset, features=subject.features)
         chain = replace(chain, predictions=store.tweet_predictions(place.tweet_id, models))
         pictures = store.tweet_pictures(place.source_id, place.dataset)
+        faces = {picture.sha256: picture.faces for picture in pictures if picture.sha256}
         yield cards.card(
             chain,
-            Embedded([picture.faces for picture in pictures], blur=subject.blur),
+            Embedded(faces, blur=subject.blur),
             model=subject.models[0][1],
             reasons=[f"{kind.title.lower()}: {place.aspect}"],
             anchor=f"tweet-{place.tweet_id}",

@@ -134,8 +134,8 @@ def _images(connection: Connection, tweet_ids: Sequence[int]) -> dict[int, list[
 
 
 def _told(name: str, path: str | None) -> str:
-    """The name a tweet gives its picture: two tweets may call the same bytes by other names, in as
-    many folders."""
-    if path is None:
+    """The name a tweet gives its picture: two tweets may call the same bytes by other names."""
+    parts = PurePath(name).parts
+    if path is None or not parts or PurePath(path).parts[-len(parts) :] == parts:
         return name
-    return PurePath(*PurePath(path).parts[-len(PurePath(name).parts) :]).as_posix()
+    return PurePath(path).name

@@ -29,6 +29,9 @@ _FUNCTIONS_AS_TABLES = (
 LOCKED = "another process holds its lock; try again when it is done."
 
 LARGEST = 1 << 24  # bytes of a value: within one function of SQL no interruption is heard
+LONGEST = (
+    18  # digits of a whole number that JSON and SQLite hold; of a longer one the first are kept
+)
 BREATH = 1_000_000  # steps of SQLite, some ten milliseconds, until Python may hear an interruption
 
 REVISION = "SELECT version_num FROM alembic_version LEFT JOIN feature_set ON 1 = 0"
@@ -207,7 +210,8 @@ def _answer_as_sqlite_does(connection: Any) -> None:
     class Number(Loader):
         def load(self, data: Any) -> int | float:
             text = bytes(data).decode()
-            return int(text) if text.lstrip("-").isdecimal() else float(text)
+            whole = text.lstrip("-").isdecimal() and len(text) <= LONGEST
+            return int(text) if whole else float(text)
 
     connection.adapters.register_loader("numeric", Number)
     for name in ("json", "jsonb"):

@@ -204,6 +204,8 @@ def test_a_dataset_that_was_named_is_where_they_go(fite: Shell) -> None:
     [
         (("--dataset", "none"), 1, "no dataset 'none'"),
         (("--dataset", "demo", "--model", "huge"), 1, "huge has not predicted demo so far"),
+        (("--dataset", "demo", "--model", "huge"), 1, "--dataset demo --model huge` first"),
+        (("--dataset", "demo", "--split", "dev"), 1, "no split 'dev'"),
         (("--dataset", "demo", "--order", "random"), 2, "choose one of unsure, id"),
         (("--dataset", "demo", "--features", "none"), 1, "no feature set 'none'"),
     ],

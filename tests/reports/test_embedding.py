@@ -37,18 +37,18 @@ def pixels(src: str | None) -> np.ndarray:
         return np.asarray(image).astype(int)
 
 
-def seen(*boxes: tuple[int, int, int, int], **more: bool) -> list[PictureFaces]:
+def seen(*boxes: tuple[int, int, int, int], **more: bool) -> dict[str, PictureFaces]:
     values = {"unplaced": False, "searched": True} | more
-    return [PictureFaces(boxes, **values)]
+    return {row()["sha256"]: PictureFaces(boxes, **values)}
 
 
 def test_a_picture_is_made_small() -> None:
-    plain = pixels(Embedded((), blur=False)(row()))
+    plain = pixels(Embedded({}, blur=False)(row()))
     assert plain.shape == (SIDE // 2, SIDE, 3)
 
 
 def test_a_blurred_face_is_blurred_in_the_pixels() -> None:
-    plain = pixels(Embedded((), blur=False)(row()))
+    plain = pixels(Embedded({}, blur=False)(row()))
     blurred = pixels(Embedded(seen(BOX), blur=True)(row()))
     scale = 1024 / SIDE
     left, top, width, height = (round(value / scale) for value in BOX)
@@ -64,7 +64,11 @@ def test_a_blurred_face_is_blurred_in_the_pixels() -> None:
 
 @pytest.mark.parametrize(
     ("faces", "reason"),
-    [(seen(BOX, unplaced=True), "nobody knows where"), (seen(searched=False), "looked for faces")],
+    [
+        (seen(BOX, unplaced=True), "nobody knows where"),
+        (seen(searched=False), "looked for faces"),
+        ({}, "looked for faces"),  # another process took the picture away meanwhile
+    ],
 )
 def test_what_cannot_be_blurred_is_left_out(faces: Any, reason: str) -> None:
     with pytest.raises(UnreadableImage, match=reason):

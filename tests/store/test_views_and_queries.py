@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import orjson
 import pytest
 from sqlalchemy import inspect
 
 from fitecli.records import Prediction, Reject
 from fitecli.store import VIEWS, EpochRow, Query, Store, open_store, run_query, ten_queries
 from fitecli.store.tables import METADATA
+from tests.postgres import Server
 from tests.store.test_verbs import fill
 
 LONGEST = 90  # of a column's description: one line of a table
@@ -79,6 +81,20 @@ def test_the_ten_queries_answer_alike_on_every_database(store: Store) -> None:
         "rejects": [("d", "x", 3, "no JSON")],
         "runs": [(run, "p", 0, "done", 1, 0.7124, 3.0)],
     }
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [("42", 42), ("-4.5", -4.5), ("1e30", 1e30), (f"{2**63}", 2.0**63), ("'NaN'", None)],
+)
+def test_numbers_of_a_server_are_those_of_json(
+    value: str, told: float | None, postgres: Server
+) -> None:
+    place = postgres.store()
+    open_store(place).close()
+    ((found,),) = run_query(place, f"select {value}::numeric")[1]
+    assert orjson.loads(orjson.dumps(found)) == told
+    assert type(found) is (type(told) if told is not None else float)
 
 
 def test_a_parameter_is_what_it_is_by_default_or_what_is_given(tmp_path: Path) -> None:
