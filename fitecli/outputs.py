@@ -90,6 +90,12 @@ def writing(
         raise Unwritable(f"{place} cannot be written: {reason}. {told}") from exc
 
 
+def require_folder(place: Path) -> None:
+    """Raise Unwritable, before any work, where the folder of a file to write is not there."""
+    with writing(place):
+        place.absolute().parent.stat()
+
+
 def _is_about(exc: OSError, place: Path) -> bool:
     """Whether it names the place itself, what is in it or made beside it, or a folder above."""
     if not isinstance(exc.filename, str | bytes) or not exc.filename:

@@ -59,7 +59,7 @@ def prune(
     as_json: Json = False,
 ) -> None:
     """Remove features that are no longer read, with the faces, captions, alignments and predictions
-    that only they have."""
+    that only they have, and pictures that no tweet has any more."""
     from fitecli.errors import Incomplete, UsageProblem
     from fitecli.pipeline import forgetting
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from fitecli.cli.console import in_json, tell
-from fitecli.outputs import folder_beside, replacing, take_place, writing
+from fitecli.outputs import folder_beside, replacing, require_folder, take_place, writing
 
 FLUSH = 32  # lines
 
@@ -30,6 +30,7 @@ def write_parts(lines: Iterator[bytes], output: Path | None) -> int:
     if output is None:
         with writing("The output"):
             return _write_to(sys.stdout.buffer, lines)
+    require_folder(output)
     first = next(lines, None)  # what cannot begin touches no file
     with replacing(output, lambda part: tell(f"The lines so far are in {part}.")) as stream:
         return _write_to(stream, chain([] if first is None else [first], lines))
@@ -46,6 +47,7 @@ def write_answers(lines: Iterator[dict[str, object]], output: Path | None) -> in
             raise UsageProblem("Parquet is nothing for a terminal; name a file by --output.")
         with writing("The output"):
             return write_parquet(lines, sys.stdout.buffer)
+    require_folder(output)
     first = next(lines, None)
     with replacing(output) as stream:
         return write_parquet(chain([] if first is None else [first], lines), stream)

@@ -14,9 +14,8 @@ from fitecli.inputs import tokenise_like_benchmark
 from fitecli.store import Store, backups_of
 
 FOREVER = (
-    "Answers, pages and models that were made before stay as they are, so do the reasons of rejected "
-    "records (table reject) that do not name the tweet's id, and reading the same source again brings "
-    "it back."
+    "Answers, pages and models that were made before stay as they are; so do rejected records (table "
+    "reject), but for those that name the tweet by its id. Reading the same source again brings it back."
 )
 STILL_THERE = (
     "The rows are gone, but another process has the store open, so some of their bytes are still in "

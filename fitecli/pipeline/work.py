@@ -48,6 +48,11 @@ def computed(
 def decode(item: PendingImage) -> Picture:
     """Open a picture of the store; raises UnreadableImage where the file is not known, broken, or another
     one by now: what is seen in it would be kept as seen in the first."""
+    if item.path is None and "://" in item.name:
+        raise UnreadableImage(
+            f"{item.name}: fite fetches no pictures; download it, name its file in the tweet's images, "
+            "and ingest the tweet again."
+        )
     if item.path is None:
         raise UnreadableImage(f"{item.name}: the file was not found; {_AGAIN}.")
     path = Path(item.path)

@@ -13,6 +13,7 @@ from typing import Any
 from fitecli.records import LABELS, ORIGINS, Aspect, Tweet, TweetImage
 
 MAX_IMAGES = 4  # a tweet has no more
+MAX_ASPECTS = 250  # the text is read once for each
 MAX_INTEGER = 2**63 - 1  # that the store can keep
 LONG_NAME = 100  # code points from which `spans` leaves the search to a regular expression
 _SPELLINGS = {"-1": "negative", "0": "neutral", "1": "positive"}
@@ -77,7 +78,7 @@ def images_of(value: Any) -> tuple[TweetImage, ...]:
     if len(value) > MAX_IMAGES:
         raise InvalidRecord(f"images has {len(value)} entries; a tweet has at most {MAX_IMAGES}")
     names = (str(name) if isinstance(name, PurePath) else name for name in value)
-    return tuple(TweetImage(text_of(name, "images")) for name in names)
+    return tuple(TweetImage(text_of(name, f"images[{place}]")) for place, name in enumerate(names))
 
 
 def aspects_of(value: Any, text: str) -> tuple[Aspect, ...]:
@@ -101,6 +102,8 @@ def aspects_of(value: Any, text: str) -> tuple[Aspect, ...]:
                 raise InvalidRecord(f"aspects[{number}] gives an aspect a second label")
             if known is None or aspect.label:
                 found[aspect.key] = aspect
+        if len(found) > MAX_ASPECTS:
+            raise InvalidRecord(f"aspects has more than {MAX_ASPECTS} places in the text")
     return tuple(found.values())
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 
 from fitecli.records import Aspect
+from fitecli.sources.checks import MAX_ASPECTS
 
 _WORD = re.compile(r"https?://\S+|www\.\S+|[@#]\w+|\w(?:[\w'’&.-]*\w)?|[^\w\s]")
 _JOINING = frozenset("of the de la le da di van von der del al bin".split())
@@ -33,7 +34,8 @@ _ENDS = frozenset(".!?…:;\n")
 
 
 def find_aspects(text: str) -> tuple[Aspect, ...]:
-    """Find the aspects of a text, in order and without overlap; origin is "found"."""
+    """Find the aspects of a text, in order and without overlap, the first MAX_ASPECTS; origin is
+    "found"."""
     found: list[tuple[int, int]] = []
     run: list[re.Match[str]] = []
     opens = True  # whether the next word opens a sentence
@@ -57,7 +59,7 @@ def find_aspects(text: str) -> tuple[Aspect, ...]:
             run = []
             opens = word in _ENDS or (opens and not word[0].isalnum()) or word in _STOPPERS
     found += _span(run)
-    spans = sorted(found)
+    spans = sorted(found)[:MAX_ASPECTS]
     return tuple(Aspect(text[start:end], start, end, origin="found") for start, end in spans)
 
 

@@ -27,8 +27,9 @@ _MARKS = (b'"completed_by"', b'"was_cancelled"', b'"from_name"')
 
 
 def looks_like(head: bytes) -> bool:
-    """Whether the first lines have the marks of exported tasks."""
-    return b'"annotations"' in head and any(mark in head for mark in _MARKS)
+    """Whether the first lines have the marks of tasks."""
+    tasks = b'"data"' in head and b'"model_version"' in head  # as `fite export-tasks` writes them
+    return tasks or (b'"annotations"' in head and any(mark in head for mark in _MARKS))
 
 
 def read(lines: Lines, name: str) -> Iterator[Tweet | Reject]:
@@ -43,6 +44,15 @@ def read(lines: Lines, name: str) -> Iterator[Tweet | Reject]:
     except (ValueError, RecursionError) as exc:
         raise UnreadableSource(f"{name} is no JSON that can be read: {exc}.") from exc
     tasks = [tasks] if isinstance(tasks, dict) else tasks
+    if (
+        isinstance(tasks, list)
+        and tasks
+        and not any(isinstance(task, dict) and "annotations" in task for task in tasks)
+    ):
+        raise UnreadableSource(
+            f"{name} holds tasks that nobody has annotated: import it into Label Studio, and ingest "
+            "what that exports (JSON)."
+        )
     if not isinstance(tasks, list) or not all(
         isinstance(task, dict) and "data" in task and "annotations" in task for task in tasks
     ):

@@ -216,6 +216,13 @@ def test_whatever_is_in_a_task_it_is_a_tweet_or_a_reject(data: Any) -> None:
         assert isinstance(record, CorrectedTweet | Reject)
 
 
+def test_tasks_that_nobody_has_annotated_are_told() -> None:
+    tasks = [{"data": {"text": "Ann"}, "predictions": [{"model_version": "m", "result": []}]}]
+    for written in (json.dumps(tasks), json.dumps(tasks, indent=1)):
+        with pytest.raises(UnreadableSource, match="import it into Label Studio"):
+            list(sources.read(io.BytesIO(written.encode())))
+
+
 def test_half_an_emoji_spoils_its_own_task_only() -> None:
     half = task(annotation(region(2, 5, "neutral", text="\ud83d")))
     good = task(annotation(region(2, 5, "neutral")))

@@ -491,6 +491,7 @@ def test_the_real_files_agree(published: Path, dataset: str, split: str) -> None
 )
 def test_aspects_are_found(text: str, expected: list[str]) -> None:
     assert [aspect.text for aspect in find_aspects(text)] == expected
+    assert len(find_aspects("@a " * 1000)) == 250
 
 
 @given(st.text())
