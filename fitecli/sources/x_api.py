@@ -2,7 +2,8 @@
 
 Tweets of v1.1 and of an account's archive are brought to that shape first (x_v1).
 Annotations, mentions and hashtags are the aspects. `annotations.end` is inclusive there, all other
-ends are exclusive; offsets are code points. The API writes &, < and > of a text as `&amp;`, `&lt;`
+ends are exclusive; offsets are code points. A retweet is read with the whole text and the pictures of
+its original, where that is told. The API writes &, < and > of a text as `&amp;`, `&lt;`
 and `&gt;`: annotations count what was tweeted, mentions and hashtags what is written.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -36,6 +38,7 @@ _ENTITIES = (
     ("hashtags", 0),
 )
 _ESCAPES = {"&amp;": "&", "&lt;": "<", "&gt;": ">"}
+_RETWEET = re.compile(r"RT (@\w+): ")
 _ESCAPE = re.compile("|".join(_ESCAPES))
 
 
@@ -98,8 +101,7 @@ def _document(document: bytes, number: int) -> Iterator[Tweet | Reject]:
     if x_v1.is_notice(response):
         return
     data = response.get("data", response.get("statuses", response))
-    includes = response.get("includes")
-    includes = includes if isinstance(includes, dict) else {}
+    includes = _Includes.of(response.get("includes"))
     many = isinstance(data, list)
     for place, item in enumerate(data if many else [data]):
         try:
@@ -108,22 +110,44 @@ def _document(document: bytes, number: int) -> Iterator[Tweet | Reject]:
             yield Reject(number, f"data[{place}]: {exc}" if many else str(exc))
 
 
-def _tweet(item: Any, includes: dict[str, Any], number: int) -> Tweet:
+@dataclass(frozen=True)
+class _Includes:
+    """What a response tells beside its tweets, by id or key."""
+
+    users: dict[str, dict[str, Any]]
+    media: dict[str, dict[str, Any]]
+    tweets: dict[str, dict[str, Any]]
+
+    @classmethod
+    def of(cls, includes: Any) -> _Includes:
+        told = includes if isinstance(includes, dict) else {}
+        keys = {"users": "id", "media": "media_key", "tweets": "id"}
+        return cls(**{
+            kind: {str(item[key]): item for item in _objects(told.get(kind)) if key in item}
+            for kind, key in keys.items()
+        })  # fmt: skip
+
+
+def _tweet(item: Any, includes: _Includes, number: int) -> Tweet:
     if not isinstance(item, dict):
         raise InvalidRecord("data must hold objects")
     if x_v1.looks_like(item):
-        item, includes = x_v1.as_v2(item)
-    note = item.get("note_tweet")
-    long = note if isinstance(note, dict) and isinstance(note.get("text"), str) else item
-    written = text_of(long.get("text"), "text")
+        item, beside = x_v1.as_v2(item)
+        includes = _Includes.of(beside)
+    begin, original = _retweeted(item, includes)
+    note = original.get("note_tweet")
+    long = note if isinstance(note, dict) and isinstance(note.get("text"), str) else original
+    written = begin + text_of(long.get("text"), "text")
     text = _unescaped(written)
-    images = _images(item, includes)
-    users = {str(u["id"]): u.get("username") for u in _objects(includes.get("users")) if "id" in u}
-    author = users.get(str(item.get("author_id"))) or item.get("author_id")
+    images = _images(item, includes) or _images(original, includes)
+    user = includes.users.get(str(item.get("author_id")), {})
+    author = user.get("username") or item.get("author_id")
     return Tweet(
         text=text,
         source_id=id_of(item.get("id"), text, images),
-        aspects=tuple(_aspects(long.get("entities", item.get("entities")), written, text)),
+        aspects=tuple(
+            _aspects(long.get("entities", original.get("entities")), written, text, begin)
+        ),
         images=images,
         author=optional_text(author, "author_id"),
         created_at=optional_text(item.get("created_at"), "created_at"),
@@ -131,19 +155,33 @@ def _tweet(item: Any, includes: dict[str, Any], number: int) -> Tweet:
     )
 
 
+def _retweeted(item: dict[str, Any], includes: _Includes) -> tuple[str, dict[str, Any]]:
+    """The tweet whose text and pictures a retweet repeats, and what stands before: `RT @name: `. A
+    retweet's own text is cut. A tweet that is none, or whose original is not told, is its own."""
+    begin = _RETWEET.match(str(item.get("text")))
+    for referenced in _objects(item.get("referenced_tweets")):
+        original = includes.tweets.get(str(referenced.get("id")))
+        if begin and original and referenced.get("type") == "retweeted":
+            return begin[0], original
+    return "", item
+
+
 def _unescaped(text: str) -> str:
     return _ESCAPE.sub(lambda found: _ESCAPES[found[0]], text) if "&" in text else text
 
 
-def _aspects(entities: Any, written: str, text: str) -> list[Aspect]:
+def _aspects(entities: Any, written: str, text: str, begin: str) -> list[Aspect]:
+    """The entities of a text, whose offsets count from behind begin, and whom that names."""
     found: dict[tuple[int, int], Aspect] = {}
+    if named := _RETWEET.match(begin):
+        found[named.span(1)] = Aspect(named[1], *named.span(1))
     entities = entities if isinstance(entities, dict) else {}
     for kind, inclusive in _ENTITIES:
         for entity in _objects(entities.get(kind)):
             start, end = entity.get("start"), entity.get("end")
             if type(start) is not int or type(end) is not int:  # true is 1 to isinstance
                 raise InvalidRecord(f"entities.{kind} has no numbers as start and end")
-            end += inclusive
+            start, end = start + len(begin), end + inclusive + len(begin)
             where = f"{start}:{end}"
             if 0 <= start < end <= len(written):
                 start, end = _place(entity.get("normalized_text"), (start, end), written, text)
@@ -167,13 +205,12 @@ def _place(name: Any, given: tuple[int, int], written: str, text: str) -> tuple[
     return min(spans(name, text), key=lambda place: abs(place[0] - start), default=(start, end))
 
 
-def _images(item: dict[str, Any], includes: dict[str, Any]) -> tuple[TweetImage, ...]:
+def _images(item: dict[str, Any], includes: _Includes) -> tuple[TweetImage, ...]:
     attachments = item.get("attachments")
     keys = attachments.get("media_keys", []) if isinstance(attachments, dict) else []
-    media = {str(m["media_key"]): m for m in _objects(includes.get("media")) if "media_key" in m}
     names = []
     for key in keys if isinstance(keys, list) else []:
-        known = media.get(str(key), {})
+        known = includes.media.get(str(key), {})
         kind = _MOVING.get(str(key).partition("_")[0], "photo")
         if known.get("type", kind) != "photo":
             continue  # videos and animations have no picture of their own

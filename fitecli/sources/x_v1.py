@@ -34,7 +34,7 @@ def as_v2(record: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     whole = {**tweet, **extended} if isinstance(extended, dict) else tweet
     media = list(_media(whole, "" if tweet is record else f"{tweet['id_str']}-"))
     user, entities = _object(tweet.get("user")), _object(whole.get("entities"))
-    item = {
+    item: dict[str, Any] = {
         "id": tweet["id_str"],
         "text": whole.get("full_text", whole.get("text")),
         "author_id": user.get("screen_name"),
@@ -45,7 +45,13 @@ def as_v2(record: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         },
         "attachments": {"media_keys": [item["media_key"] for item in media]},
     }
-    return item, {"media": media}
+    original = _object(tweet.get("retweeted_status"))
+    if not looks_like(original):
+        return item, {"media": media}
+    repeated, includes = as_v2({**original, "retweeted_status": None})
+    item["referenced_tweets"] = [{"type": "retweeted", "id": repeated["id"]}]
+    item["attachments"] = {}  # the same as the original's
+    return item, {**includes, "tweets": [repeated]}
 
 
 def _unwrapped(record: dict[str, Any]) -> dict[str, Any]:

@@ -345,6 +345,57 @@ def test_tweets_of_the_older_x_api(source: str) -> None:
     assert tweet.created_at == "Wed Oct 10 20:19:24 +0000 2018"
 
 
+def cut(original: dict[str, object], **more: object) -> str:
+    """A retweet as the APIs write one: its own text and what is told of it end early."""
+    entities = {"user_mentions": [], "mentions": [{"start": 3, "end": 6, "username": "me"}]}
+    return json.dumps({"text": "RT @me: Meet AT&amp;…", "entities": entities, **original, **more})
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        cut({"id_str": "5", "user": {"screen_name": "fan"}}, retweeted_status=V1),
+        cut(
+            {"id_str": "5", "user": {"screen_name": "fan"}},
+            retweeted_status=V1
+            | {"text": "Meet …", "entities": {}, "extended_entities": None}
+            | {"extended_tweet": {**V1, "full_text": V1["text"], "text": None}},
+        ),
+        json.dumps({
+            "data": [json.loads(cut(
+                {"id": "5", "author_id": "8", "public_metrics": {}},
+                referenced_tweets=[{"type": "quoted", "id": "3"}, {"type": "retweeted", "id": "1"}],
+            ))],
+            "includes": {
+                "tweets": [{"id": "3", "text": "other"}, {
+                    "id": "1", "text": V1["text"], "attachments": {"media_keys": ["3_1", "3_2"]},
+                    "entities": {
+                        "mentions": [{"start": 18, "end": 23, "username": "NASA"}],
+                        "hashtags": [{"start": 24, "end": 29, "tag": "Moon"}],
+                    },
+                }],
+                "media": [{"media_key": "3_1", "url": "https://img.example/AbC.jpg"},
+                          {"media_key": "3_2", "url": "https://img.example/DeF.png"}],
+                "users": [{"id": "8", "username": "fan"}],
+            },
+        }),
+    ],
+    ids=["v1.1", "a stream of v1.1", "v2"],
+)  # fmt: skip
+def test_a_retweet_has_the_whole_text_and_the_pictures_of_its_original(source: str) -> None:
+    (tweet,) = tweets(source)
+    assert tweet.text == "RT @me: Meet AT&T and @NASA #Moon https://t.co/x"
+    assert [aspect.text for aspect in tweet.aspects] == ["@me", "@NASA", "#Moon"]
+    assert all(tweet.text[a.start : a.end] == a.text for a in tweet.aspects)
+    assert [image.name for image in tweet.images] == ["AbC.jpg", "DeF.png"]
+    assert (tweet.source_id, tweet.author) == ("5", "fan")
+
+
+def test_a_retweet_whose_original_is_not_told_stays_as_it_is() -> None:
+    (tweet,) = tweets(cut({"id_str": "5"}, retweeted_status=None))
+    assert tweet.text == "RT @me: Meet AT&…"
+
+
 @pytest.mark.parametrize("spread", [None, 2], ids=["one line", "many lines"])
 def test_the_archive_of_an_account(spread: int | None) -> None:
     tweet = {k: v for k, v in V1.items() if k not in ("user", "text")} | {"full_text": V1["text"]}
