@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -65,9 +65,10 @@ def add_published(
     )
     scope = Scope(name)
     progress("features", 0, 3)
-    found = _save_faces(store, face_worker, scope, data)
+    names = _names(store, face_worker, scope, data)
+    found = _save_faces(store, face_worker, scope, data, names)
     progress("features", 1, 3, "faces are there")
-    told = _save_captions(store, caption_worker, scope, data)
+    told = _save_captions(store, caption_worker, scope, data, names)
     progress("features", 2, 3, "faces and captions are there")
     described, unmatched = _save_descriptions(store, features, face_worker, scope, data)
     progress("features", 3, 3)
@@ -95,24 +96,59 @@ def _batches(tweets: Sequence[Tweet]) -> Iterator[list[Tweet]]:
         yield batch
 
 
-def _save_faces(store: Store, worker: int, scope: Scope, data: published.Published) -> int:
+def _picture_of(data: published.Published) -> dict[str, str]:
+    """Tweet id -> what the benchmark calls its picture; the store may know it by another's name."""
+    return {tweet.source_id: tweet.images[0].name for tweet in data.tweets}
+
+
+def _names(
+    store: Store, face_worker: int, scope: Scope, data: published.Published
+) -> dict[int, str]:
+    """Picture -> what the benchmark calls it; one of the names where several are the same bytes."""
+    pictures, names, after = _picture_of(data), dict[int, str](), 0
+    while ids := store.tweet_ids(scope, after=after, limit=BATCH):
+        after = ids[-1]
+        sources = store.source_ids(ids)
+        for tweet in store.tweet_faces(ids, face_worker):
+            if tweet.images and sources[tweet.tweet_id] in pictures:
+                names.setdefault(tweet.images[0].id, pictures[sources[tweet.tweet_id]])
+    return names
+
+
+def _save_faces(
+    store: Store,
+    worker: int,
+    scope: Scope,
+    data: published.Published,
+    names: Mapping[int, str],
+) -> int:
     """Keep the faces of pictures that have attributes and were not looked at yet."""
     saved, after = 0, 0
     while images := store.claim_images(worker, scope, limit=BATCH, owner=FEATURES, after=after):
         after = images[-1].id
-        known = {item.id: data.faces[item.name] for item in images if item.name in data.faces}
-        store.save_faces(worker, {number: FacesFound(faces) for number, faces in known.items()})
+        called = {item.id: names.get(item.id) for item in images}
+        known = {
+            n: FacesFound(data.faces[name]) for n, name in called.items() if name in data.faces
+        }
+        store.save_faces(worker, known, read=images)
         saved += len(known)
     store.release(FEATURES)
     return saved
 
 
-def _save_captions(store: Store, worker: int, scope: Scope, data: published.Published) -> int:
+def _save_captions(
+    store: Store,
+    worker: int,
+    scope: Scope,
+    data: published.Published,
+    names: Mapping[int, str],
+) -> int:
     saved, after = 0, 0
     while images := store.claim_images(worker, scope, limit=BATCH, owner=FEATURES, after=after):
         after = images[-1].id
-        known = {i.id: data.captions[i.name] for i in images if i.name in data.captions}
-        store.save_captions(worker, known)
+        called = {item.id: names.get(item.id) for item in images}
+        known = {n: data.captions[name] for n, name in called.items() if name in data.captions}
+        store.save_captions(worker, known, read=images)
         saved += len(known)
     store.release(FEATURES)
     return saved
@@ -130,13 +166,14 @@ def _save_descriptions(
     for source in data.tweets:
         for aspect in source.aspects:
             aspects.setdefault(source.images[0].name, []).append(aspect.text)
+    pictures = _picture_of(data)
     saved = unmatched = after = 0
     while data.descriptions and (ids := store.tweet_ids(scope, after=after, limit=BATCH)):
         after = ids[-1]
-        known = store.descriptions(features, ids)
+        known, sources = store.descriptions(features, ids), store.source_ids(ids)
         results = {}
         for tweet in store.tweet_faces(ids, face_worker):
-            picture = tweet.images[0].name if tweet.images else ""
+            picture = pictures.get(sources[tweet.tweet_id], "")
             text = data.descriptions.get(picture, "")
             done = tweet.tweet_id in known and (known[tweet.tweet_id].text or not text)
             if done or picture not in aspects:

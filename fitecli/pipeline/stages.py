@@ -40,6 +40,7 @@ class ImageStage:
     retry_failed: bool = False
     owner: str = field(default_factory=lambda: f"{name_of_this()}-{uuid.uuid4().hex}")
     _after: int = 0
+    _changed: int = 0  # pictures that were not saved, for they are others by now
 
     @property
     def work(self) -> Work:
@@ -71,8 +72,9 @@ class ImageStage:
         return self._framed(items)
 
     def await_others(self, waiting: Callable[[int], None]) -> bool:
-        """See Stage; a dead machine is waited for until its lease runs out."""
-        waited = False
+        """See Stage; a dead machine is waited for until its lease runs out, and what has got its bytes
+        while it was looked at is looked at again."""
+        waited, self._changed = self._changed > 0, 0
         while taken := self.store.count_taken_images(self.worker_id, self.scope, self.owner):
             waiting(taken)
             time.sleep(WAIT_SECONDS)
@@ -129,7 +131,8 @@ class FacesStage(ImageStage):
         self, items: Sequence[PendingImage], results: Sequence[FacesFound | FiteError]
     ) -> None:
         """See Stage."""
-        self.store.save_faces(self.worker_id, _by_image(items, results))
+        found = _by_image(items, results)
+        self._changed += self.store.save_faces(self.worker_id, found, read=items)
 
 
 class CaptionsStage(ImageStage):
@@ -140,7 +143,8 @@ class CaptionsStage(ImageStage):
 
     def save(self, items: Sequence[PendingImage], results: Sequence[str | FiteError]) -> None:
         """See Stage."""
-        self.store.save_captions(self.worker_id, _by_image(items, results))
+        found = _by_image(items, results)
+        self._changed += self.store.save_captions(self.worker_id, found, read=items)
 
 
 @dataclass
@@ -163,11 +167,5 @@ class EmbeddingsStage(ImageStage):
     ) -> None:
         """See Stage."""
         found = _by_image(items, results)
-        vectors = {
-            (image_id, region): vector
-            for image_id, regions in found.items()
-            if not isinstance(regions, Failure)
-            for region, vector in regions.items()
-        }
-        self.store.save_image_embeddings(self.worker_id, vectors)
-        self.store.finish_images(self.worker_id, found)
+        claimed = [item.image for item in items]
+        self._changed += self.store.save_embeddings(self.worker_id, found, read=claimed)

@@ -177,17 +177,23 @@ class Addition:
         query = select(table, image.c.sha256).join(image, image.c.id == table.c.image_id)
         query = query.where(self.store._among(table.c.tweet_id, numbers))
         linked = {(row.tweet_id, row.position): row for row in self.connection.execute(query)}
+        given: dict[
+            tuple[int, int], TweetImage
+        ] = {}  # of a tweet that comes twice one of each place
+        for number, tweet in wanted:
+            for position, picture in enumerate(tweet.images):
+                if picture.sha256 is not None or (number, position) not in given:
+                    given[number, position] = picture
         told = [
             (number, position, picture)
-            for number, tweet in wanted
-            for position, picture in enumerate(tweet.images)
+            for (number, position), picture in given.items()
             if picture.sha256 is not None or (number, position) not in linked
         ]
         by_name: dict[int, TweetImage] = {}
         for number, position, picture in told:
             if (row := linked.get((number, position))) and row.sha256 is None:
                 by_name.setdefault(row.image_id, picture)
-        given = self._give_bytes(by_name)
+        named = self._give_bytes(by_name)
         images = [picture for _, _, picture in told]
         after, created = self._create_images(images, self._image_ids(images))
         rows = []
@@ -208,7 +214,7 @@ class Addition:
         if self.replaced:
             forget_unlinked(self.connection, sorted(self.replaced))
         self.repictured |= self.known.intersection(row["tweet_id"] for row in rows)
-        return given + created
+        return named + created
 
     def _give_bytes(self, seen: Mapping[int, TweetImage]) -> int:
         """The bytes of pictures that were known by name are seen; how many pictures these are."""
@@ -224,6 +230,16 @@ class Addition:
         for number, place in self.moved.items():
             if number != place:
                 merge_image(self.connection, number, place)
+        table = tables["tweet_image"]
+        found = [
+            {"number": self.moved[number], "place": picture.path}
+            for number, picture in seen.items()
+            if picture.path is not None
+        ]
+        if found:  # other tweets have it by the same name
+            elsewhere = (table.c.image_id == bindparam("number"), table.c.path.is_(None))
+            fill = update(table).where(*elsewhere).values(path=bindparam("place"))
+            self.connection.execute(fill, found)
         return len(first)
 
     def _image_ids(self, images: Iterable[TweetImage]) -> dict[tuple[str, str], int]:

@@ -9,10 +9,12 @@ from sqlalchemy import Connection, and_, delete, literal, select, update
 
 from fitecli.records import Face
 from fitecli.store.connection import StoreConnection, analysed, made_by, now, tables
+from fitecli.store.embeddings import Vector, pack
 from fitecli.store.rows import (
     DescriptionText,
     FacesFound,
     Failure,
+    PendingImage,
     TweetFaces,
 )
 from fitecli.store.stale import forget_predictions, forget_readings, workers_upon
@@ -23,14 +25,24 @@ Result = TypeVar("Result")
 class Features(StoreConnection):
     """Verbs about computed facts."""
 
-    def save_faces(self, worker_id: int, results: Mapping[int, FacesFound | Failure]) -> None:
+    def save_faces(
+        self,
+        worker_id: int,
+        results: Mapping[int, FacesFound | Failure],
+        *,
+        read: Sequence[PendingImage] = (),
+    ) -> int:
         """Keep the faces of pictures, or why there are none, and end their leases.
+
+        read: the pictures as they were claimed; those that have got their bytes since, or are gone,
+        are left out. Returns how many those are.
 
         Earlier faces of the same worker are replaced; readings made from them are made anew.
         """
         face, image, link = tables["face"], tables["image"], tables["tweet_image"]
         analysis = tables["analysis"]
         with self._writing() as connection:
+            results = self._of_claimed(connection, worker_id, read, asked := results)
             others = self._seen_otherwise(connection, worker_id, results)
             embedders = workers_upon(connection, [worker_id], "embeddings")
             connection.execute(
@@ -62,6 +74,7 @@ class Features(StoreConnection):
                         )
             self._insert_new(connection, "face", rows)
             self._finish(connection, "image", worker_id, results)
+        return len(asked) - len(results)
 
     def _seen_otherwise(
         self, connection: Connection, worker_id: int, results: Mapping[int, FacesFound | Failure]
@@ -84,13 +97,21 @@ class Features(StoreConnection):
             or isinstance(result, Failure) != failed.get(number, isinstance(result, Failure))
         }
 
-    def save_captions(self, worker_id: int, results: Mapping[int, str | Failure]) -> None:
+    def save_captions(
+        self,
+        worker_id: int,
+        results: Mapping[int, str | Failure],
+        *,
+        read: Sequence[PendingImage] = (),
+    ) -> int:
         """Keep the captions of pictures, or why there are none, and end their leases.
 
-        What was predicted with another caption, or without one, is dropped.
+        What was predicted with another caption, or without one, is dropped. read, and what is
+        returned: see save_faces.
         """
         caption, link = tables["caption"], tables["tweet_image"]
         with self._writing() as connection:
+            results = self._of_claimed(connection, worker_id, read, asked := results)
             query = select(caption.c.image_id, caption.c.text).where(
                 caption.c.worker_id == worker_id, caption.c.image_id.in_(list(results))
             )
@@ -109,17 +130,58 @@ class Features(StoreConnection):
             ]
             self._upsert(connection, "caption", rows, ("image_id", "worker_id"))
             self._finish(connection, "image", worker_id, results)
+        return len(asked) - len(results)
 
-    def finish_images(self, worker_id: int, results: Mapping[int, Any]) -> None:
-        """Say that a worker has looked at pictures (a Failure tells why not), and end its leases."""
+    def save_embeddings(
+        self,
+        worker_id: int,
+        results: Mapping[int, Mapping[str, Vector] | Failure],
+        *,
+        read: Sequence[PendingImage] = (),
+    ) -> int:
+        """Keep the embeddings of pictures and their faces (region -> (D,)), or why there are none, and
+        end their leases. read, and what is returned: see save_faces."""
         with self._writing() as connection:
+            results = self._of_claimed(connection, worker_id, read, asked := results)
+            rows = [
+                {
+                    "image_id": image_id,
+                    "worker_id": worker_id,
+                    "region": region,
+                    "vector": pack(vector),
+                }
+                for image_id, regions in results.items()
+                if not isinstance(regions, Failure)
+                for region, vector in regions.items()
+            ]
+            self._insert_new(connection, "image_embedding", rows)
             self._finish(connection, "image", worker_id, results)
+        return len(asked) - len(results)
+
+    def _of_claimed(
+        self,
+        connection: Connection,
+        worker_id: int,
+        claimed: Sequence[PendingImage],
+        results: Mapping[int, Result],
+    ) -> Mapping[int, Result]:
+        """The results of pictures that are still what was claimed; the others' leases end."""
+        image = tables["image"]
+        if not claimed:
+            return results
+        query = select(image.c.id, image.c.sha256, image.c.name).where(
+            image.c.id.in_(list(results))
+        )
+        now = {row.id: (row.sha256, row.name) for row in connection.execute(query)}
+        kept = {item.id for item in claimed if now.get(item.id) == (item.sha256, item.name)}
+        self._end_leases(connection, "image", worker_id, [n for n in results if n not in kept])
+        return {number: result for number, result in results.items() if number in kept}
 
     def _finish(
         self, connection: Connection, kind: str, worker_id: int, results: Mapping[int, Any]
     ) -> None:
         """Write that a worker has looked at subjects."""
-        analysis, lease = tables["analysis"], tables["lease"]
+        analysis = tables["analysis"]
         ids = list(results)
         mine = and_(analysis.c.subject_kind == kind, analysis.c.worker_id == worker_id)
         tried = select(analysis.c.subject_id, analysis.c.tries).where(
@@ -139,6 +201,11 @@ class Features(StoreConnection):
             for number, result in results.items()
         ]
         self._upsert(connection, "analysis", rows, ("subject_kind", "subject_id", "worker_id"))
+        self._end_leases(connection, kind, worker_id, ids)
+
+    @staticmethod
+    def _end_leases(connection: Connection, kind: str, worker_id: int, ids: Sequence[int]) -> None:
+        lease = tables["lease"]
         connection.execute(
             delete(lease).where(
                 lease.c.subject_kind == kind,
@@ -233,11 +300,13 @@ def _of_unchanged(
     if not read:
         return results
     ids, worker_id = [tweet.tweet_id for tweet in read], read[0].face_worker_id
-    aspect, link, face = tables["aspect"], tables["tweet_image"], tables["face"]
+    tweets, aspect = tables["tweet"], tables["aspect"]
+    link, face = tables["tweet_image"], tables["face"]
     seen = analysed("image", link.c.image_id, worker_id, status="done")
     of_tweets = link.c.tweet_id.in_(ids)
     now: dict[int, set[tuple[Any, ...]]] = {number: set() for number in ids}
     for query in (
+        select(tweets.c.id, literal("tweet"), tweets.c.id).where(tweets.c.id.in_(ids)),
         select(aspect.c.tweet_id, literal("aspect"), aspect.c.id).where(aspect.c.tweet_id.in_(ids)),
         select(link.c.tweet_id, literal("picture"), link.c.image_id).where(of_tweets),
         select(link.c.tweet_id, literal("seen"), link.c.image_id).where(of_tweets, seen),
@@ -249,6 +318,7 @@ def _of_unchanged(
             now[tweet_id].add((kind, number))
     then = {
         tweet.tweet_id: {
+            ("tweet", tweet.tweet_id),
             *(("aspect", number) for number, _ in tweet.aspects),
             *(("picture", image.id) for image in tweet.images),
             *(("seen", number) for number in tweet.pictures_seen),

@@ -135,7 +135,6 @@ def _images(connection: Connection, tweet_ids: Sequence[int]) -> dict[int, list[
 
 def _told(name: str, path: str | None) -> str:
     """The name a tweet gives its picture: two tweets may call the same bytes by other names."""
-    parts = PurePath(name).parts
-    if path is None or not parts or PurePath(path).parts[-len(parts) :] == parts:
+    if path is None or PurePath(path).name == PurePath(name).name:
         return name
     return PurePath(path).name

@@ -47,8 +47,8 @@ def merge_image(connection: Connection, old: int, new: int) -> None:
     """Put a picture that was known by name into the row of its bytes, which others have already.
 
     What a worker has found in the bytes stays, and its older facts go; what was found by name alone
-    is true of the bytes, too. What was read from others is made anew: where they differ, where one
-    of the two could not be looked at, and of a tweet that had both.
+    is true of the bytes, too. What was read from other facts is made anew: where the two differ, where
+    one was not looked at, and of a tweet that had both.
     """
     image, link, analysis = tables["image"], tables["tweet_image"], tables["analysis"]
     before, found = _facts(connection, old), _facts(connection, new)
@@ -59,20 +59,26 @@ def merge_image(connection: Connection, old: int, new: int) -> None:
     both = readers.where(link.c.tweet_id.in_(select(others.subquery().c.tweet_id)))
     for tweets, upon in (
         (readers, differing | _failing(connection, old)),
-        (others, moving & _failing(connection, new)),
+        (others, moving),
         (both, found.keys() | moving),
     ):
-        forget_readings(connection, tweets, upon)
-        forget_predictions(connection, tweets, upon)
-    _repoint(connection, old, new)
-    for name in IMAGE_FACTS:
-        table = tables[name]
-        theirs = (table.c.image_id == old, table.c.worker_id.in_(moving))
-        connection.execute(update(table).where(*theirs).values(image_id=new))
-    by_moving = analysis.c.worker_id.in_(moving)
-    connection.execute(delete(analysis).where(*_looked([new], "failed"), by_moving))
-    done = update(analysis).where(*_looked([old], "done"), by_moving)
-    connection.execute(done.values(subject_id=new))
+        if upon:
+            forget_readings(connection, tweets, upon)
+            forget_predictions(connection, tweets, upon)
+    if before and found:
+        _repoint(connection, old, new)
+    if moving:
+        for name in IMAGE_FACTS:
+            table = tables[name]
+            theirs = (table.c.image_id == old, table.c.worker_id.in_(moving))
+            connection.execute(update(table).where(*theirs).values(image_id=new))
+        upon_faces = workers_upon(connection, moving, "embeddings")  # their crops are still to come
+        again = analysis.c.worker_id.in_(upon_faces)
+        connection.execute(delete(analysis).where(*_looked([new], "done"), again))
+        by_moving = analysis.c.worker_id.in_(moving)
+        connection.execute(delete(analysis).where(*_looked([new], "failed"), by_moving))
+        done = update(analysis).where(*_looked([old], "done"), by_moving)
+        connection.execute(done.values(subject_id=new))
     connection.execute(update(link).where(link.c.image_id == old).values(image_id=new))
     forget_work(connection, "image", [old])
     connection.execute(delete(image).where(image.c.id == old))
@@ -102,9 +108,12 @@ def _repoint(connection: Connection, old: int, new: int) -> None:
     pairs = select(face.c.id, other.c.id).join(other, same)
     pairs = pairs.where(face.c.image_id == old, other.c.image_id == new)
     for gone, kept in connection.execute(pairs).all():
-        known = select(alignment.c.aspect_id).where(alignment.c.face_id == kept)
-        twice = (alignment.c.face_id == gone, alignment.c.aspect_id.in_(known))
-        connection.execute(delete(alignment).where(*twice))
+        known = alignment.alias()
+        same_pair = (known.c.face_id == kept, known.c.aspect_id == alignment.c.aspect_id)
+        twice = exists(
+            select(known.c.id).where(*same_pair, known.c.worker_id == alignment.c.worker_id)
+        )
+        connection.execute(delete(alignment).where(alignment.c.face_id == gone, twice))
         for name in ("alignment", "face_sentence"):
             table = tables[name]
             connection.execute(update(table).where(table.c.face_id == gone).values(face_id=kept))

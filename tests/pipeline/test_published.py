@@ -16,6 +16,7 @@ from fitecli.pipeline.examples import (
     read_examples,
     scopes_of,
 )
+from fitecli.pipeline.ingest import ingest
 from fitecli.pipeline.published import add_published
 from fitecli.records import Tweet, TweetImage
 from fitecli.reports.statistics import statistics
@@ -113,6 +114,43 @@ def test_sentences_can_be_brought_later(store: Store, tmp_path: Path) -> None:
     assert (report.descriptions, report.unmatched) == (2, 0)
     texts = [row[0] for row in run_query(store.place, "select text from description")[1]]
     assert sorted(text[:12] for text in texts) == ["There are 0 ", "There are 1 "]
+
+
+@pytest.mark.parametrize("pictures_first", [True, False])
+def test_pictures_can_be_brought_though_two_are_the_same_file(
+    pictures_first: bool, store: Store, tmp_path: Path
+) -> None:
+    """The sentences are of the tweets, whatever the store calls their pictures."""
+    folder, pictures = lay_out(tmp_path), tmp_path / "pictures"
+    pictures.mkdir()
+    for name in ("1.jpg", "2.jpg", "holiday.jpg"):
+        (pictures / name).write_bytes(b"the same")
+    store.add_tweets("mine", [Tweet("Hi", "1", (), (TweetImage("holiday.jpg"),))])
+    rows = folder / "TomBERT/absa_data/twitter2015/train.tsv"
+
+    def bring() -> None:
+        ingest(store, rows, dataset="twitter2015", format="tombert-tsv", images=pictures)
+
+    def described() -> list[tuple[str, str]]:
+        query = (
+            "select tweet.text, description.text from description "
+            "join tweet on tweet.id = tweet_id order by 1"
+        )
+        return [(row[0], row[1][:12]) for row in run_query(store.place, query)[1]]
+
+    if pictures_first:
+        bring()
+    add_published(store, "twitter2015", folder, tell=silent)
+    expected = [("Ann met Bob", "There are 1 "), ("NASA", "There are 0 ")]
+    assert described() == expected
+    if not pictures_first:
+        bring()
+        ((one,),) = run_query(store.place, "select count(distinct image_id) from tweet_image "
+                                           "join tweet on tweet.id = tweet_id "
+                                           "where dataset = 'twitter2015'")[1]  # fmt: skip
+        assert one == 1
+        add_published(store, "twitter2015", folder, tell=silent)
+        assert described() == expected
 
 
 def test_tweets_of_others_in_the_dataset_are_left_alone(store: Store, tmp_path: Path) -> None:

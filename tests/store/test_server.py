@@ -63,7 +63,7 @@ def test_machines_share_one_queue_and_claim_nothing_twice(place: str, worker: in
             while pending := mine.count_pending_images(worker, Scope()):
                 found = mine.claim_images(worker, Scope(), limit=2, owner=str(number))
                 assert len(found) <= pending
-                mine.finish_images(worker, {item.id: None for item in found})
+                mine.save_embeddings(worker, {item.id: {} for item in found})
                 claimed += [item.id for item in found]
         return claimed
 

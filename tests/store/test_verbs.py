@@ -339,6 +339,78 @@ def test_a_picture_that_was_not_found_is_looked_at_when_it_comes(store: Store) -
     assert store.count_pending_images(row.face_worker_id, Scope()) == 1
 
 
+def test_results_of_a_picture_that_has_got_its_bytes_meanwhile_are_not_kept(store: Store) -> None:
+    store.add_tweets("d", [named()])
+    faces, captions, _ = workers(store)
+    claimed = store.claim_images(faces, Scope(), limit=9, owner="me")
+    store.add_tweets("d", [TWEET])
+    lost = {item.id: Failure("the file was not found") for item in claimed}
+    assert store.save_faces(faces, lost, read=claimed) == 1
+    assert store.save_captions(captions, lost, read=claimed) == 1
+    assert store.save_embeddings(captions, lost, read=claimed) == 1
+    assert ask(store, "select count(*) from analysis") == [(0,)]
+    (again,) = store.claim_images(faces, Scope(), limit=9, owner="other")  # the lease has ended
+    assert again.sha256 == "aa"
+    assert store.save_faces(faces, {again.id: FacesFound((HAPPY,))}, read=[again]) == 0
+
+
+def test_results_of_a_picture_that_is_gone_go_to_no_other(store: Store) -> None:
+    second = replace(TWEET, source_id="2")
+    store.add_tweets("d", [replace(second, images=TWEET.images), named()])
+    faces, _, _ = workers(store)
+    claimed = store.claim_images(faces, Scope(), limit=9, owner="me")
+    (gone,) = (item for item in claimed if item.sha256 is None)
+    store.add_tweets("d", [TWEET])  # the two are one
+    other = replace(TWEET, source_id="3", images=(TweetImage("z.jpg", "/p/z.jpg", "zz"),))
+    store.add_tweets("d", [other])  # may have the id that is free
+    assert store.save_faces(faces, {gone.id: FacesFound((HAPPY,))}, read=claimed) == 1
+    assert ask(store, "select count(*) from face") == [(0,)]
+
+
+def test_tweets_that_share_a_name_share_the_file(store: Store) -> None:
+    second = replace(named(), source_id="2")
+    store.add_tweets("d", [named(), second])
+    store.add_tweets("d", [TWEET])
+    row = features(store)
+    (found,) = store.tweet_faces([2], row.face_worker_id)
+    assert [image.path for image in found.images] == ["/p/a.jpg"]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_tweet_that_comes_twice_in_a_batch_has_one_picture_of_each_place(
+    known: bool, store: Store
+) -> None:
+    if known:
+        store.add_tweets("d", [TWEET])
+    other = replace(TWEET, images=(TweetImage("b.jpg", "/p/b.jpg", "bb"),))
+    store.add_tweets("d", [named(), TWEET, other, named()])
+    assert ask(store, "select sha256 from image") == [("bb",)]
+    assert ask(store, "select path from tweet_image") == [("/p/b.jpg",)]
+
+
+def test_a_tweet_that_is_forgotten_while_it_is_read_is_left_out(store: Store) -> None:
+    (number,) = store.add_tweets("d", [Tweet("nothing", "1")]).ids
+    assert number is not None
+    row = features(store)
+    read = [tweet for tweet, _ in store.pending_descriptions(row, Scope(), after=0, limit=9)]
+    store.forget(tweet_ids=[number])
+    assert store.save_descriptions(row.id, {number: DescriptionText("", 0, ())}, read=read) == 1
+
+
+def test_a_caption_that_was_known_by_name_takes_what_was_predicted_without_it(store: Store) -> None:
+    row = fill(store)
+    store.save_captions(row.caption_worker_id or 0, {1: Failure("gone")})
+    with store.engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM caption")
+    predicted(store, row)
+    store.add_tweets("d", [replace(named(), source_id="2")])
+    (by_name,) = ask(store, "select id from image where sha256 is null")
+    store.save_captions(row.caption_worker_id or 0, {by_name[0]: "A man."})
+    store.add_tweets("d", [replace(TWEET, source_id="2")])
+    assert left(store)[1] == []
+    assert ask(store, "select text from caption") == [("A man.",)]
+
+
 def test_two_files_of_one_name_are_two_pictures(store: Store) -> None:
     row = fill(store, named())
     second = replace(named(), source_id="2")
