@@ -23,6 +23,7 @@ from fitecli.store.describing import Describing
 from fitecli.store.embeddings import Embeddings
 from fitecli.store.features import Features
 from fitecli.store.files import require_file
+from fitecli.store.findings import Findings
 from fitecli.store.forgetting import Forgetting
 from fitecli.store.frames import frame
 from fitecli.store.learning import Learning
@@ -63,6 +64,7 @@ class Store(
     Charting,
     Workers,
     Waiting,
+    Findings,
     Features,
     Describing,
     Outgoing,
