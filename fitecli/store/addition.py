@@ -177,9 +177,7 @@ class Addition:
         query = select(table, image.c.sha256).join(image, image.c.id == table.c.image_id)
         query = query.where(self.store._among(table.c.tweet_id, numbers))
         linked = {(row.tweet_id, row.position): row for row in self.connection.execute(query)}
-        given: dict[
-            tuple[int, int], TweetImage
-        ] = {}  # of a tweet that comes twice one of each place
+        given: dict[tuple[int, int], TweetImage] = {}  # a tweet may come twice
         for number, tweet in wanted:
             for position, picture in enumerate(tweet.images):
                 if picture.sha256 is not None or (number, position) not in given:
