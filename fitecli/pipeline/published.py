@@ -12,7 +12,7 @@ from fitecli.pipeline.ingest import BATCH, IngestReport
 from fitecli.progress import Progress, unwatched
 from fitecli.records import FeatureSet, Tweet, Worker
 from fitecli.sources import published
-from fitecli.store import DescriptionText, FacesFound, Scope, Store, TweetFaces
+from fitecli.store import DescriptionText, FacesFound, PendingImage, Scope, Store, TweetFaces
 
 FEATURES = "published"
 Tell = Callable[[str], None]
@@ -115,42 +115,39 @@ def _names(
     return names
 
 
-def _save_faces(
-    store: Store,
-    worker: int,
-    scope: Scope,
-    data: published.Published,
-    names: Mapping[int, str],
-) -> int:
-    """Keep the faces of pictures that have attributes and were not looked at yet."""
-    saved, after = 0, 0
+def _claimed(
+    store: Store, worker: int, scope: Scope, names: Mapping[int, str]
+) -> Iterator[tuple[Sequence[PendingImage], dict[int, str]]]:
+    """Pictures that a worker has not looked at, and what the benchmark calls those of its own."""
+    after = 0
     while images := store.claim_images(worker, scope, limit=BATCH, owner=FEATURES, after=after):
         after = images[-1].id
-        called = {item.id: names.get(item.id) for item in images}
+        yield images, {item.id: names[item.id] for item in images if item.id in names}
+    store.release(FEATURES)
+
+
+def _save_faces(
+    store: Store, worker: int, scope: Scope, data: published.Published, names: Mapping[int, str]
+) -> int:
+    """Keep the faces of pictures that have attributes and were not looked at yet."""
+    saved = 0
+    for images, called in _claimed(store, worker, scope, names):
         known = {
             n: FacesFound(data.faces[name]) for n, name in called.items() if name in data.faces
         }
         store.save_faces(worker, known, read=images)
         saved += len(known)
-    store.release(FEATURES)
     return saved
 
 
 def _save_captions(
-    store: Store,
-    worker: int,
-    scope: Scope,
-    data: published.Published,
-    names: Mapping[int, str],
+    store: Store, worker: int, scope: Scope, data: published.Published, names: Mapping[int, str]
 ) -> int:
-    saved, after = 0, 0
-    while images := store.claim_images(worker, scope, limit=BATCH, owner=FEATURES, after=after):
-        after = images[-1].id
-        called = {item.id: names.get(item.id) for item in images}
+    saved = 0
+    for images, called in _claimed(store, worker, scope, names):
         known = {n: data.captions[name] for n, name in called.items() if name in data.captions}
         store.save_captions(worker, known, read=images)
         saved += len(known)
-    store.release(FEATURES)
     return saved
 
 
