@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from sqlalchemy import select
@@ -53,12 +54,8 @@ class Embeddings(StoreConnection):
         self, worker_id: int, vectors: Mapping[tuple[int, str], Vector]
     ) -> None:
         """Keep embeddings of pictures and faces: (image id, region) -> (D,)."""
-        rows = [
-            {"image_id": key, "worker_id": worker_id, "region": region, "vector": pack(vector)}
-            for (key, region), vector in vectors.items()
-        ]
         with self._writing() as connection:
-            self._insert_new(connection, "image_embedding", rows)
+            self._insert_new(connection, "image_embedding", image_rows(worker_id, vectors))
 
     def text_embeddings(self, worker_id: int, texts: Sequence[str]) -> dict[str, Vector]:
         """The embeddings that are known: text -> (D,) float32."""
@@ -82,6 +79,14 @@ class Embeddings(StoreConnection):
         ]
         with self._writing() as connection:
             self._insert_new(connection, "text_embedding", rows)
+
+
+def image_rows(worker_id: int, vectors: Mapping[tuple[int, str], Vector]) -> list[dict[str, Any]]:
+    """The rows of embeddings of pictures and faces: (image id, region) -> (D,)."""
+    return [
+        {"image_id": key, "worker_id": worker_id, "region": region, "vector": pack(vector)}
+        for (key, region), vector in vectors.items()
+    ]
 
 
 def _sha256(text: str) -> str:

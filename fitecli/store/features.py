@@ -26,12 +26,15 @@ class Features(Finishing):
     ) -> int:
         """Keep similarities of whole tweets: tweet id -> (aspect id, face id, similarity).
 
-        read: the tweets as they were read; those that have other aspects or pictures by now are left
-        out. Returns how many those are.
+        read: the tweets as they were read; those that have other aspects, pictures or faces by now, or
+        that another process has aligned meanwhile, are left out. Returns how many those are.
         """
         alignment, aspect = tables["alignment"], tables["aspect"]
         with self._writing() as connection:
             results = _of_unchanged(connection, read, asked := results)
+            if read:
+                done = self._done(connection, "tweet", worker_id, results)
+                results = {n: found for n, found in results.items() if n not in done}
             of_tweets = select(aspect.c.id).where(aspect.c.tweet_id.in_(list(results)))
             connection.execute(
                 delete(alignment).where(

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, select, update
 
 from fitecli.records import Face
 from fitecli.store.connection import tables
-from fitecli.store.embeddings import Vector, pack
+from fitecli.store.embeddings import Vector, image_rows
 from fitecli.store.finishing import Finishing
 from fitecli.store.rows import FacesFound, Failure, PendingImage
 from fitecli.store.stale import forget_predictions, forget_readings, workers_upon
@@ -138,18 +138,13 @@ class Findings(Finishing):
         end their leases. read, and what is returned: see save_faces."""
         with self._writing() as connection:
             results = self._of_claimed(connection, worker_id, read, asked := results)
-            rows = [
-                {
-                    "image_id": image_id,
-                    "worker_id": worker_id,
-                    "region": region,
-                    "vector": pack(vector),
-                }
+            vectors = {
+                (image_id, region): vector
                 for image_id, regions in results.items()
                 if not isinstance(regions, Failure)
                 for region, vector in regions.items()
-            ]
-            self._insert_new(connection, "image_embedding", rows)
+            }
+            self._insert_new(connection, "image_embedding", image_rows(worker_id, vectors))
             self._finish(connection, "image", worker_id, results)
         return len(asked) - len(results)
 

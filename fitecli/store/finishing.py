@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, and_, delete, select
@@ -39,6 +39,18 @@ class Finishing(StoreConnection):
         ]
         self._upsert(connection, "analysis", rows, ("subject_kind", "subject_id", "worker_id"))
         self._end_leases(connection, kind, worker_id, ids)
+
+    @staticmethod
+    def _done(connection: Connection, kind: str, worker_id: int, ids: Collection[int]) -> set[int]:
+        """Those of the subjects that a worker has looked at."""
+        analysis = tables["analysis"]
+        query = select(analysis.c.subject_id).where(
+            analysis.c.subject_kind == kind,
+            analysis.c.worker_id == worker_id,
+            analysis.c.status == "done",
+            analysis.c.subject_id.in_(list(ids)),
+        )
+        return set(connection.execute(query).scalars())
 
     @staticmethod
     def _end_leases(connection: Connection, kind: str, worker_id: int, ids: Sequence[int]) -> None:

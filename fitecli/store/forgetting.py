@@ -7,8 +7,6 @@ import sqlite3
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
-from typing import Any
 
 from sqlalchemy import Connection, delete, exists, func, or_, select, update
 
@@ -18,13 +16,12 @@ from fitecli.store.connection import StoreConnection, tables
 from fitecli.store.database import BUSY, shown
 from fitecli.store.rows import Forgotten
 from fitecli.store.stale import (
+    chunks,
     forget_predictions,
     forget_readings,
     forget_unlinked,
     forget_work,
 )
-
-CHUNK = 500  # values in one condition
 
 
 class Forgetting(StoreConnection):
@@ -69,10 +66,10 @@ class Forgetting(StoreConnection):
         aspect, link = tables["aspect"], tables["tweet_image"]
         found: set[str] = set()
         with self._reading() as connection:
-            for ids in _chunks(tweet_ids):
+            for ids in chunks(tweet_ids):
                 query = select(aspect.c.text).where(aspect.c.tweet_id.in_(ids))
                 found |= set(connection.execute(query).scalars())
-            for ids in _chunks(image_ids):
+            for ids in chunks(image_ids):
                 mine = select(link.c.tweet_id).where(link.c.image_id.in_(ids))
                 query = select(aspect.c.text).where(aspect.c.tweet_id.in_(mine))
                 found |= set(connection.execute(query).scalars())
@@ -97,11 +94,11 @@ class Forgetting(StoreConnection):
             images = [*image_ids, *_only_theirs(connection, tweet_ids)]
             _refuse_leased(connection, images)
             files = _files(connection, images)
-            for ids in _chunks(images):
+            for ids in chunks(images):
                 _forget_images(connection, ids)
-            for ids in _chunks(tweet_ids):
+            for ids in chunks(tweet_ids):
                 _forget_tweets(connection, ids)
-            for some in _chunks(sorted(names)):
+            for some in chunks(sorted(names)):
                 embedded = tables["text_embedding"]
                 named = [embedded.c.text.icontains(name, autoescape=True) for name in some]
                 connection.execute(delete(embedded).where(or_(*named)))
@@ -125,7 +122,7 @@ class Forgetting(StoreConnection):
             read = _workers_read(connection)
             connection.execute(delete(worker).where(worker.c.id.not_in(read)))
             unlinked = connection.execute(select(image.c.id).where(~linked)).scalars().all()
-            for ids in _chunks(unlinked):
+            for ids in chunks(unlinked):
                 forget_unlinked(connection, ids)
         return removed
 
@@ -176,12 +173,6 @@ def _plain(name: str) -> str:
     return name.removeprefix("@").casefold()
 
 
-def _chunks(values: Iterable[Any]) -> Iterator[list[Any]]:
-    rest = iter(values)
-    while chunk := list(islice(rest, CHUNK)):
-        yield chunk
-
-
 def _counts(connection: Connection) -> dict[str, int]:
     return {
         name: int(connection.execute(select(func.count()).select_from(table)).scalar_one())
@@ -206,7 +197,7 @@ def _with_relatives(connection: Connection, keep: Collection[int]) -> set[int]:
 def _refuse_leased(connection: Connection, image_ids: Sequence[int]) -> None:
     lease = tables["lease"]
     held = (lease.c.subject_kind == "image", lease.c.until > time.time())
-    for ids in _chunks(image_ids):
+    for ids in chunks(image_ids):
         query = select(func.count()).where(*held, lease.c.subject_id.in_(ids))
         if connection.execute(query).scalar_one():
             raise StoreBusy(
@@ -233,11 +224,11 @@ def _only_theirs(connection: Connection, tweet_ids: Sequence[int]) -> list[int]:
     """Pictures that no other tweet has."""
     link = tables["tweet_image"]
     theirs: set[int] = set()
-    for ids in _chunks(tweet_ids):
+    for ids in chunks(tweet_ids):
         query = select(link.c.image_id).where(link.c.tweet_id.in_(ids))
         theirs |= set(connection.execute(query).scalars())
     gone, shared = set(tweet_ids), set()
-    for images in _chunks(sorted(theirs)):
+    for images in chunks(sorted(theirs)):
         query = select(link.c.image_id, link.c.tweet_id).where(link.c.image_id.in_(images))
         shared |= {row[0] for row in connection.execute(query) if row[1] not in gone}
     return sorted(theirs - shared)
@@ -247,7 +238,7 @@ def _files(connection: Connection, image_ids: Sequence[int]) -> tuple[str, ...]:
     """Where the pictures were last found."""
     link = tables["tweet_image"]
     found: set[str] = set()
-    for ids in _chunks(image_ids):
+    for ids in chunks(image_ids):
         query = select(link.c.path).where(link.c.image_id.in_(ids), link.c.path.is_not(None))
         found |= set(connection.execute(query).scalars())
     return tuple(sorted(found))
@@ -257,7 +248,7 @@ def _forget_images(connection: Connection, ids: Sequence[int]) -> None:
     link, image = tables["tweet_image"], tables["image"]
     query = select(link.c.tweet_id).where(link.c.image_id.in_(ids))
     readers = set(connection.execute(query).scalars())
-    for tweets in _chunks(sorted(readers)):
+    for tweets in chunks(sorted(readers)):
         forget_readings(connection, tweets)
         forget_predictions(connection, tweets)
     forget_work(connection, "image", ids)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, Select, and_, bindparam, delete, exists, or_, select, update
@@ -30,7 +31,7 @@ def give_bytes(connection: Connection, pictures: Mapping[int, TweetImage]) -> No
     ]
     known = known.values(sha256=bindparam("bytes"), name=bindparam("called"), dataset=None)
     connection.execute(known, values)
-    for ids in _chunks(list(pictures)):
+    for ids in chunks(pictures):
         failed = _looked(ids, "failed")
         workers = select(analysis.c.worker_id).where(*failed).distinct()
         for worker_id in connection.execute(workers).scalars().all():
@@ -196,6 +197,8 @@ def workers_upon(connection: Connection, worker_ids: Collection[int], kind: str)
     return [row.id for row in connection.execute(all_of_kind) if theirs.intersection(row.inputs)]
 
 
-def _chunks(values: Sequence[int]) -> Iterator[Sequence[int]]:
-    for start in range(0, len(values), CHUNK):
-        yield values[start : start + CHUNK]
+def chunks(values: Iterable[Any]) -> Iterator[list[Any]]:
+    """The values in as many lists as conditions need."""
+    rest = iter(values)
+    while chunk := list(islice(rest, CHUNK)):
+        yield chunk

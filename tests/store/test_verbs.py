@@ -236,6 +236,17 @@ def predicted(store: Store, *readings: FeatureSetRow) -> None:
         )
 
 
+def read_without_picture(store: Store, tweet: Tweet) -> FeatureSetRow:
+    """A tweet whose picture could not be looked at, which was described and predicted all the same."""
+    store.add_tweets("d", [tweet])
+    row = features(store)
+    store.save_faces(row.face_worker_id, {1: Failure("it was not found")})
+    store.save_alignments(row.alignment_worker_id or 0, {1: []})
+    store.save_descriptions(row.id, {1: DescriptionText("", 0, ())})
+    predicted(store, row, other_readings(store))
+    return row
+
+
 def left(store: Store) -> tuple[list[str], list[str], int]:
     """Whose descriptions and predictions there are, and how many alignments."""
     named = "select feature_set.name from {} t join feature_set on feature_set.id = feature_set_id"
@@ -328,12 +339,7 @@ def test_a_tweet_whose_two_pictures_are_one_is_read_anew(store: Store) -> None:
 
 
 def test_a_picture_that_was_not_found_is_looked_at_when_it_comes(store: Store) -> None:
-    store.add_tweets("d", [named()])
-    row = features(store)
-    store.save_faces(row.face_worker_id, {1: Failure("the file was not found")})
-    store.save_alignments(row.alignment_worker_id or 0, {1: []})
-    store.save_descriptions(row.id, {1: DescriptionText("", 0, ())})
-    predicted(store, row, other_readings(store))
+    row = read_without_picture(store, named())
     assert store.add_tweets("d", [TWEET]).images == 1
     assert left(store) == (["other"], ["other"], 1)
     assert store.count_pending_images(row.face_worker_id, Scope()) == 1
@@ -649,12 +655,7 @@ def test_new_faces_forget_what_was_made_from_the_old_and_nothing_else(store: Sto
 
 
 def test_a_picture_that_fails_again_takes_nothing_away(store: Store) -> None:
-    store.add_tweets("d", [TWEET])
-    row = features(store)
-    store.save_faces(row.face_worker_id, {1: Failure("broken")})
-    store.save_alignments(row.alignment_worker_id or 0, {1: []})
-    store.save_descriptions(row.id, {1: DescriptionText("", 0, ())})
-    predicted(store, row, other_readings(store))
+    row = read_without_picture(store, TWEET)
     store.save_faces(row.face_worker_id, {1: Failure("broken still")})
     assert left(store) == (["other", "set"], ["other", "set"], 2)
 
@@ -664,12 +665,7 @@ def test_a_picture_that_can_be_looked_at_by_now_is_read_anew(
     faces: tuple[Face, ...], store: Store
 ) -> None:
     """Also where there is no face in it: "nobody is in the picture" is said then."""
-    store.add_tweets("d", [TWEET])
-    row = features(store)
-    store.save_faces(row.face_worker_id, {1: Failure("broken")})
-    store.save_alignments(row.alignment_worker_id or 0, {1: []})
-    store.save_descriptions(row.id, {1: DescriptionText("", 0, ())})
-    predicted(store, row, other_readings(store))
+    row = read_without_picture(store, TWEET)
     store.save_faces(row.face_worker_id, {1: FacesFound(faces, 640, 480)})
     assert left(store) == (["other"], ["other"], 1)
     store.save_descriptions(row.id, {1: DescriptionText("Nobody. ", 0, ())})
@@ -693,6 +689,9 @@ def test_faces_that_another_process_finds_meanwhile_are_read_next(store: Store) 
     read = store.pending_tweets(Scope(), worker_id=aligner, face_worker_id=faces, **asked)
     assert [len(tweet.faces) for tweet in read] == [2]
     assert store.save_alignments(aligner, {1: [(1, None, 1.0)]}, read=read) == 0
+    assert store.save_alignments(aligner, {1: [(1, None, 1.0)]}, read=read) == 1  # by another one
+    ((tries,),) = ask(store, "select tries from analysis where subject_kind = 'tweet'")
+    assert tries == 1
     described = [tweet for tweet, _ in store.pending_descriptions(row, Scope(), **asked)]
     store.save_faces(faces, {1: Failure("gone again")})
     text = DescriptionText("Two. ", 2, ())
