@@ -152,7 +152,16 @@ def test_fidelities_and_a_student_of_those_before(lab: Lab) -> None:
     assert [row["system"] for row in planned][-1] == "as shipped"
     (result,) = lab.run(table="fidelity")["results"]
     rows = {row["name"]: row for row in result["rows"]}
-    assert list(rows) == ["released", "paper", "ours", "ours, taught", "as shipped"]
+    assert list(rows) == [
+        "released",
+        "paper",
+        "ours",
+        "ours, taught",
+        "ours, taught, withheld",
+        "text, adversarial",
+        "ours, adversarial",
+        "as shipped",
+    ]
     configs = {
         name: json.loads((Path(row["runs"][0]["model"]) / "config.json").read_text())
         for name, row in rows.items()
@@ -164,6 +173,8 @@ def test_fidelities_and_a_student_of_those_before(lab: Lab) -> None:
     shipped = configs["as shipped"]
     assert shipped["recipe"]["withhold_pictures"] > 0 < shipped["recipe"]["withhold_captions"]
     assert configs["ours, taught"]["recipe"]["withhold_pictures"] == 0
+    steps = {name: config["recipe"]["adversarial"] > 0 for name, config in configs.items()}
+    assert [name for name in rows if steps[name]] == list(rows)[-3:]
     teacher = {"preset": None, "datasets": ["d"], "hold_out": False, "taught": [], "seed": 0}
     assert (shipped["taught"], shipped["teachers"][0]) == (["d"], teacher)
     assert (configs["ours"]["taught"], configs["ours"]["teachers"]) == ([], [])
@@ -171,7 +182,7 @@ def test_fidelities_and_a_student_of_those_before(lab: Lab) -> None:
     assert lab.run(table="fidelity", known=True)["results"][0]["rows"] == result["rows"]
     alone = replace(first.training, seeds=(5,))
     (result,) = lab.run(table="fidelity", known=True, training=alone)["results"]
-    assert "its teachers (ours) are not all there" in result["rows"][-1]["note"]
+    assert "its teachers (ours, adversarial) are not all there" in result["rows"][-1]["note"]
 
 
 def test_wrong_names_are_told(lab: Lab) -> None:
@@ -241,7 +252,7 @@ def test_recorded_runs_stand_for_models_that_are_gone(lab: Lab, tmp_path: Path) 
     trained = lab.run(table="fidelity", record=file)
     before = file.read_text()
     lines = [json.loads(line) for line in before.splitlines()]
-    assert [line["seed"] for line in lines] == [0, 1] * 5
+    assert [line["seed"] for line in lines] == [0, 1] * len(TABLES["fidelity"].systems)
     assert [line["system"] for line in lines[::2]] == [s.name for s in TABLES["fidelity"].systems]
     assert {len(line["scores"]) for line in lines} == {11}
     assert lab.run(table="fidelity", record=file) == trained
@@ -278,8 +289,11 @@ def test_a_student_is_not_trained_by_teachers_that_are_only_recorded(
     assert {row["system"] for row in planned} == {"ours, taught", "as shipped"}
     (result,) = fresh.run(table="fidelity", record=file)["results"]
     rows = {row["name"]: row for row in result["rows"]}
-    for name, count in (("ours, taught", 0), ("as shipped", 1)):
-        assert rows[name]["note"] == "not run: its teachers (ours) are not all there"
+    for name, teachers, count in (
+        ("ours, taught", "ours", 0),
+        ("as shipped", "ours, adversarial", 1),
+    ):
+        assert rows[name]["note"] == f"not run: its teachers ({teachers}) are not all there"
         assert len(rows[name]["runs"]) == count
     assert fresh.runs() == 0
 
