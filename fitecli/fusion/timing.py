@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from fitecli.fusion.batches import Collator, EncodedDataset, sampler
-from fitecli.fusion.objective import loss_of, twice
+from fitecli.fusion.network import FiteModel
+from fitecli.fusion.objective import loss_of, perturbed, twice
 from fitecli.fusion.presets import Preset
 from fitecli.fusion.training import build, cpu_multiplies_bf16, input_builder
 from fitecli.records import Example
@@ -45,15 +46,23 @@ def seconds_per_epoch(
         if number == 1:
             began = time.perf_counter()  # the first batch allocates
         batch = Collator(builder)([data[index] for index in indices])
-        with torch.autocast(place.type, torch.bfloat16, enabled=half):
-            placed = {name: array.to(place) for name, array in batch.items()}
-            targets = placed.pop("targets")
-            outputs = model(**(twice(placed) if preset.r_drop else placed))
-            loss: Any = loss_of(outputs.logits, targets, preset)
-        loss.backward()
+        placed = {name: array.to(place) for name, array in batch.items()}
+        _backward(model, placed, preset, half)
+        if preset.adversarial:
+            with perturbed(model, preset.adversarial):
+                _backward(model, placed, preset, half)
         optimiser.step()
         optimiser.zero_grad()
-        loss.item()  # waits for a GPU
     timed = min(TIMED_BATCHES, len(batches) - 1) or 1
     both = len(batches) * (1 + len(dev_examples) / len(train_examples) / 3)
     return (time.perf_counter() - began) * both / timed
+
+
+def _backward(model: FiteModel, batch: dict[str, Any], preset: Preset, half: bool) -> None:
+    inputs = dict(batch)
+    targets = inputs.pop("targets")
+    with torch.autocast(targets.device.type, torch.bfloat16, enabled=half):
+        outputs = model(**(twice(inputs) if preset.r_drop else inputs))
+        loss: Any = loss_of(outputs.logits, targets, preset)
+    loss.backward()
+    loss.item()  # waits for a GPU

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +14,9 @@ from fitecli.errors import MissingWeights, NoExamples
 from fitecli.fusion import presets
 from fitecli.fusion.batches import LengthGroupedSampler, Withholding
 from fitecli.fusion.checkpoint import CheckpointPredictor
+from fitecli.fusion.network import FiteModel
 from fitecli.fusion.run_folder import EpochResult, TrainingResult, best_epoch
+from fitecli.fusion.timing import seconds_per_epoch
 from fitecli.fusion.training import train
 from fitecli.records import Example
 
@@ -81,6 +84,27 @@ def test_every_ingredient_learns(tiny_preset: Path, tiny_encoder: Path, tmp_path
     assert result.dev_accuracy > 0.9
     recipe = CheckpointPredictor(tmp_path, device="cpu").config.recipe
     assert {name: recipe[name] for name in ingredients} == ingredients
+
+
+@pytest.mark.parametrize(("adversarial", "passes"), [(0.0, 1), (0.5, 2)])
+def test_an_epoch_is_timed_with_all_its_passes(
+    adversarial: float,
+    passes: int,
+    tiny_preset: Path,
+    tiny_encoder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[int] = []
+    forward = FiteModel.forward
+
+    def counted(self: FiteModel, *inputs: Any, **more: Any) -> Any:
+        read.append(len(more["face_input_ids"]))
+        return forward(self, *inputs, **more)
+
+    monkeypatch.setattr(FiteModel, "forward", counted)
+    preset = presets.load(str(tiny_preset)).changed({"adversarial": adversarial, "batch_size": 9})
+    assert seconds_per_epoch(EXAMPLES, EXAMPLES[:18], [tiny_encoder], preset, device="cpu") > 0
+    assert read == [9] * 4 * passes
 
 
 def test_parts_are_withheld_as_often_as_they_should() -> None:
