@@ -28,7 +28,10 @@ def train(
         str | None, typer.Option(help="Datasets, separated by commas (default: all labelled).")
     ] = None,
     preset: Annotated[
-        str, typer.Option(help="fite-mini, fite, fite-de, fite-de-large, or a TOML file.")
+        str,
+        typer.Option(
+            help="fite-mini, fite-mini-adversarial, fite, fite-de, fite-de-large, or a TOML file."
+        ),
     ] = "fite-mini",
     encoder: Annotated[
         str | None,

@@ -10,10 +10,17 @@ import pytest
 
 from fitecli.errors import MissingWeights, UsageProblem
 from fitecli.fusion import presets
+from fitecli.pipeline.tables import ADVERSARIAL
 
 
 def test_the_presets_of_the_paper_ship() -> None:
-    assert presets.names() == ["fite", "fite-de", "fite-de-large", "fite-mini"]
+    assert presets.names() == [
+        "fite",
+        "fite-de",
+        "fite-de-large",
+        "fite-mini",
+        "fite-mini-adversarial",
+    ]
     mini = presets.load("fite-mini")
     assert (mini.learning_rate, mini.batch_size, mini.epochs, mini.input.max_tokens) == (
         5e-5,
@@ -22,6 +29,11 @@ def test_the_presets_of_the_paper_ship() -> None:
         128,
     )
     assert presets.load("fite-de").encoder == "vinai/bertweet-base"
+
+
+def test_the_adversarial_preset_is_the_row_of_the_table_of_recipes() -> None:
+    row = presets.load("fite-mini").changed(ADVERSARIAL)
+    assert presets.load("fite-mini-adversarial").changes() == row.changes()
 
 
 @pytest.mark.parametrize(
