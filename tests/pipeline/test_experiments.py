@@ -159,6 +159,7 @@ def test_fidelities_and_a_student_of_those_before(lab: Lab) -> None:
         "ours, taught",
         "ours, taught, withheld",
         "text, adversarial",
+        "caption, adversarial",
         "ours, adversarial",
         "as shipped",
     ]
@@ -174,7 +175,7 @@ def test_fidelities_and_a_student_of_those_before(lab: Lab) -> None:
     assert shipped["recipe"]["withhold_pictures"] > 0 < shipped["recipe"]["withhold_captions"]
     assert configs["ours, taught"]["recipe"]["withhold_pictures"] == 0
     steps = {name: config["recipe"]["adversarial"] > 0 for name, config in configs.items()}
-    assert [name for name in rows if steps[name]] == list(rows)[-3:]
+    assert [name for name in rows if steps[name]] == list(rows)[-4:]
     teacher = {"preset": None, "datasets": ["d"], "hold_out": False, "taught": [], "seed": 0}
     assert (shipped["taught"], shipped["teachers"][0]) == (["d"], teacher)
     assert (configs["ours"]["taught"], configs["ours"]["teachers"]) == ([], [])
