@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from fitecli.fusion.batches import Collator, EncodedDataset, sampler
 from fitecli.fusion.network import FiteModel
@@ -47,22 +48,24 @@ def seconds_per_epoch(
             began = time.perf_counter()  # the first batch allocates
         batch = Collator(builder)([data[index] for index in indices])
         placed = {name: array.to(place) for name, array in batch.items()}
-        _backward(model, placed, preset, half)
+        targets = placed.pop("targets")
+        loss = _backward(model, placed, targets, preset, half)
         if preset.adversarial:
             with perturbed(model, preset.adversarial):
-                _backward(model, placed, preset, half)
+                _backward(model, placed, targets, preset, half)
         optimiser.step()
         optimiser.zero_grad()
+        loss.item()  # waits for a GPU
     timed = min(TIMED_BATCHES, len(batches) - 1) or 1
     both = len(batches) * (1 + len(dev_examples) / len(train_examples) / 3)
     return (time.perf_counter() - began) * both / timed
 
 
-def _backward(model: FiteModel, batch: dict[str, Any], preset: Preset, half: bool) -> None:
-    inputs = dict(batch)
-    targets = inputs.pop("targets")
+def _backward(
+    model: FiteModel, inputs: dict[str, Tensor], targets: Tensor, preset: Preset, half: bool
+) -> Any:
     with torch.autocast(targets.device.type, torch.bfloat16, enabled=half):
         outputs = model(**(twice(inputs) if preset.r_drop else inputs))
         loss: Any = loss_of(outputs.logits, targets, preset)
     loss.backward()
-    loss.item()  # waits for a GPU
+    return loss

@@ -60,13 +60,13 @@ _DE, _LARGE = "fite-de", "fite-de-large"
 _RESNET = "The paper's visual features are ResNet's; here a CLIP embedding joins the fused vector."
 TAUGHT = {"twitter2015": ("twitter2017",), "twitter2017": ("twitter2015",)}  # what teachers look at
 ADVERSARIAL = {"adversarial": 0.5, "epochs": 5}
-WITHHELD = {  # exported/fite-mini has to do without captions, races and pictures
+WITHHOLDING = {  # exported/fite-mini has to do without captions, races and pictures
     "epochs": 4,
     "withhold_pictures": 0.15,
     "withhold_captions": 0.3,
     "withhold_attributes": 0.3,
 }
-SHIPPED = ADVERSARIAL | WITHHELD
+SHIPPED = ADVERSARIAL | WITHHOLDING
 TEXT, CAPTION, WHOLE = Variant(system="text"), Variant(system="caption"), Variant()
 
 TABLES = {
@@ -199,7 +199,7 @@ TABLES = {
                 WHOLE,
                 own_fidelity=True,
                 teachers="ours",
-                changes=WITHHELD,
+                changes=WITHHOLDING,
             ),
             System(
                 "text, adversarial",
