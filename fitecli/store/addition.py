@@ -206,6 +206,7 @@ class Addition:
                         "position": position,
                         "image_id": image_id,
                         "path": picture.path,
+                        "name": picture.name,
                     }
                 )
         self.store._insert_new(self.connection, "tweet_image", rows)
@@ -269,7 +270,7 @@ class Addition:
         return self._image_ids(listed), len(rows)
 
     def _refresh(self, row: Any, image_id: int, image: TweetImage) -> None:
-        """The bytes of a known picture are seen: keep the path. Other bytes than before are another
+        """The bytes of a known picture are seen: keep path and name. Other bytes than before are another
         picture, and the tweet's from now on."""
         table = tables["tweet_image"]
         known = self.moved.get(row.image_id, row.image_id)
@@ -278,9 +279,9 @@ class Addition:
             self.repictured.add(row.tweet_id)
         elif row.sha256 is None:
             self.gained.add(row.tweet_id)
-        if (known, row.path) != (image_id, image.path):
+        if (known, row.path, row.name) != (image_id, image.path, image.name):
             condition = and_(table.c.tweet_id == row.tweet_id, table.c.position == row.position)
-            values = {"image_id": image_id, "path": image.path}
+            values = {"image_id": image_id, "path": image.path, "name": image.name}
             self.connection.execute(update(table).where(condition).values(values))
 
 

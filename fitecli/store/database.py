@@ -25,7 +25,7 @@ from fitecli.errors import (
 )
 from fitecli.store.files import at_rest, read_only_address, unopened
 
-SCHEMA = "0003"  # the revision that this version of fite reads and writes
+SCHEMA = "0004"  # the revision that this version of fite reads and writes
 BUSY_SECONDS = 30
 WRITING = 0x66697465  # a server's lock, of one database: whoever writes holds it
 SECRET = ("password", "sslpassword", "passfile")  # parts of a URL's query that are not shown

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import PurePath
 from typing import Any
 
 from sqlalchemy import Select, exists, func, select
@@ -119,11 +118,10 @@ class Listing(StoreConnection):
         self, tweet_ids: Sequence[int], features: FeatureSetRow
     ) -> list[tuple[int, str, str]]:
         """(tweet id, name of the picture, reason) of pictures that the face analyser could not read."""
-        image, link, analysis = tables["image"], tables["tweet_image"], tables["analysis"]
+        link, analysis = tables["tweet_image"], tables["analysis"]
         query = (
-            select(link.c.tweet_id, link.c.path, image.c.name, analysis.c.error)
-            .join(image, image.c.id == link.c.image_id)
-            .join(analysis, analysis.c.subject_id == image.c.id)
+            select(link.c.tweet_id, link.c.name, analysis.c.error)
+            .join(analysis, analysis.c.subject_id == link.c.image_id)
             .where(
                 link.c.tweet_id.in_(tweet_ids),
                 analysis.c.subject_kind == "image",
@@ -134,10 +132,7 @@ class Listing(StoreConnection):
             .order_by(link.c.tweet_id, link.c.position)
         )
         with self._reading() as connection:
-            return [
-                (number, PurePath(path).name if path else name, reason)
-                for number, path, name, reason in connection.execute(query)
-            ]
+            return [(row[0], row[1], row[2]) for row in connection.execute(query)]
 
     def _next(self, query: Select[Any], after: int, limit: int) -> list[int]:
         tweet = tables["tweet"]

@@ -49,7 +49,7 @@ class Looking(Reading):
         return TweetChain(
             tweet=found,
             images=self._rows(
-                "SELECT image.name, tweet_image.path, image.width, image.height, image.sha256, "
+                "SELECT tweet_image.name, tweet_image.path, image.width, image.height, image.sha256, "
                 "caption.text AS caption, analysis.error FROM tweet_image "
                 "JOIN image ON image.id = tweet_image.image_id "
                 "LEFT JOIN caption ON caption.image_id = image.id AND caption.worker_id = :captions "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import PurePath
 from typing import Any
 
 from sqlalchemy import Connection, Select, and_, case, func, select
@@ -119,22 +118,15 @@ def _margin(first: Any, second: Any, third: Any) -> Any:
 
 
 def _images(connection: Connection, tweet_ids: Sequence[int]) -> dict[int, list[TweetImage]]:
-    """The pictures of tweets; a name is that of the file where it was found, else the stored one."""
+    """The pictures of tweets, in their order, by the names that the tweets give them."""
     image, link = tables["image"], tables["tweet_image"]
     query = (
-        select(link.c.tweet_id, image.c.name, link.c.path, image.c.sha256)
+        select(link.c.tweet_id, link.c.name, link.c.path, image.c.sha256)
         .join(image, image.c.id == link.c.image_id)
         .where(link.c.tweet_id.in_(tweet_ids))
         .order_by(link.c.tweet_id, link.c.position)
     )
     found: dict[int, list[TweetImage]] = {}
     for tweet_id, name, path, sha256 in connection.execute(query):
-        found.setdefault(tweet_id, []).append(TweetImage(_told(name, path), path, sha256))
+        found.setdefault(tweet_id, []).append(TweetImage(name, path, sha256))
     return found
-
-
-def _told(name: str, path: str | None) -> str:
-    """The name a tweet gives its picture: two tweets may call the same bytes by other names."""
-    if path is None or PurePath(path).name == PurePath(name).name:
-        return name
-    return PurePath(path).name

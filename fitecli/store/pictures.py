@@ -52,7 +52,7 @@ class Pictured(StoreConnection):
     def _pictures(self, source_id: str, dataset: str, *more: Any) -> Select[Any]:
         tweet, link, image = tables["tweet"], tables["tweet_image"], tables["image"]
         return (
-            select(image.c.id, image.c.name, image.c.sha256, link.c.path, *more)
+            select(image.c.id, link.c.name, image.c.sha256, link.c.path, *more)
             .select_from(tweet)
             .join(link, link.c.tweet_id == tweet.c.id)
             .join(image, image.c.id == link.c.image_id)

@@ -30,7 +30,7 @@ EVERYTHING = (
     "from tweet t left join aspect a on a.tweet_id = t.id order by t.id, a.position"
 )
 PICTURES = (
-    "select t.source_id, l.position, i.name, i.sha256, l.path from tweet t "
+    "select t.source_id, l.position, l.name, i.sha256, l.path from tweet t "
     "join tweet_image l on l.tweet_id = t.id join image i on i.id = l.image_id order by t.id, 2"
 )
 
@@ -54,6 +54,25 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Shell:
     shell("ingest", file, "--images", str(DEMO / "pictures"), "--find-aspects")
     shell("extract", "--captioner", "none", "--aligner", "prominence")
     return shell
+
+
+def test_a_picture_has_the_name_that_each_tweet_gives_it(tmp_path: Path) -> None:
+    """… whatever others call the same bytes, and wherever the file was found."""
+    picture = (DEMO / "pictures" / "grace_hopper.jpg").read_bytes()
+    names = ("a/one.jpg", "b/one.jpg", "b/two.jpg")
+    for name in names:
+        path = tmp_path / "pictures" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(picture)
+    lines = [json.dumps({"id": name, "text": "Ann", "images": [name]}) for name in names]
+    for place in ("source", "copy"):
+        (tmp_path / place).mkdir()
+        shell = Shell(tmp_path / place)
+        file = shell.file("d.jsonl", *lines)
+        shell("ingest", file, "--images", str(tmp_path / "pictures"))
+        assert rows(shell.db, "select count(*) from image") == [(1,)]
+        lines = shell("datasets", "export", "d").stdout.splitlines()
+        assert [json.loads(line)["images"] for line in lines] == [[name] for name in names]
 
 
 def rows(place: Any, sql: str) -> list[tuple[Any, ...]]:

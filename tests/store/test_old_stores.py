@@ -164,6 +164,29 @@ def test_the_first_views_are_replaced(tmp_path: Path) -> None:
     assert ask(path, count) == [(name, 1) for name in names]
 
 
+def test_pictures_get_the_names_of_the_files_that_tweets_have(older: Path) -> None:
+    """One picture had one name, whatever the tweets called it."""
+    told = {"/p/deep/other.jpg": "other.jpg", "/p/a%.jpg": "a%.jpg", None: "first.jpg",
+            "/q/first.jpg": "first.jpg", "t.jpg": "t.jpg"}  # fmt: skip
+    execute(older, "UPDATE image SET name = 'first.jpg' WHERE id = 1")
+    execute(older, "UPDATE tweet_image SET path = '/p/' || 'first.jpg' WHERE image_id = 1")
+    for position, path in enumerate(told, 10):
+        place = "NULL" if path is None else f"'{path}'"
+        execute(
+            older,
+            "INSERT INTO tweet_image (tweet_id, image_id, position, path) "
+            f"VALUES (1, 1, {position}, {place})",
+        )
+    upgrade(older)
+    query = "SELECT path, name FROM tweet_image WHERE position >= 10 ORDER BY position"
+    assert ask(older, query) == list(told.items())
+    same = (
+        "SELECT DISTINCT tweet_image.name = image.name FROM tweet_image JOIN image "
+        "ON image.id = image_id WHERE position < 10"
+    )
+    assert ask(older, same) == [(1,)]
+
+
 def test_views_and_triggers_of_others_survive(older: Path) -> None:
     own = (
         'CREATE VIEW "my ""best"" view" AS SELECT strftime(\'%H:%M\', created_at) AS at, '
@@ -268,12 +291,12 @@ def test_a_step_that_fails_leaves_every_byte(older: Path, tmp_path: Path) -> Non
 
 
 def test_a_table_in_the_way_leaves_every_byte(older: Path) -> None:
-    execute(older, "CREATE TABLE _alembic_tmp_prediction (mine)")
+    execute(older, "CREATE TABLE _alembic_tmp_tweet_image (mine)")
     before, schema = older.read_bytes(), schema_of(older)
     with pytest.raises(OperationalError, match="already exists"):
         upgrade(older)
     assert older.read_bytes() == before
-    execute(older, "DROP TABLE _alembic_tmp_prediction")
+    execute(older, "DROP TABLE _alembic_tmp_tweet_image")
     assert upgrade(older)[:2] == (schema, SCHEMA)
 
 

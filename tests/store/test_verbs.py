@@ -268,6 +268,14 @@ def test_the_bytes_of_a_picture_change_nothing_of_what_was_known_by_its_name(sto
     assert store.add_tweets("d", [TWEET]).skipped == 1
 
 
+def test_a_picture_that_is_told_again_has_its_new_name(store: Store) -> None:
+    store.add_tweets("d", [TWEET])
+    again = TweetImage("new.jpg", "/new.jpg", TWEET.images[0].sha256)
+    store.add_tweets("d", [replace(TWEET, images=(again,))])
+    assert ask(store, "select name, path from tweet_image") == [("new.jpg", "/new.jpg")]
+    assert ask(store, "select name from image") == [("a.jpg",)]
+
+
 def test_of_two_names_of_the_same_bytes_the_second_is_read_anew(store: Store) -> None:
     """… where it was known otherwise; in whichever batch the bytes came, and for all its tweets."""
     row = fill(store, named())
