@@ -23,7 +23,8 @@ from fitecli.export import export
 from fitecli.fusion import presets
 from fitecli.fusion.training import build
 from fitecli.inputs import load_tokeniser
-from fitecli.pipeline.classify import ClassifyJob, ClassifyOptions
+from fitecli.pipeline.classify import ClassifyJob
+from fitecli.pipeline.predicting import ClassifyOptions
 from fitecli.pipeline.published import add_published
 from fitecli.pipeline.reading import examples_for, features_for
 from fitecli.predictor import Predictor
@@ -106,7 +107,7 @@ def classify(
             settings,
             lambda message: None,
         )
-        job.predictor.predict(examples[:WARM])  # loads the network
+        job.predictor.model.predict(examples[:WARM])  # loads the network
         start = time.perf_counter()
         found = sum(len(line["aspects"]) for line in job.dataset(DATASET, SPLIT))
         seconds = time.perf_counter() - start

@@ -15,7 +15,7 @@ from typing import Any, Self, cast
 
 from fitecli import sources
 from fitecli.errors import UnreadableSource, UsageProblem
-from fitecli.pipeline.classify import ClassifyJob, ClassifyOptions
+from fitecli.pipeline.classify import ClassifyJob
 from fitecli.pipeline.evaluating import EvaluateOptions
 from fitecli.pipeline.evaluating import evaluate as _evaluate
 from fitecli.pipeline.extract import ExtractOptions, Extractor
@@ -24,6 +24,7 @@ from fitecli.pipeline.learning import TrainedModel
 from fitecli.pipeline.learning import train as _train
 from fitecli.pipeline.local import StageReport
 from fitecli.pipeline.plan import TrainOptions
+from fitecli.pipeline.predicting import ClassifyOptions
 from fitecli.pipeline.scratch import has_grown, scratch_folder
 from fitecli.settings import Settings
 from fitecli.store import Scope, Store

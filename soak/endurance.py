@@ -20,7 +20,8 @@ from typing import Any, TextIO
 from PIL import Image
 
 from fitecli import sources
-from fitecli.pipeline.classify import WINDOW, ClassifyJob, ClassifyOptions
+from fitecli.pipeline.classify import WINDOW, ClassifyJob
+from fitecli.pipeline.predicting import ClassifyOptions
 from fitecli.settings import Settings
 from fitecli.store import open_store
 from soak.trials import PICTURES

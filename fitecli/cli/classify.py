@@ -85,7 +85,7 @@ def classify(
 ) -> None:
     """Print one JSON line for each tweet: the sentiment of each of its aspects, in order."""
     from fitecli.errors import UnreadableSource, UsageProblem
-    from fitecli.pipeline.classify import ClassifyOptions
+    from fitecli.pipeline.predicting import ClassifyOptions
 
     if not inputs and dataset is None:
         raise UsageProblem("Give a file of tweets, or --dataset NAME to classify one of the store.")

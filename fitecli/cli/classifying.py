@@ -15,7 +15,8 @@ from fitecli.cli.options import tweet_source
 from fitecli.cli.writing import write, write_answers
 
 if TYPE_CHECKING:
-    from fitecli.pipeline.classify import ClassifyJob, ClassifyOptions
+    from fitecli.pipeline.classify import ClassifyJob
+    from fitecli.pipeline.predicting import ClassifyOptions
     from fitecli.pipeline.ray import Cluster
     from fitecli.pipeline.shards import ShardsPlan
     from fitecli.settings import Settings
@@ -65,8 +66,8 @@ def classify_here(
     if output is not None or sys.stderr.isatty():
         place = "" if output is None else f" in {output}"
         tell(f"{counted(count, 'line')}{place}: {watch.summary(time.monotonic() - began)}")
-    if job.failed or job.failed_pictures:
-        raise Incomplete(" ".join(_failures(job.failed, job.failed_pictures)))
+    if job.failed or job.predictor.failed_pictures:
+        raise Incomplete(" ".join(_failures(job.failed, job.predictor.failed_pictures)))
 
 
 class _Watch:
@@ -90,15 +91,15 @@ class _Watch:
 
     def _note(self) -> str:
         job = self._job
-        failed = f"{job.failed + job.failed_pictures:,} failed"
-        return f"{job.known:,} answers known, {failed}"
+        failed = f"{job.failed + job.predictor.failed_pictures:,} failed"
+        return f"{job.predictor.known:,} answers known, {failed}"
 
     def summary(self, seconds: float) -> str:
         """What became of all, and how fast."""
         job = self._job
         return (
-            f"{counted(self._aspects, 'aspect')} ({job.known:,} known), "
-            f"{counted(job.failed, 'record')} and {counted(job.failed_pictures, 'picture')} "
+            f"{counted(self._aspects, 'aspect')} ({job.predictor.known:,} known), "
+            f"{counted(job.failed, 'record')} and {counted(job.predictor.failed_pictures, 'picture')} "
             f"failed, {seconds:.1f} s ({self._lines / max(seconds, 1e-9):,.1f}/s)"
         )
 

@@ -15,9 +15,9 @@ from fitecli.cli.options import Json, Threads
 
 def demo(
     ctx: typer.Context,
-    output: Annotated[Path, typer.Option(help="Folder for the demo's store and pictures.")] = Path(
-        "fite-demo"
-    ),
+    output: Annotated[
+        Path, typer.Option(help="Folder for the demo's pictures and, without --db, its store.")
+    ] = Path("fite-demo"),
     threads: Threads = 0,
     as_json: Json = False,
 ) -> None:
@@ -26,8 +26,9 @@ def demo(
     from fitecli.pipeline.demo import demo as run
 
     began = time.monotonic()
+    db = ctx.find_root().params["db"]  # what FITE_DB names is for other data
     with Bars() as bars:
-        report = run(output, ctx.obj, threads=threads, tell=tell, progress=bars)
+        report = run(output, ctx.obj, db=db, threads=threads, tell=tell, progress=bars)
     if as_json:
         print_json(list(report.rows))
         return
@@ -49,7 +50,8 @@ def demo(
         "\nWhose face is whose is a guess here (aligner: prominence); gate is the weight of the "
         f"face\nsentence against the scene. Done in {time.monotonic() - began:.0f} s. Try:\n"
     )
-    command = f"fite --db {quote(str(report.store))}"
+    place = "URL" if "://" in report.store else quote(report.store)  # it may hold a password
+    command = f"fite --db {place}"
     for query in QUERIES:
         say(f'  {command} sql "{query}"')
     say(f"  {command} show demo-3")

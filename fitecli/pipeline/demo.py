@@ -9,9 +9,10 @@ from typing import Any
 
 from fitecli.errors import UsageProblem
 from fitecli.outputs import replacing, writing
-from fitecli.pipeline.classify import WITHOUT_TORCH, ClassifyJob, ClassifyOptions
+from fitecli.pipeline.classify import ClassifyJob
 from fitecli.pipeline.extract import Extractor
 from fitecli.pipeline.ingest import IngestReport, ingest
+from fitecli.pipeline.predicting import WITHOUT_TORCH, ClassifyOptions
 from fitecli.progress import Progress, unwatched
 from fitecli.settings import PACKAGE, Settings
 from fitecli.store import Scope, open_store
@@ -30,9 +31,9 @@ QUERIES = (
 
 @dataclass(frozen=True)
 class DemoReport:
-    """What the demo did: where the store is, what was added, and one row an aspect."""
+    """What the demo did: where the store is (path or URL), what was added, and one row an aspect."""
 
-    store: Path
+    store: str
     added: IngestReport
     features: str
     rows: tuple[dict[str, Any], ...]
@@ -42,12 +43,14 @@ def demo(
     output: Path,
     settings: Settings,
     *,
+    db: str | None = None,
     threads: int = 2,
     tell: Callable[[str], None] = lambda message: None,
     progress: Progress = unwatched,
 ) -> DemoReport:
     """Copy the demo's tweets and pictures to output, ingest, extract and classify them there.
 
+    db: the store, a path or a URL; None: `fite.db` in output.
     No network and no torch is needed. A second run finds everything done.
     """
     tweets = output / "tweets.jsonl"
@@ -55,8 +58,8 @@ def demo(
         (output / "pictures").mkdir(parents=True, exist_ok=True)
         for file in ("tweets.jsonl", *(f"pictures/{p.name}" for p in PICTURES.iterdir())):
             _put(SOURCE / file, output / file)
-    path = output / "fite.db"
-    with open_store(path) as store:
+    place = db or str(output / "fite.db")
+    with open_store(place) as store:
         added = ingest(
             store,
             tweets,
@@ -73,7 +76,7 @@ def demo(
             for line in job.dataset(DATASET, None)
             for aspect in line["aspects"]
         )
-    return DemoReport(path, added, extractor.features.name, rows)
+    return DemoReport(place, added, extractor.features.name, rows)
 
 
 def _put(source: Path, target: Path) -> None:

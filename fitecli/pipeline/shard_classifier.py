@@ -148,11 +148,11 @@ class ShardClassifier:
         options = asdict(self._plan.options)
         for name in ("threads", "device"):
             del options[name], options["extract"][name]
-        predictor, images = self._job.predictor, self._plan.images
+        predictor, images = self._job.predictor.model, self._plan.images
         recipe = options | {
             "model": predictor.name,
             "sha256": predictor.sha256,
-            "features": self._job.new_features.fingerprint,
+            "features": self._job.predictor.new_features.fingerprint,
             "format": self._plan.format,
             "images": str(images) if images else None,
         }
@@ -165,7 +165,7 @@ class ShardClassifier:
             self._begin()
         job, plan = self._job, self._plan
         dataset = plan.dataset or shard.source  # two files of one name are two datasets
-        count, failed, pictures = 0, job.failed, job.failed_pictures
+        count, failed, pictures = 0, job.failed, job.predictor.failed_pictures
         try:
             with (
                 opened(shard.source) as (source, name),
@@ -184,7 +184,7 @@ class ShardClassifier:
                     count += 1
         except FiteError as error:
             return error
-        return ShardDone(count, job.failed - failed, job.failed_pictures - pictures)
+        return ShardDone(count, job.failed - failed, job.predictor.failed_pictures - pictures)
 
     def close(self) -> None:
         """Throw the worker's own store away."""

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from fitecli import sources
 from fitecli.errors import UnreadableSource, UsageProblem
 from fitecli.pipeline.addresses import asking, files_under, located, named, real
-from fitecli.pipeline.classify import ClassifyOptions
+from fitecli.pipeline.predicting import ClassifyOptions
 from fitecli.settings import Settings
 
 PLAIN = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".txt", ".apc")  # may end in .gz, too

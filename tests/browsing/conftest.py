@@ -13,10 +13,11 @@ import httpx
 import pytest
 
 from fitecli.browsing.site import opened_site
-from fitecli.pipeline.classify import WITHOUT_TORCH, ClassifyJob, ClassifyOptions
+from fitecli.pipeline.classify import ClassifyJob
 from fitecli.pipeline.demo import demo
 from fitecli.pipeline.extract import Extractor
 from fitecli.pipeline.ingest import ingest
+from fitecli.pipeline.predicting import WITHOUT_TORCH, ClassifyOptions
 from fitecli.settings import Settings
 from fitecli.store import Scope, open_store
 from tests.conftest import DEMO
@@ -53,7 +54,7 @@ class Asking:
 def demo_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("demo")
     settings = Settings(db=str(folder / "fite.db"), models=folder / "models", offline=True)
-    return demo(folder, settings).store
+    return Path(demo(folder, settings).store)
 
 
 @pytest.fixture(scope="session")

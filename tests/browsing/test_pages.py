@@ -17,9 +17,9 @@ from PIL import Image
 from fitecli.browsing.metadata import NAME
 from fitecli.browsing.pages import LARGE, THUMBNAIL
 from fitecli.browsing.site import opened_site
-from fitecli.pipeline.classify import WITHOUT_TORCH
 from fitecli.pipeline.extract import Extractor
 from fitecli.pipeline.ingest import ingest
+from fitecli.pipeline.predicting import WITHOUT_TORCH
 from fitecli.records import FeatureSet
 from fitecli.reports.cards import GUESSES
 from fitecli.reports.thumbnails import thumbnail

@@ -74,7 +74,7 @@ def test_what_cannot_be_read_is_not_told_of_the_output(
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied", "weights.onnx")
 
-    monkeypatch.setattr("fitecli.pipeline.classify.Extractor.run", refuse)
+    monkeypatch.setattr("fitecli.pipeline.predicting.Extractor.run", refuse)
     monkeypatch.chdir(fite.folder)
     done = fite("classify", fite.file("t.jsonl", LINES[2]), "--output", output, code=1)
     assert done.stderr.splitlines()[-1].startswith(

@@ -37,6 +37,8 @@ def test_the_demo_sees_real_faces_and_tells_sentiment(settings: Settings, tmp_pa
     again = demo(tmp_path / "out", settings)
     assert again.added.tweets == 0
     assert again.rows == report.rows
+    named = demo(tmp_path / "out", settings, db=str(tmp_path / "mine.db"))
+    assert (named.store, named.rows) == (str(tmp_path / "mine.db"), report.rows)
 
 
 def finding(found: list[Finding], subject: str) -> Finding:

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from fitecli.errors import NoExamples, StoreBusy, StoreError, UsageProblem
-from fitecli.pipeline.classify import ClassifyJob, ClassifyOptions
+from fitecli.pipeline.classify import ClassifyJob
 from fitecli.pipeline.derived import derive_features, rules_of
 from fitecli.pipeline.extract import ExtractOptions, Extractor
 from fitecli.pipeline.forgetting import forget, left_alone, prune
 from fitecli.pipeline.ingest import ingest
+from fitecli.pipeline.predicting import ClassifyOptions
 from fitecli.records import Worker
 from fitecli.settings import Settings
 from fitecli.store import DescriptionText, Scope, Store, open_store, run_query

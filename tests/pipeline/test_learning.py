@@ -15,7 +15,7 @@ import torch
 from fitecli.errors import MissingWeights, NoExamples, NotAModel, UsageProblem
 from fitecli.fusion.checkpoint import CheckpointPredictor
 from fitecli.fusion.run_folder import held
-from fitecli.pipeline.classify import ClassifyJob, ClassifyOptions
+from fitecli.pipeline.classify import ClassifyJob
 from fitecli.pipeline.distilling import UNDECIDED, taught_examples, with_opinions
 from fitecli.pipeline.evaluating import (
     EvaluateOptions,
@@ -30,6 +30,7 @@ from fitecli.pipeline.ingest import ingest
 from fitecli.pipeline.learning import find_trained, plan, train
 from fitecli.pipeline.models import exported_folders, locate_model
 from fitecli.pipeline.plan import Plan, TrainOptions, training_examples
+from fitecli.pipeline.predicting import ClassifyOptions
 from fitecli.pipeline.variants import Variant
 from fitecli.processes import name_of_this
 from fitecli.records import Example, FeatureSet, Worker

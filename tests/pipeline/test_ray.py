@@ -24,9 +24,10 @@ from fitecli.errors import (
     UsageProblem,
 )
 from fitecli.pipeline.addresses import opened, replaced
-from fitecli.pipeline.classify import WITHOUT_TORCH, ClassifyJob, ClassifyOptions, encoded
+from fitecli.pipeline.classify import ClassifyJob, encoded
 from fitecli.pipeline.extract import Extractor
 from fitecli.pipeline.ingest import ingest
+from fitecli.pipeline.predicting import WITHOUT_TORCH, ClassifyOptions
 from fitecli.pipeline.ray import Cluster, OpenBatchWork, RayEngine, connected
 from fitecli.pipeline.scratch import PREFIX
 from fitecli.pipeline.shard_classifier import (

@@ -12,7 +12,7 @@ import pytest
 
 from fitecli.errors import MissingWeights, NoExamples, UsageProblem
 from fitecli.pictures import open_picture
-from fitecli.pipeline.classify import ClassifyJob, ClassifyOptions
+from fitecli.pipeline.classify import ClassifyJob
 from fitecli.pipeline.evaluating import EvaluateOptions, evaluate
 from fitecli.pipeline.examples import read_dataset
 from fitecli.pipeline.exporting import ExportOptions, export_model
@@ -20,6 +20,7 @@ from fitecli.pipeline.extract import ExtractOptions, Extractor
 from fitecli.pipeline.ingest import ingest
 from fitecli.pipeline.learning import train
 from fitecli.pipeline.plan import TrainOptions
+from fitecli.pipeline.predicting import ClassifyOptions
 from fitecli.pipeline.variants import Variant
 from fitecli.pipeline.visuals import visual_size, with_visuals
 from fitecli.records import Example

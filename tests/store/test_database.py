@@ -94,6 +94,8 @@ def test_old_rows_survive_each_migration(tmp_path: Path) -> None:
     migrate(store_url(path), "0001")
     rows = (
         "insert into tweet (id, dataset, source_id, text) values (1, 'd', 'a', 'Ann')",
+        "insert into image (id, dataset, name) values (1, 'd', 'a.jpg')",
+        "insert into tweet_image (tweet_id, position, image_id) values (1, 0, 1)",
         "insert into aspect (id, tweet_id, key, position, text, origin) "
         "values (1, 1, 'k', 0, 'Ann', 'given')",
         "insert into worker values (1, 'faces', 'w', '1', '{}', null, '[]', 'f', 't')",
@@ -107,7 +109,9 @@ def test_old_rows_survive_each_migration(tmp_path: Path) -> None:
         execute(path, sql)
     before = value(path, VIEWS)
     migrate(store_url(path))
-    assert value(path, VIEWS) == (before)
+    renamed = ("image.name AS picture", "tweet_image.name AS picture")
+    assert value(path, VIEWS) == before.replace(*renamed) != before
+    assert value(path, "select name || position || image_id from tweet_image") == "a.jpg01"
     assert value(path, "select features || prediction || gate from predictions") == "fsneutral0.5"
     assert value(path, "select base_id is null and ablation = '{}' from feature_set") == 1
     execute(path, "update prediction set gate = null")

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from fitecli.pipeline.classify import WITHOUT_TORCH, ClassifyJob, ClassifyOptions
+from fitecli.pipeline.classify import ClassifyJob
 from fitecli.pipeline.extract import ExtractOptions, Extractor
 from fitecli.pipeline.ingest import ingest
+from fitecli.pipeline.predicting import WITHOUT_TORCH, ClassifyOptions
 from fitecli.records import CorrectedTweet
 from fitecli.settings import Settings
 from fitecli.store import ModelReading, Scope, Store, open_store
