@@ -18,7 +18,8 @@ from fitecli.errors import UnreadableSource, UsageProblem
 from fitecli.pipeline.classify import ClassifyJob
 from fitecli.pipeline.evaluating import EvaluateOptions
 from fitecli.pipeline.evaluating import evaluate as _evaluate
-from fitecli.pipeline.extract import ExtractOptions, Extractor
+from fitecli.pipeline.extract import Extractor
+from fitecli.pipeline.extract_options import ExtractOptions
 from fitecli.pipeline.ingest import IngestReport, dataset_of, ingest_records
 from fitecli.pipeline.learning import TrainedModel
 from fitecli.pipeline.learning import train as _train

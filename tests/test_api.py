@@ -18,7 +18,7 @@ import pytest
 import fitecli
 from fitecli import Classifier, FiteError, evaluate, extract, ingest, open_store, train
 from fitecli.errors import NoExamples, NotAModel, QueryRefused, UnreadableSource, UsageProblem
-from fitecli.pipeline.extract import ExtractOptions
+from fitecli.pipeline.extract_options import ExtractOptions
 from fitecli.store import Store
 from tests.conftest import DEMO, ROOT, labelled_lines
 

@@ -70,7 +70,8 @@ def extract(
 ) -> None:
     """Compute the features that the store lacks: faces, captions, alignment, descriptions."""
     from fitecli.errors import Incomplete, UsageProblem
-    from fitecli.pipeline.extract import ExtractOptions, Extractor, failures
+    from fitecli.pipeline.extract import Extractor, failures
+    from fitecli.pipeline.extract_options import ExtractOptions
     from fitecli.store import Scope
 
     if nobody_margin and not nobody:

@@ -2,82 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
-from math import isnan
 from typing import Any
 
 from fitecli import describe
-from fitecli.alignment import ROOM as ALIGNERS
-from fitecli.alignment import AnyAligner, open_aligner
 from fitecli.alignment.open_clip import ClipAligner
 from fitecli.alignment.prominence import ProminenceAligner
 from fitecli.captions import open_captioner
-from fitecli.errors import MissingWeights, UsageProblem
-from fitecli.faces import ROOM as ANALYSERS
-from fitecli.faces import FaceAnalyser, asked, open_analyser
+from fitecli.errors import MissingWeights
+from fitecli.faces import asked
 from fitecli.pipeline.clip_stage import ClipStage
 from fitecli.pipeline.estimates import of_stage
+from fitecli.pipeline.extract_options import (
+    NO_CLIP,
+    ExtractOptions,
+    aligner_of,
+    analyser_of,
+    one_of,
+)
 from fitecli.pipeline.local import Engine, LocalEngine, Stage, StageReport
 from fitecli.pipeline.plugin_stage import PlugInStage
 from fitecli.pipeline.stages import CaptionsStage, EmbeddingsStage, FacesStage, ImageStage
 from fitecli.pipeline.tweet_stages import DescriptionsStage, ProminenceStage
-from fitecli.pipeline.work import CaptionsWork, EmbeddingsWork, FacesWork, ImageWork
-from fitecli.processes import cores
 from fitecli.progress import Progress, unwatched
 from fitecli.records import ATTRIBUTES, FeatureSet, Worker
 from fitecli.settings import Settings
 from fitecli.store import FeatureSetRow, Scope, Store
-from fitecli.weights import Loading, check_machine
+from fitecli.weights import Loading
 
 STAGES = ("faces", "captions", "alignment", "descriptions", "embeddings")
 NOBODY = 0  # the row of what is not registered: no fact points to it
-NO_CLIP = "Embeddings need CLIP: `fite extract --aligner clip` tells more."
 Tell = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class ExtractOptions:
-    """How features are made; "auto" takes the best that works here and says what it took.
-
-    detector: one of DeepFace's. clip: a CLIP other than the paper's. nobody: whether CLIP may leave
-    an aspect without a face. assignment, nobody_margin: see `describe.assign`.
-    """
-
-    faces: str = "auto"
-    detector: str | None = None
-    attributes: tuple[str, ...] = ATTRIBUTES
-    captioner: str = "auto"
-    aligner: str = "auto"
-    clip: str | None = None
-    nobody: bool = False
-    nobody_margin: float = describe.NOBODY_MARGIN
-    assignment: str = "paper"
-    template: str = "published"
-    theta: float = describe.THETA
-    name: str | None = None
-    threads: int = 2
-    device: str = "auto"
-    retry_failed: bool = False
-
-    def __post_init__(self) -> None:
-        """Raises UsageProblem for a name that there is not, threads or a device that no machine has."""
-        check_machine(self.threads, self.device)
-        object.__setattr__(self, "threads", cores(self.threads))
-        if not isinstance(self.captioner, str):
-            raise UsageProblem(
-                f"There is no captioner {self.captioner!r}; leave it out, or say 'none'."
-            )
-        for name in ("theta", "nobody_margin"):
-            if not isinstance(value := getattr(self, name), int | float) or isnan(value):
-                raise UsageProblem(f"{name} takes a number, not {value!r}.")
-        if not 0 <= self.theta <= 1:
-            raise UsageProblem(f"theta is between 0 and 1; {self.theta!r} is none: choose another.")
-        ANALYSERS.check(self.faces)
-        ALIGNERS.check(self.aligner)
-        _one_of("template", self.template, describe.TEMPLATES)
-        _one_of("assignment", self.assignment, describe.ASSIGNMENTS)
 
 
 class Extractor:
@@ -101,9 +58,9 @@ class Extractor:
         self.options = options
         self._dry_run = dry_run
         loading = Loading.of(settings, options.threads, options.device, tell)
-        self.analyser = _open_analyser(options, loading)
+        self.analyser = analyser_of(options, loading)
         self.captioner = open_captioner(options.captioner, loading)
-        self.aligner = _open_aligner(options, loading)
+        self.aligner = aligner_of(options, loading)
         faces: Worker = self.analyser.worker
         captions: Worker | None = self.captioner.worker if self.captioner else None
         alignment = replace(self.aligner.worker, inputs=(faces.fingerprint,))
@@ -173,7 +130,7 @@ class Extractor:
         description needs them. Raises MissingWeights where they are named and there is no CLIP.
         """
         if only is not None:
-            _one_of("stage", only, STAGES)
+            one_of("stage", only, STAGES)
         if only == "embeddings" and self.embedding_worker_id is None:
             raise MissingWeights(NO_CLIP)
         retry = self.options.retry_failed
@@ -274,38 +231,9 @@ def _with_known(progress: Progress, count: Callable[[], int]) -> Progress:
     return told
 
 
-def open_work(stage: str, options: ExtractOptions, settings: Settings) -> ImageWork:
-    """Open the model of one stage that looks at pictures: faces, captions or embeddings.
-
-    Raises MissingWeights where it cannot be loaded.
-    """
-    loading = Loading.of(settings, options.threads, options.device, lambda message: None)
-    if stage == "faces":
-        return FacesWork(_open_analyser(options, loading))
-    if stage == "captions":
-        return CaptionsWork(open_captioner(options.captioner, loading))
-    aligner = _open_aligner(options, loading)
-    if not isinstance(aligner, ClipAligner):
-        raise MissingWeights(NO_CLIP)
-    return EmbeddingsWork(aligner.encoder)
-
-
-def _open_analyser(options: ExtractOptions, loading: Loading) -> FaceAnalyser:
-    return open_analyser(options.faces, loading, options.detector, options.attributes)
-
-
-def _open_aligner(options: ExtractOptions, loading: Loading) -> AnyAligner:
-    return open_aligner(options.aligner, loading, nobody=options.nobody, model=options.clip)
-
-
 def _limits(faces: Worker) -> tuple[str, ...]:
     attributes = asked(faces)[1]
     return () if attributes == ATTRIBUTES else attributes
-
-
-def _one_of(what: str, name: str, known: Collection[str]) -> None:
-    if name not in known:
-        raise UsageProblem(f"There is no {what} {name!r}; choose one of {', '.join(known)}.")
 
 
 def failures(reports: Sequence[StageReport]) -> int:

@@ -9,7 +9,8 @@ from fitecli.errors import FiteError, NoExamples, UsageProblem
 from fitecli.evaluation import open_predictor
 from fitecli.pipeline.derived import derive_features, rules_of
 from fitecli.pipeline.examples import choose_features, example_of
-from fitecli.pipeline.extract import ExtractOptions, Extractor
+from fitecli.pipeline.extract import Extractor
+from fitecli.pipeline.extract_options import ExtractOptions
 from fitecli.pipeline.local import WAITING
 from fitecli.pipeline.models import locate_model, register, save
 from fitecli.pipeline.remade import options_of

@@ -21,7 +21,7 @@ from typing import Any, Protocol
 
 from fitecli.errors import EngineFailed, FiteError, MissingPackage, UsageProblem
 from fitecli.pictures import quiet_decoders
-from fitecli.pipeline.extract import ExtractOptions, open_work
+from fitecli.pipeline.extract_options import ExtractOptions, open_work
 from fitecli.pipeline.local import BATCH, LocalEngine, Stage, StageReport, Tally
 from fitecli.pipeline.stages import ImageStage
 from fitecli.pipeline.work import Work, computed, prepared

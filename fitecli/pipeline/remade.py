@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from fitecli.faces import asked
 from fitecli.pipeline.derived import rules_of
-from fitecli.pipeline.extract import ExtractOptions
+from fitecli.pipeline.extract_options import ExtractOptions
 from fitecli.plugins import SETTING
 from fitecli.records import ATTRIBUTES, Worker
 from fitecli.store import FeatureSetRow, Store

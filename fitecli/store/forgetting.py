@@ -256,9 +256,22 @@ def _forget_images(connection: Connection, ids: Sequence[int]) -> None:
 
 
 def _forget_tweets(connection: Connection, ids: Sequence[int]) -> None:
-    tweet, reject = tables["tweet"], tables["reject"]
+    tweet, reject, link = tables["tweet"], tables["reject"], tables["tweet_image"]
+    pictures = select(link.c.image_id).where(link.c.tweet_id.in_(ids))
+    shared = list(connection.execute(pictures).scalars())
     query = select(tweet.c.dataset, tweet.c.source_id).where(tweet.c.id.in_(ids))
     told = [conflict_reason(*row) for row in connection.execute(query)]
     connection.execute(delete(reject).where(reject.c.reason.in_(told)))
     forget_work(connection, "tweet", ids)
     connection.execute(delete(tweet).where(tweet.c.id.in_(ids)))
+    _forget_names(connection, shared)
+
+
+def _forget_names(connection: Connection, image_ids: Sequence[int]) -> None:
+    """Call pictures as a tweet does that is still there, not as one that is gone did."""
+    image, link = tables["image"], tables["tweet_image"]
+    names = select(link.c.name).where(link.c.image_id == image.c.id)
+    first = names.order_by(link.c.tweet_id, link.c.position).limit(1).scalar_subquery()
+    for ids in chunks(image_ids):
+        gone = (image.c.id.in_(ids), image.c.name.not_in(names), exists(names))
+        connection.execute(update(image).where(*gone).values(name=first))

@@ -17,7 +17,8 @@ import pytest
 from fitecli.errors import UnreadableImage
 from fitecli.faces import FaceAnalyser
 from fitecli.pictures import Picture, open_picture
-from fitecli.pipeline.extract import ExtractOptions, Extractor
+from fitecli.pipeline.extract import Extractor
+from fitecli.pipeline.extract_options import ExtractOptions
 from fitecli.pipeline.ingest import ingest
 from fitecli.pipeline.local import run_stage
 from fitecli.pipeline.stages import FacesStage

@@ -13,7 +13,8 @@ import pytest
 from fitecli.errors import NoExamples, UsageProblem
 from fitecli.pipeline.experiment_options import ExperimentOptions
 from fitecli.pipeline.experiments import missing_runs, run_experiment
-from fitecli.pipeline.extract import ExtractOptions, Extractor
+from fitecli.pipeline.extract import Extractor
+from fitecli.pipeline.extract_options import ExtractOptions
 from fitecli.pipeline.ingest import ingest
 from fitecli.pipeline.plan import TrainOptions
 from fitecli.pipeline.recorded import rounded

@@ -19,7 +19,8 @@ from fitecli.errors import MissingWeights, UsageProblem
 from fitecli.faces import FaceAnalyser
 from fitecli.pictures import Picture
 from fitecli.pipeline.clip_stage import ClipStage
-from fitecli.pipeline.extract import ExtractOptions, Extractor, failures
+from fitecli.pipeline.extract import Extractor, failures
+from fitecli.pipeline.extract_options import ExtractOptions
 from fitecli.pipeline.ingest import ingest
 from fitecli.pipeline.local import run_stage
 from fitecli.pipeline.published import add_published

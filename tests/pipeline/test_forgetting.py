@@ -14,7 +14,8 @@ import pytest
 from fitecli.errors import NoExamples, StoreBusy, StoreError, UsageProblem
 from fitecli.pipeline.classify import ClassifyJob
 from fitecli.pipeline.derived import derive_features, rules_of
-from fitecli.pipeline.extract import ExtractOptions, Extractor
+from fitecli.pipeline.extract import Extractor
+from fitecli.pipeline.extract_options import ExtractOptions
 from fitecli.pipeline.forgetting import forget, left_alone, prune
 from fitecli.pipeline.ingest import ingest
 from fitecli.pipeline.predicting import ClassifyOptions
@@ -121,6 +122,26 @@ def test_a_tweet_goes_with_its_own_picture_and_leaves_the_shared_one(store: Stor
             assert ask(store, gone.format(kind) + f"(select id from {kind})") == [(0,)]
     with pytest.raises(NoExamples, match="'2'"):
         forget(store, tweet="2")
+
+
+def test_what_a_tweet_called_a_shared_picture_goes_with_it(store: Store, tmp_path: Path) -> None:
+    """Others that call it otherwise keep their name for it, and it is known by the first of these."""
+    picture = (DEMO / "pictures" / "grace_hopper.jpg").read_bytes() + b"another picture"
+    for name in ("secret-name.jpg", "other.jpg"):
+        (tmp_path / name).write_bytes(picture)
+    lines = [
+        {"id": f"names-{number}", "text": "Ann", "images": [name]}
+        for number, name in enumerate(["secret-name.jpg", "other.jpg"])
+    ]
+    path = tmp_path / "names.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)), "utf-8")
+    ingest(store, path, dataset="e", images=tmp_path)
+    query = "select image.name, tweet_image.name from image join tweet_image on image_id = image.id"
+    mine = f"{query} where image.name in ('secret-name.jpg', 'other.jpg') order by tweet_id"
+    assert ask(store, mine) == [("secret-name.jpg", name["images"][0]) for name in lines]
+    forget(store, tweet="names-0")
+    assert ask(store, mine) == [("other.jpg", "other.jpg")]
+    assert b"secret-name" not in content(store)
 
 
 def test_a_picture_goes_and_its_tweets_are_read_anew(store: Store) -> None:

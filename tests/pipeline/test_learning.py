@@ -25,7 +25,8 @@ from fitecli.pipeline.evaluating import (
     seen_splits,
 )
 from fitecli.pipeline.exporting import ExportOptions, export_model
-from fitecli.pipeline.extract import ExtractOptions, Extractor
+from fitecli.pipeline.extract import Extractor
+from fitecli.pipeline.extract_options import ExtractOptions
 from fitecli.pipeline.ingest import ingest
 from fitecli.pipeline.learning import find_trained, plan, train
 from fitecli.pipeline.models import exported_folders, locate_model

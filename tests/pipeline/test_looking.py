@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from fitecli.errors import UsageProblem
-from fitecli.pipeline.extract import ExtractOptions, Extractor
+from fitecli.pipeline.extract import Extractor
+from fitecli.pipeline.extract_options import ExtractOptions
 from fitecli.pipeline.ingest import ingest
 from fitecli.pipeline.looking import Look, LookOptions, look
 from fitecli.settings import Settings

@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 from fitecli.alignment.open_clip import ClipEncoder
 from fitecli.cli import app
 from fitecli.pictures import Picture, open_picture
-from fitecli.pipeline.extract import ExtractOptions, Extractor
+from fitecli.pipeline.extract import Extractor
+from fitecli.pipeline.extract_options import ExtractOptions
 from fitecli.pipeline.ingest import ingest
 from fitecli.pipeline.local import run_stage
 from fitecli.pipeline.stages import CaptionsStage

@@ -16,7 +16,8 @@ from fitecli.pipeline.classify import ClassifyJob
 from fitecli.pipeline.evaluating import EvaluateOptions, evaluate
 from fitecli.pipeline.examples import read_dataset
 from fitecli.pipeline.exporting import ExportOptions, export_model
-from fitecli.pipeline.extract import ExtractOptions, Extractor
+from fitecli.pipeline.extract import Extractor
+from fitecli.pipeline.extract_options import ExtractOptions
 from fitecli.pipeline.ingest import ingest
 from fitecli.pipeline.learning import train
 from fitecli.pipeline.plan import TrainOptions

@@ -10,7 +10,8 @@ from PIL import Image
 
 from fitecli.errors import NoExamples, Unwritable, UsageProblem
 from fitecli.evaluation import Case
-from fitecli.pipeline.extract import ExtractOptions, Extractor
+from fitecli.pipeline.extract import Extractor
+from fitecli.pipeline.extract_options import ExtractOptions
 from fitecli.pipeline.ingest import ingest
 from fitecli.records import Example, Prediction
 from fitecli.reports.drawing import draw, drawn_in_terminal

@@ -13,7 +13,8 @@ import pytest
 from sqlalchemy import event
 
 from fitecli.pipeline.classify import ClassifyJob
-from fitecli.pipeline.extract import ExtractOptions, Extractor
+from fitecli.pipeline.extract import Extractor
+from fitecli.pipeline.extract_options import ExtractOptions
 from fitecli.pipeline.ingest import ingest
 from fitecli.pipeline.predicting import WITHOUT_TORCH, ClassifyOptions
 from fitecli.records import CorrectedTweet
