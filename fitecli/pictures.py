@@ -90,7 +90,8 @@ def open_picture(
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as exc:
         raise UnreadableImage(f"{path}: it has more than {max_pixels:,} pixels.") from exc
     except DECODER_ERRORS as exc:
-        raise UnreadableImage(f"{path}: the picture cannot be decoded ({exc}).") from exc
+        reason = getattr(exc, "strerror", None) or exc  # without the path again
+        raise UnreadableImage(f"{path}: the picture cannot be decoded ({reason}).") from exc
     return Picture(np.array(rgb), width, height, max(width, height) / max(rgb.size))
 
 

@@ -148,7 +148,7 @@ class Example:
     """What the encoders read for one aspect.
 
     text holds the literal `$T$` where the aspect stood. faces: in the tweet's pictures. picture:
-    the name of the first one. face: what the description says of the face that was given to the
+    what the store calls the first one. face: what the description says of the face that was given to the
     aspect. source_line: the row in a benchmark file. visual: an embedding of the picture or of the
     aspect's face, where the model reads one. target: probabilities of LABELS to learn in place of
     the label, where teachers are heard.

@@ -110,9 +110,15 @@ def _by_image(
 ) -> dict[int, Result | Failure]:
     """Picture id -> its result, or why there is none."""
     return {
-        item.id: Failure(str(result)) if isinstance(result, FiteError) else result
+        item.id: Failure(_reason(item, result)) if isinstance(result, FiteError) else result
         for item, result in zip(items, results, strict=True)
     }
+
+
+def _reason(item: PendingImage | FramedImage, error: FiteError) -> str:
+    """What an error tells but for the place: every tweet has its own name and path of a picture."""
+    image = item.image if isinstance(item, FramedImage) else item
+    return str(error).removeprefix(f"{image.path}: ").removeprefix(f"{image.name}: ")
 
 
 class FacesStage(ImageStage):

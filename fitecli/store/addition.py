@@ -16,6 +16,7 @@ from fitecli.store.stale import (
     forget_unlinked,
     give_bytes,
     merge_image,
+    name_anew,
 )
 
 FACTS = ("split", "author", "created_at")
@@ -38,6 +39,7 @@ class Addition:
         self.differing: set[int] = set()  # … of which other things are told now
         self.moved: dict[int, int] = {}  # pictures that were known by name -> that of their bytes
         self.replaced: set[int] = set()  # pictures whose place another one took
+        self.renamed: set[int] = set()  # pictures that a tweet called otherwise before
 
     def add(self, batch: Sequence[Tweet], changed: Collection[str] = ()) -> Added:
         """changed: the ids of known tweets that gained something else, so that they are not skipped."""
@@ -206,10 +208,11 @@ class Addition:
                         "position": position,
                         "image_id": image_id,
                         "path": picture.path,
-                        "name": picture.name,
+                        "picture": picture.name,
                     }
                 )
         self.store._insert_new(self.connection, "tweet_image", rows)
+        name_anew(self.connection, sorted(self.renamed))
         if self.replaced:
             forget_unlinked(self.connection, sorted(self.replaced))
         self.repictured |= self.known.intersection(row["tweet_id"] for row in rows)
@@ -279,9 +282,11 @@ class Addition:
             self.repictured.add(row.tweet_id)
         elif row.sha256 is None:
             self.gained.add(row.tweet_id)
-        if (known, row.path, row.name) != (image_id, image.path, image.name):
+        if row.picture != image.name or known != image_id:
+            self.renamed.add(known)
+        if (known, row.path, row.picture) != (image_id, image.path, image.name):
             condition = and_(table.c.tweet_id == row.tweet_id, table.c.position == row.position)
-            values = {"image_id": image_id, "path": image.path, "name": image.name}
+            values = {"image_id": image_id, "path": image.path, "picture": image.name}
             self.connection.execute(update(table).where(condition).values(values))
 
 

@@ -155,15 +155,18 @@ class Findings(Finishing):
         claimed: Sequence[PendingImage],
         results: Mapping[int, Result],
     ) -> Mapping[int, Result]:
-        """The results of pictures that are still what was claimed; the others' leases end."""
+        """The results of pictures that are still what was claimed; the others' leases end.
+
+        A picture whose bytes are known may be called otherwise by now.
+        """
         image = tables["image"]
         if not claimed:
             return results
         query = select(image.c.id, image.c.sha256, image.c.name).where(
             image.c.id.in_(list(results))
         )
-        now = {row.id: (row.sha256, row.name) for row in connection.execute(query)}
-        kept = {item.id for item in claimed if now.get(item.id) == (item.sha256, item.name)}
+        now = {row.id: row.sha256 or row.name for row in connection.execute(query)}
+        kept = {item.id for item in claimed if now.get(item.id) == (item.sha256 or item.name)}
         self._end_leases(connection, "image", worker_id, [n for n in results if n not in kept])
         return {number: result for number, result in results.items() if number in kept}
 

@@ -21,6 +21,7 @@ from fitecli.store.stale import (
     forget_readings,
     forget_unlinked,
     forget_work,
+    name_anew,
 )
 
 
@@ -91,13 +92,15 @@ class Forgetting(StoreConnection):
         is looking at the pictures.
         """
         with self._removing(dry_run) as (connection, removed):
-            images = [*image_ids, *_only_theirs(connection, tweet_ids)]
+            own, shared = _theirs(connection, tweet_ids)
+            images = [*image_ids, *own]
             _refuse_leased(connection, images)
             files = _files(connection, images)
             for ids in chunks(images):
                 _forget_images(connection, ids)
             for ids in chunks(tweet_ids):
                 _forget_tweets(connection, ids)
+            name_anew(connection, shared)
             for some in chunks(sorted(names)):
                 embedded = tables["text_embedding"]
                 named = [embedded.c.text.icontains(name, autoescape=True) for name in some]
@@ -220,8 +223,8 @@ def _workers_read(connection: Connection) -> set[int]:
     return read | {row.id for row in rows if known.intersection(row.inputs)}
 
 
-def _only_theirs(connection: Connection, tweet_ids: Sequence[int]) -> list[int]:
-    """Pictures that no other tweet has."""
+def _theirs(connection: Connection, tweet_ids: Sequence[int]) -> tuple[list[int], list[int]]:
+    """The pictures of tweets: those that no other tweet has, and those that others have, too."""
     link = tables["tweet_image"]
     theirs: set[int] = set()
     for ids in chunks(tweet_ids):
@@ -231,7 +234,7 @@ def _only_theirs(connection: Connection, tweet_ids: Sequence[int]) -> list[int]:
     for images in chunks(sorted(theirs)):
         query = select(link.c.image_id, link.c.tweet_id).where(link.c.image_id.in_(images))
         shared |= {row[0] for row in connection.execute(query) if row[1] not in gone}
-    return sorted(theirs - shared)
+    return sorted(theirs - shared), sorted(shared)
 
 
 def _files(connection: Connection, image_ids: Sequence[int]) -> tuple[str, ...]:
@@ -256,22 +259,9 @@ def _forget_images(connection: Connection, ids: Sequence[int]) -> None:
 
 
 def _forget_tweets(connection: Connection, ids: Sequence[int]) -> None:
-    tweet, reject, link = tables["tweet"], tables["reject"], tables["tweet_image"]
-    pictures = select(link.c.image_id).where(link.c.tweet_id.in_(ids))
-    shared = list(connection.execute(pictures).scalars())
+    tweet, reject = tables["tweet"], tables["reject"]
     query = select(tweet.c.dataset, tweet.c.source_id).where(tweet.c.id.in_(ids))
     told = [conflict_reason(*row) for row in connection.execute(query)]
     connection.execute(delete(reject).where(reject.c.reason.in_(told)))
     forget_work(connection, "tweet", ids)
     connection.execute(delete(tweet).where(tweet.c.id.in_(ids)))
-    _forget_names(connection, shared)
-
-
-def _forget_names(connection: Connection, image_ids: Sequence[int]) -> None:
-    """Call pictures as a tweet does that is still there, not as one that is gone did."""
-    image, link = tables["image"], tables["tweet_image"]
-    names = select(link.c.name).where(link.c.image_id == image.c.id)
-    first = names.order_by(link.c.tweet_id, link.c.position).limit(1).scalar_subquery()
-    for ids in chunks(image_ids):
-        gone = (image.c.id.in_(ids), image.c.name.not_in(names), exists(names))
-        connection.execute(update(image).where(*gone).values(name=first))

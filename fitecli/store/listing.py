@@ -120,7 +120,7 @@ class Listing(StoreConnection):
         """(tweet id, name of the picture, reason) of pictures that the face analyser could not read."""
         link, analysis = tables["tweet_image"], tables["analysis"]
         query = (
-            select(link.c.tweet_id, link.c.name, analysis.c.error)
+            select(link.c.tweet_id, link.c.picture, analysis.c.error)
             .join(analysis, analysis.c.subject_id == link.c.image_id)
             .where(
                 link.c.tweet_id.in_(tweet_ids),

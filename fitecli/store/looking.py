@@ -49,8 +49,8 @@ class Looking(Reading):
         return TweetChain(
             tweet=found,
             images=self._rows(
-                "SELECT tweet_image.name, tweet_image.path, image.width, image.height, image.sha256, "
-                "caption.text AS caption, analysis.error FROM tweet_image "
+                "SELECT tweet_image.picture AS name, tweet_image.path, image.width, image.height, "
+                "image.sha256, caption.text AS caption, analysis.error FROM tweet_image "
                 "JOIN image ON image.id = tweet_image.image_id "
                 "LEFT JOIN caption ON caption.image_id = image.id AND caption.worker_id = :captions "
                 "LEFT JOIN analysis ON analysis.subject_kind = 'image' AND "

@@ -121,7 +121,7 @@ def _images(connection: Connection, tweet_ids: Sequence[int]) -> dict[int, list[
     """The pictures of tweets, in their order, by the names that the tweets give them."""
     image, link = tables["image"], tables["tweet_image"]
     query = (
-        select(link.c.tweet_id, link.c.name, link.c.path, image.c.sha256)
+        select(link.c.tweet_id, link.c.picture, link.c.path, image.c.sha256)
         .join(image, image.c.id == link.c.image_id)
         .where(link.c.tweet_id.in_(tweet_ids))
         .order_by(link.c.tweet_id, link.c.position)

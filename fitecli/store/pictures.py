@@ -40,19 +40,19 @@ class Pictured(StoreConnection):
             if row is None:
                 return None
             faces = _faces_in(connection, [row.id])[row.id]
-        return KnownPicture(row.name, row.path, row.sha256, faces), _box(row)
+        return KnownPicture(row.picture, row.path, row.sha256, faces), _box(row)
 
     def tweet_pictures(self, source_id: str, dataset: str) -> tuple[KnownPicture, ...]:
         """The pictures of a tweet, in their order."""
         with self._reading() as connection:
             rows = connection.execute(self._pictures(source_id, dataset)).all()
             faces = _faces_in(connection, [row.id for row in rows])
-        return tuple(KnownPicture(row.name, row.path, row.sha256, faces[row.id]) for row in rows)
+        return tuple(KnownPicture(row.picture, row.path, row.sha256, faces[row.id]) for row in rows)
 
     def _pictures(self, source_id: str, dataset: str, *more: Any) -> Select[Any]:
         tweet, link, image = tables["tweet"], tables["tweet_image"], tables["image"]
         return (
-            select(image.c.id, link.c.name, image.c.sha256, link.c.path, *more)
+            select(image.c.id, link.c.picture, image.c.sha256, link.c.path, *more)
             .select_from(tweet)
             .join(link, link.c.tweet_id == tweet.c.id)
             .join(image, image.c.id == link.c.image_id)

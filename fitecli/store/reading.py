@@ -162,7 +162,7 @@ def _images(
     image, link = tables["image"], tables["tweet_image"]
     seen = analysed("image", image.c.id, worker_id, status="done")
     query = (
-        select(link.c.tweet_id, image.c.id, link.c.name, link.c.path, seen)
+        select(link.c.tweet_id, image.c.id, link.c.picture, link.c.path, seen)
         .join(image, image.c.id == link.c.image_id)
         .where(link.c.tweet_id.in_(tweet_ids), first_of_its_kind())
         .order_by(link.c.tweet_id, link.c.position)

@@ -156,7 +156,7 @@ class StoredAspect:
     """One aspect with all that a model reads about it under a feature set.
 
     text: the tweet's own. source_text: the benchmark row's, with `$T$`. face: the sentence of the
-    face that was given to the aspect. picture: the name of the tweet's first one.
+    face that was given to the aspect. picture: what the store calls the tweet's first one.
     """
 
     aspect_id: int

@@ -161,6 +161,17 @@ def forget_unlinked(connection: Connection, ids: Sequence[int]) -> None:
         connection.execute(delete(image).where(image.c.id.in_(gone)))
 
 
+def name_anew(connection: Connection, image_ids: Iterable[int]) -> None:
+    """Call pictures as the first tweet that has them does, where none calls them as before."""
+    image, link = tables["image"], tables["tweet_image"]
+    names = select(link.c.picture).where(link.c.image_id == image.c.id)
+    first = names.order_by(link.c.tweet_id, link.c.position).limit(1).scalar_subquery()
+    kept = exists(names.where(link.c.picture == image.c.name))
+    for ids in chunks(image_ids):
+        lost = (image.c.id.in_(ids), image.c.sha256.is_not(None), ~kept, exists(names))
+        connection.execute(update(image).where(*lost).values(name=first))
+
+
 def forget_predictions(connection: Connection, tweet_ids: Numbers, upon: Upon = None) -> None:
     """Drop what was predicted of tweets from other pictures, or other facts about them."""
     aspect, prediction, chosen = tables["aspect"], tables["prediction"], tables["feature_set"]

@@ -4,7 +4,7 @@ Revision ID: 0002
 Revises: 0001
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import sqlalchemy as sa
@@ -19,10 +19,10 @@ BASE = "fk_feature_set_base_id_feature_set"
 
 
 @contextmanager
-def views_set_aside() -> Iterator[None]:
+def views_set_aside(renewed: Mapping[str, str] | None = None) -> Iterator[None]:
     """SQLite rebuilds a table to change it, and refuses while a view or trigger names it.
 
-    Views and triggers of others come back as they were.
+    Views and triggers of others come back as they were, those of ours that are renewed by their SQL.
     """
     connection = op.get_bind()
     found: list[tuple[str, str, str]] = []
@@ -36,23 +36,21 @@ def views_set_aside() -> Iterator[None]:
         quoted = name.replace('"', '""')
         connection.exec_driver_sql(f'DROP {kind} "{quoted}"')
     yield
-    for _, _, sql in reversed(found):  # views first: a trigger may be of one
-        connection.exec_driver_sql(sql)
+    for kind, name, sql in reversed(found):  # views first: a trigger may be of one
+        mine = (renewed or {}).get(name) if kind == "view" else None
+        connection.exec_driver_sql(mine or sql)
 
 
-def renew_views() -> None:
-    """The first stores of schema 0001 had other views of the same columns."""
-    views = context.script.get_revision("0001").module.VIEWS
-    for name, sql in views.items():
-        if op.get_bind().dialect.name == "sqlite":
-            op.execute(f"DROP VIEW {name}")
-            op.execute(sql)
-        else:  # views of others may stand upon it
+def renew_on_server(views: Mapping[str, str]) -> None:
+    """Give views their SQL where none was set aside: views of others may stand upon them."""
+    if op.get_bind().dialect.name != "sqlite":
+        for sql in views.values():
             op.execute(sql.replace("CREATE VIEW", "CREATE OR REPLACE VIEW"))
 
 
 def upgrade() -> None:
-    with views_set_aside():
+    views = context.script.get_revision("0001").module.VIEWS  # the first stores had others
+    with views_set_aside(views):
         with op.batch_alter_table("feature_set") as table:
             table.add_column(sa.Column("base_id", sa.Integer(), nullable=True))
             table.add_column(
@@ -61,7 +59,7 @@ def upgrade() -> None:
             table.create_foreign_key(BASE, "feature_set", ["base_id"], ["id"], ondelete="CASCADE")
         with op.batch_alter_table("prediction") as table:
             table.alter_column("gate", existing_type=sa.Float(), nullable=True)
-    renew_views()
+    renew_on_server(views)
 
 
 def downgrade() -> None:

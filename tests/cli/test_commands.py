@@ -225,6 +225,20 @@ def test_a_failed_picture_stays_in_its_line(fite: Shell) -> None:
         assert "1 picture could not be read" in result.stderr
 
 
+def test_why_a_picture_fails_is_told_with_the_name_of_each_tweet(fite: Shell) -> None:
+    """… and with no other's: two tweets may call the same bytes otherwise."""
+    for name in ("a.jpg", "z-secret.jpg"):
+        (fite.folder / name).write_bytes(b"no picture")
+    lines = [{"id": name, "text": "Ann", "images": [name]} for name in ("z-secret.jpg", "a.jpg")]
+    source = fite.file("t.jsonl", *map(json.dumps, lines))
+    fite("ingest", source)
+    assert "z-secret.jpg: the file is no picture" in fite("extract", code=3).stderr
+    (image,) = fite.json("show", "a.jpg")["images"]
+    assert (image["name"], image["error"]) == ("a.jpg", "the file is no picture that can be read.")
+    fite("forget", "--tweet", "z-secret.jpg")
+    assert b"z-secret" not in fite.db.read_bytes()
+
+
 def test_stats(filled: Shell) -> None:
     (split,) = filled.json("stats")["splits"]
     assert (split["total"], split["positive"], split["with_face"]) == (14, 3, 13)

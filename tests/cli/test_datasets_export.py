@@ -30,7 +30,7 @@ EVERYTHING = (
     "from tweet t left join aspect a on a.tweet_id = t.id order by t.id, a.position"
 )
 PICTURES = (
-    "select t.source_id, l.position, l.name, i.sha256, l.path from tweet t "
+    "select t.source_id, l.position, l.picture, i.sha256, l.path from tweet t "
     "join tweet_image l on l.tweet_id = t.id join image i on i.id = l.image_id order by t.id, 2"
 )
 

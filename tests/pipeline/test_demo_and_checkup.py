@@ -7,7 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from fitecli.cli import app
 from fitecli.errors import UsageProblem
 from fitecli.pipeline import checkup
 from fitecli.pipeline.checkup import Finding, check_up, runtime_finding
@@ -37,8 +39,17 @@ def test_the_demo_sees_real_faces_and_tells_sentiment(settings: Settings, tmp_pa
     again = demo(tmp_path / "out", settings)
     assert again.added.tweets == 0
     assert again.rows == report.rows
-    named = demo(tmp_path / "out", settings, db=str(tmp_path / "mine.db"))
-    assert (named.store, named.rows) == (str(tmp_path / "mine.db"), report.rows)
+
+
+def test_the_command_uses_the_store_that_is_typed_and_no_other(tmp_path: Path) -> None:
+    mine, other, out = tmp_path / "mine.db", tmp_path / "other.db", tmp_path / "out"
+    environment = {"FITE_DB": str(other)}
+    for words, store in ((["--db", str(mine)], mine), ([], out / "fite.db")):
+        result = CliRunner().invoke(app, [*words, "demo", "--output", str(out)], env=environment)
+        assert result.exit_code == 0, result.output
+        assert f"fite --db {store} sql" in result.stdout
+        assert [path for path in (mine, out / "fite.db") if path.exists()][-1] == store
+    assert not other.exists()
 
 
 def finding(found: list[Finding], subject: str) -> Finding:

@@ -136,8 +136,8 @@ def test_what_a_tweet_called_a_shared_picture_goes_with_it(store: Store, tmp_pat
     path = tmp_path / "names.jsonl"
     path.write_text("\n".join(map(json.dumps, lines)), "utf-8")
     ingest(store, path, dataset="e", images=tmp_path)
-    query = "select image.name, tweet_image.name from image join tweet_image on image_id = image.id"
-    mine = f"{query} where image.name in ('secret-name.jpg', 'other.jpg') order by tweet_id"
+    query = "select name, picture from image join tweet_image on image_id = image.id"
+    mine = f"{query} where name in ('secret-name.jpg', 'other.jpg') order by tweet_id"
     assert ask(store, mine) == [("secret-name.jpg", name["images"][0]) for name in lines]
     forget(store, tweet="names-0")
     assert ask(store, mine) == [("other.jpg", "other.jpg")]

@@ -109,9 +109,9 @@ def test_old_rows_survive_each_migration(tmp_path: Path) -> None:
         execute(path, sql)
     before = value(path, VIEWS)
     migrate(store_url(path))
-    renamed = ("image.name AS picture", "tweet_image.name AS picture")
+    renamed = ("image.name AS picture", "tweet_image.picture AS picture")
     assert value(path, VIEWS) == before.replace(*renamed) != before
-    assert value(path, "select name || position || image_id from tweet_image") == "a.jpg01"
+    assert value(path, "select picture || position || image_id from tweet_image") == "a.jpg01"
     assert value(path, "select features || prediction || gate from predictions") == "fsneutral0.5"
     assert value(path, "select base_id is null and ablation = '{}' from feature_set") == 1
     execute(path, "update prediction set gate = null")

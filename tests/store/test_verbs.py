@@ -272,8 +272,15 @@ def test_a_picture_that_is_told_again_has_its_new_name(store: Store) -> None:
     store.add_tweets("d", [TWEET])
     again = TweetImage("new.jpg", "/new.jpg", TWEET.images[0].sha256)
     store.add_tweets("d", [replace(TWEET, images=(again,))])
-    assert ask(store, "select name, path from tweet_image") == [("new.jpg", "/new.jpg")]
-    assert ask(store, "select name from image") == [("a.jpg",)]
+    assert ask(store, "select picture, path from tweet_image") == [("new.jpg", "/new.jpg")]
+    assert ask(store, "select name from image") == [("new.jpg",)]
+
+
+def test_a_picture_that_a_tweet_leaves_is_not_called_as_it_did(store: Store) -> None:
+    other = TweetImage("other.jpg", "/other.jpg", TWEET.images[0].sha256)
+    store.add_tweets("d", [TWEET, replace(TWEET, source_id="2", images=(other,))])
+    store.add_tweets("d", [replace(TWEET, images=(TweetImage("b.jpg", "/b.jpg", "bb"),))])
+    assert ask(store, "select name from image order by 1") == [("b.jpg",), ("other.jpg",)]
 
 
 def test_of_two_names_of_the_same_bytes_the_second_is_read_anew(store: Store) -> None:

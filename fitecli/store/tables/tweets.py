@@ -47,7 +47,7 @@ table(
     row_id(),
     optional("sha256", "Of the file's bytes; null until they are seen."),
     optional("dataset", "Whose picture it is while only its name is known."),
-    required("name", "The file's name, as the tweet that brought it gives it."),
+    required("name", "The file's name, as the first tweet that has it gives it."),
     optional("width", "Pixels of the upright picture; null until it is seen.", Integer),
     optional("height", "Pixels of the upright picture; null until it is seen.", Integer),
     UniqueConstraint("sha256"),
@@ -61,7 +61,7 @@ table(
     required("position", "The picture's order in the tweet, from 0.", Integer, primary_key=True),
     required("image_id", "The picture.", Integer, parent("image.id"), index=True),
     optional("path", "Where the file was last found; null where it never was."),
-    required("name", "The picture's name, as this tweet gives it."),
+    required("picture", "Its name, as this tweet gives it."),
 )
 
 table(
