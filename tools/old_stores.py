@@ -9,7 +9,7 @@ have what that commit needs: sqlmodel up to 3583bc7. The fixtures were made of
     0001         32f20e0  the last with schema 0001
     0002         3583bc7  the last with SQLModel's classes
     0003         aaf1a59  predictions of each feature set
-    0004         @@@@@@@  the name that a tweet gives its picture
+    0004         2b4d390  the name that a tweet gives its picture
 
 Nothing of this machine stays: the folder is written as /old, the owner of a lease as machine:1.
 """
