@@ -18,7 +18,7 @@ CONTENT = {
     "aspect": f'select {ASPECT}, position, a.text, start, "end", label, origin from aspect a '
     "join tweet t on t.id = a.tweet_id",
     "image": f"select {IMAGE}, name, width, height from image i",
-    "tweet_image": f"select {TWEET}, x.position, {IMAGE}, x.path, x.picture from tweet_image x "
+    "tweet_image": f"select {TWEET}, x.position, {IMAGE}, x.path from tweet_image x "
     f"join tweet t on t.id = x.tweet_id {OF_IMAGE}",
     "analysis": f"select subject_kind, {IMAGE}, {TWEET}, w.fingerprint, status, error, tries "
     f"from analysis x {BY} left join image i on subject_kind = 'image' and i.id = subject_id "

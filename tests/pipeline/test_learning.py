@@ -458,7 +458,7 @@ def test_every_line_gets_its_answer_in_order(trained: World) -> None:
     assert found[4]["aspects"] == []
     assert "outside of --images" in found[5]["error"]
     assert found[6]["aspects"][0]["face"] is None
-    assert (work.failed, work.failed_pictures) == (3, 1)
+    assert (work.failed, work.predictor.failed_pictures) == (3, 1)
     assert list(found[6]["failed_pictures"]) == ["missing.jpg"]
     assert "failed_pictures" not in found[0]
     assert trained.ask("select count(*) from predictions where dataset = 'new'") == [(4,)]
@@ -490,7 +490,7 @@ def test_a_dataset_of_the_store_is_classified_with_cached_features(trained: Worl
     found = list(work.dataset("d", "dev"))
     assert len(found) == 12
     assert all(len(line["aspects"]) == 1 for line in found)
-    assert work._extractor is None  # nothing was computed
+    assert work.predictor._extractor is None  # nothing was computed
     assert found[0]["features"] == "bundled+prominence"
 
 
@@ -507,13 +507,13 @@ def test_what_is_predicted_already_is_not_computed_again(trained: World) -> None
     def once() -> tuple[list[dict[str, Any]], int]:
         work = job(trained)
         rows: list[int] = []
-        original = work.predictor.run
+        original = work.predictor.model.run
 
         def counted(batch: dict[str, Any]) -> Any:
             rows.append(len(batch["face_input_ids"]))
             return original(batch)
 
-        work.predictor.run = counted  # type: ignore[attr-defined]
+        work.predictor.model.run = counted  # type: ignore[attr-defined]
         return list(work.file(io.BytesIO(source), dataset="again")), sum(rows)
 
     (first, computed), (second, computed_again) = once(), once()
@@ -633,7 +633,7 @@ def test_named_models_are_never_ignored_for_cached_rows(trained: World) -> None:
     ):
         work = job(trained, **more)
         list(work.dataset("d", "dev"))
-        assert (work._extractor is not None) is computed
+        assert (work.predictor._extractor is not None) is computed
 
 
 def test_a_repeated_aspect_shares_its_face(trained: World) -> None:
