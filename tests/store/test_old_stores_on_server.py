@@ -65,7 +65,9 @@ def test_rows_survive_on_a_server(on_server: str) -> None:
             act(on_server)
     assert upgrade(on_server) == (schema, SCHEMA, None)
     assert {table: taken(on_server, table, names) for table, names in columns.items()} == before
-    errors = "SELECT DISTINCT error FROM analysis WHERE status = 'failed' AND subject_kind = 'image'"
+    errors = (
+        "SELECT DISTINCT error FROM analysis WHERE status = 'failed' AND subject_kind = 'image'"
+    )
     assert on_postgres(on_server, errors) == [("the file is no picture that can be read.",)]
     assert on_postgres(on_server, "SELECT count(*) FROM tweet_image WHERE picture = ''") == [(0,)]
     with open_store(on_server) as store:
