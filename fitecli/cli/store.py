@@ -70,7 +70,7 @@ def prune(
     if as_json:
         print_json({"kept": kept, "removed": removed, "erased": erased})
     else:
-        say(f"Kept: {', '.join(kept)}.")
+        say(f"Kept: {', '.join(kept) or 'nothing (there are no features)'}.")
         title = "Would be removed" if dry_run else "Removed"
         if removed:
             print_table(title, ("table", "rows"), list(removed.items()))

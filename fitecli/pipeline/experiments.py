@@ -77,7 +77,7 @@ def missing_runs(
     store: Store, options: ExperimentOptions, settings: Settings
 ) -> list[dict[str, Any]]:
     """The trainings that `run_experiment` would do: dataset, system and seeds of each, or a note
-    why it cannot be done with this data."""
+    why it cannot be done with this data. Raises as that does where there are no examples at all."""
     table, record = find_table(options), Recorded(options.record)
     found: list[dict[str, Any]] = []
     for dataset in datasets_of(store, options, table):
@@ -85,11 +85,7 @@ def missing_runs(
             store, options, settings, table, dataset, quiet, record, ask=False
         )
         split = measurement.split()
-        try:
-            data = digest(measurement.examples(split))
-        except NoExamples as exc:
-            found.append({"dataset": dataset, "note": f"{NOT_MEASURED}: {exc}"})
-            continue
+        data = digest(measurement.examples(split))
         known: dict[str, _Behind] = {}
         for system in table.systems:
             if system.variant is None:

@@ -116,11 +116,9 @@ def prune(
     Pictures that no tweet has any more go, too.
     Returns the names kept (their bases and others derived from them are kept, too), the rows removed
     by table, and whether their bytes are gone, too. Raises NoExamples where a name is unknown, or
-    nothing would be kept.
+    none of the features would be kept.
     """
     rows = store.feature_sets()
-    if not rows:
-        raise NoExamples("There are no features; nothing was removed. `fite extract` makes some.")
     if keep:
         kept = [row for row in rows if row.name in keep]
     else:
@@ -128,14 +126,15 @@ def prune(
         kept = [row for row in rows if row.completed_at is None or row in defaults]
     known = {row.id: row.name for row in kept}
     unknown = sorted(set(keep) - set(known.values()))
-    if unknown or not known:
+    if unknown or (rows and not known):
         what = (
             f"There are no features {unknown[0]!r}"
             if unknown
             else "No dataset has default features"
         )
         names = ", ".join(row.name for row in rows)
-        raise NoExamples(f"{what}; nothing was removed. Name what to keep by --keep: {names}.")
+        hint = f"Name what to keep by --keep: {names}." if rows else "`fite extract` makes some."
+        raise NoExamples(f"{what}; nothing was removed. {hint}")
     removed = store.prune(known, dry_run=dry_run)
     return tuple(known.values()), removed, dry_run or not removed or store.erase()
 

@@ -49,7 +49,10 @@ def test_bytes_that_are_left_end_with_3(tmp_path: Path) -> None:
 
 def test_old_features_are_pruned(tmp_path: Path) -> None:
     fite = ingested(tmp_path)
-    assert "nothing was removed" in fite("store", "prune", code=1).stderr
+    told = fite("store", "prune", "--keep", "eyes", code=1).stderr
+    assert "There are no features 'eyes'; nothing was removed. `fite" in told
+    told = fite("store", "prune").stdout
+    assert "Kept: nothing (there are no features).\nThere is nothing to remove." in told
     for theta in ("0.4", "0.9"):
         fite("extract", "--captioner", "none", "--aligner", "prominence", "--theta", theta,
              "--name", f"[/{theta}]")  # fmt: skip

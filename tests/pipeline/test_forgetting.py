@@ -213,6 +213,17 @@ def test_pictures_that_no_tweet_has_any_more_go_with_pruning(store: Store) -> No
     assert "image" not in prune(store)[1]
 
 
+def test_pictures_of_no_tweet_go_without_features_too(tmp_path: Path) -> None:
+    path = tmp_path / "tweets.jsonl"
+    path.write_text(json.dumps({"id": "1", "text": "A day in Rome", "aspects": ["Rome"]}))
+    with open_store(tmp_path / "bare.db") as store:
+        ingest(store, path, dataset="d")
+        with store.engine.begin() as connection:
+            connection.exec_driver_sql("INSERT INTO image (name) VALUES ('left.jpg')")
+        assert prune(store) == ((), {"image": 1}, True)
+        assert prune(store) == ((), {}, True)
+
+
 def test_old_features_go_with_the_faces_that_only_they_read(store: Store, small_clip: Path) -> None:
     old = store.feature_set()
     assert old is not None
