@@ -251,8 +251,9 @@ class Addition:
         names = {image.name for image in listed if not image.sha256}
         by_hash = select(table.c.sha256, table.c.id).where(among(table.c.sha256, hashes))
         found = {("sha256", str(row[0])): row[1] for row in self.connection.execute(by_hash)}
+        without_bytes = self.store._mostly(table.c.sha256.is_(None))
         by_name = select(table.c.name, table.c.id).where(
-            table.c.sha256.is_(None), table.c.dataset == self.dataset, among(table.c.name, names)
+            without_bytes, table.c.dataset == self.dataset, among(table.c.name, names)
         )
         found.update({("name", row[0]): row[1] for row in self.connection.execute(by_name)})
         return found

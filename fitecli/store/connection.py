@@ -122,6 +122,14 @@ class StoreConnection:
             return column.in_(select(listed.c.value))
         return column == any_(literal(list(values), self._dialect().ARRAY(column.type)))
 
+    def _mostly(self, condition: Any) -> Any:
+        """The condition, and that it calls for no index of its own.
+
+        SQLite, which has not counted them, takes the NULLs of a unique column for a single row, and
+        would read them all.
+        """
+        return func.likely(condition) if self.engine.dialect.name == "sqlite" else condition
+
     def _dialect(self) -> Any:
         """The database's own constructs; those of the other one are not imported."""
         return import_module(f"sqlalchemy.dialects.{self.engine.dialect.name}")

@@ -110,6 +110,16 @@ def test_pictures_to_look_at_are_found_by_an_index(tmp_path: Path) -> None:
     assert whole(asked) == []
 
 
+def test_pictures_without_bytes_are_found_by_their_names(tmp_path: Path) -> None:
+    with open_store(tmp_path / "fite.db") as store:
+        with plans(store) as asked:
+            ingest(store, DEMO / "tweets.jsonl", dataset="d")  # none of its pictures is there
+        by_name = [steps for statement, steps in asked.items() if "sha256 IS NULL" in statement]
+        assert by_name
+        for steps in by_name:
+            assert any("uq_image_dataset_name (dataset=? AND name=?)" in step for step in steps)
+
+
 def test_who_is_unsure_is_found_in_one_pass(tmp_path: Path) -> None:
     with open_store(tmp_path / "fite.db") as store:
         ingest(store, DEMO / "tweets.jsonl", dataset="d")
