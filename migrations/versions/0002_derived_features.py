@@ -23,6 +23,7 @@ def views_set_aside(renewed: Mapping[str, str] | None = None) -> Iterator[None]:
     """SQLite rebuilds a table to change it, and refuses while a view or trigger names it.
 
     Views and triggers of others come back as they were, those of ours that are renewed by their SQL.
+    So do indexes on an expression, which Alembic cannot carry to the new table.
     """
     connection = op.get_bind()
     found: list[tuple[str, str, str]] = []
@@ -32,6 +33,11 @@ def views_set_aside(renewed: Mapping[str, str] | None = None) -> Iterator[None]:
             "ORDER BY type, rowid"
         )
         found = [(row[0], row[1], row[2]) for row in rows]
+        rows = connection.exec_driver_sql(
+            "SELECT type, name, sql FROM sqlite_master WHERE type = 'index' AND EXISTS "
+            "(SELECT 1 FROM pragma_index_info(sqlite_master.name) WHERE cid = -2)"
+        )
+        found += [(row[0], row[1], row[2]) for row in rows]
     for kind, name, _ in found:
         quoted = name.replace('"', '""')
         connection.exec_driver_sql(f'DROP {kind} "{quoted}"')

@@ -210,7 +210,7 @@ def test_why_a_picture_cannot_be_read_names_no_place(older: Path) -> None:
     assert ask(older, query) == [(error.split(": ", 1)[1],) for (error,) in before]
 
 
-def test_views_and_triggers_of_others_survive(older: Path) -> None:
+def test_views_triggers_and_indexes_of_others_survive(older: Path) -> None:
     own = (
         'CREATE VIEW "my ""best"" view" AS SELECT strftime(\'%H:%M\', created_at) AS at, '
         "':x' AS colon FROM prediction WHERE gate > 0",
@@ -218,6 +218,7 @@ def test_views_and_triggers_of_others_survive(older: Path) -> None:
         "UPDATE feature_set SET template = 'seen'; END",
         "CREATE TRIGGER instead INSTEAD OF UPDATE ON face_descriptions BEGIN "
         "UPDATE face SET emotion = NEW.emotion; END",
+        'CREATE INDEX "my ""best"" index" ON tweet_image (lower(path), position DESC)',
     )
     for sql in own:
         execute(older, sql)
@@ -229,6 +230,8 @@ def test_views_and_triggers_of_others_survive(older: Path) -> None:
     assert ask(older, "SELECT DISTINCT template FROM feature_set") == [("seen",)]
     execute(older, "UPDATE face_descriptions SET emotion = 'fear'")
     assert ask(older, "SELECT DISTINCT emotion FROM face") == [("fear",)]
+    index = "SELECT sql FROM sqlite_master WHERE name LIKE 'my%index'"
+    assert ask(older, index) == [(own[-1],)]
 
 
 def test_the_backup_is_the_old_store_and_can_be_put_back(older: Path) -> None:
