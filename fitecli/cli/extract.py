@@ -106,7 +106,7 @@ def extract(
         if engine == "local":
             reports = extractor.run(scope, only=only, progress=bars)
         else:
-            from fitecli.pipeline.ray import RayEngine
+            from fitecli.pipeline.ray_engine import RayEngine
 
             with ray_cluster(workers, threads, gpus_per_worker) as cluster:
                 ray = RayEngine(cluster, replace(options, threads=threads or 1), ctx.obj)

@@ -21,7 +21,7 @@ from fitecli.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from fitecli.pipeline.looking import Look
+    from fitecli.pipeline.seen import Look
 
 
 def faces(

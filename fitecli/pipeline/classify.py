@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from fitecli import sources
-from fitecli.pipeline.ingest import PictureFolder
+from fitecli.pipeline.picture_folder import PictureFolder
 from fitecli.pipeline.predicting import Answer, ClassifyOptions, Tell, TweetPredictor
 from fitecli.records import LABELS, Prediction, Reject, Tweet
 from fitecli.settings import Settings

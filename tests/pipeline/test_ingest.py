@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from fitecli.errors import UnreadableSource
-from fitecli.pipeline.ingest import IngestReport, PictureFolder, dataset_of, ingest
+from fitecli.pipeline.ingest import IngestReport, dataset_of, ingest
+from fitecli.pipeline.picture_folder import PictureFolder
 from fitecli.records import Tweet, TweetImage, Worker
 from fitecli.store import Scope, Store, run_query
 from tests.conftest import DEMO

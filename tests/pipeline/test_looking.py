@@ -13,7 +13,8 @@ from fitecli.errors import UsageProblem
 from fitecli.pipeline.extract import Extractor
 from fitecli.pipeline.extract_options import ExtractOptions
 from fitecli.pipeline.ingest import ingest
-from fitecli.pipeline.looking import Look, LookOptions, look
+from fitecli.pipeline.looking import LookOptions, look
+from fitecli.pipeline.seen import Look
 from fitecli.settings import Settings
 from fitecli.store import Scope, open_store
 from tests.conftest import DEMO

@@ -28,7 +28,8 @@ from fitecli.pipeline.classify import ClassifyJob, encoded
 from fitecli.pipeline.extract import Extractor
 from fitecli.pipeline.ingest import ingest
 from fitecli.pipeline.predicting import WITHOUT_TORCH, ClassifyOptions
-from fitecli.pipeline.ray import Cluster, OpenBatchWork, RayEngine, connected
+from fitecli.pipeline.ray import Cluster, connected
+from fitecli.pipeline.ray_engine import OpenBatchWork, RayEngine
 from fitecli.pipeline.scratch import PREFIX
 from fitecli.pipeline.shard_classifier import (
     OpenClassifier,
