@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,26 +16,20 @@ from fitecli.pipeline.experiment_options import (
     datasets_of,
     find_table,
     has_test,
-    taught_by,
-    training_of,
 )
-from fitecli.pipeline.learning import find_trained, train
+from fitecli.pipeline.learning import train
 from fitecli.pipeline.models import answers
-from fitecli.pipeline.plan import Plan, TrainOptions, digest
+from fitecli.pipeline.plan import digest
 from fitecli.pipeline.reading import examples_for, features_for, matched
 from fitecli.pipeline.recorded import Recorded, RecordedRun, rounded, trained_facts
+from fitecli.pipeline.row_runs import NOT_MEASURED, NOT_RUN, RowRuns, RunFinder, quiet
 from fitecli.pipeline.tables import System, Table
 from fitecli.progress import Progress, unwatched
-from fitecli.records import Example, Prediction, fingerprint
+from fitecli.records import Example, Prediction
 from fitecli.settings import Settings
 from fitecli.store import Store
 
 Tell = Callable[[str], None]
-NOT_RUN, NOT_MEASURED = "not run", "not measured"  # it could be; it cannot be with this data
-
-
-def quiet(message: str) -> None:
-    """Tell nobody."""
 
 
 def run_experiment(
@@ -86,48 +80,17 @@ def missing_runs(
         )
         split = measurement.split()
         data = digest(measurement.examples(split))
-        known: dict[str, _Behind] = {}
+        known: dict[str, RowRuns] = {}
         for system in table.systems:
             if system.variant is None:
                 continue
-            behind = measurement.behind(system, split, data, known.get(system.teachers or ""))
+            behind = measurement.finder.find(system, split, data, known.get(system.teachers or ""))
             known[system.name] = behind
             if behind.missing:
                 cannot = behind.note and not behind.waits
                 told = {"note": behind.note} if cannot else {"seeds": behind.missing}
                 found.append({"dataset": dataset, "system": system.name} | told)
     return found
-
-
-@dataclass
-class _Behind:
-    """What is there of a row's runs: trained models, and what is only recorded.
-
-    recipe: the fingerprint of the training and all it reads, but for the seed. note: why what is
-    missing cannot be trained.
-    """
-
-    training: TrainOptions
-    plan: Plan | None = None  # where it can be made
-    recipe: str = ""
-    trained: dict[int, Path] = field(default_factory=dict)
-    recorded: dict[int, RecordedRun] = field(default_factory=dict)
-    note: str = ""
-    waits: bool = False  # for teachers that can be trained
-
-    @property
-    def missing(self) -> list[int]:
-        known = self.trained.keys() | self.recorded.keys()
-        return [seed for seed in self.training.seeds if seed not in known]
-
-    @property
-    def told(self) -> str:
-        """What is to be said of the row."""
-        if self.missing:
-            some = len(self.missing) < len(self.training.seeds)
-            which = f"seeds {', '.join(map(str, self.missing))} " if some else ""
-            return self.note or f"{which}{NOT_RUN}"
-        return "" if set(self.training.seeds) <= self.trained.keys() else "recorded"
 
 
 @dataclass(frozen=True)
@@ -142,20 +105,27 @@ class _Measurement:
     tell: Tell
     record: Recorded
     progress: Progress = unwatched
-    ask: bool = True  # teachers, about what they were not asked yet
+    ask: bool = True  # see RunFinder
+
+    @property
+    def finder(self) -> RunFinder:
+        """Finds the runs that are there."""
+        return RunFinder(
+            self.store, self.options, self.settings, self.dataset, self.record, self.ask
+        )
 
     def run(self) -> dict[str, Any]:
         split = self.split()
         examples = self.examples(split)
         data = digest(examples)
-        known: dict[str, _Behind] = {}
+        known: dict[str, RowRuns] = {}
         runs: dict[str, list[Run]] = {}
         notes: dict[str, str] = {}
         for system in self.table.systems:
             notes[system.name] = system.note
             if system.variant is None:
                 continue
-            behind = self.behind(system, split, data, known.get(system.teachers or ""))
+            behind = self.finder.find(system, split, data, known.get(system.teachers or ""))
             known[system.name], runs[system.name] = behind, []
             try:
                 for run in self._runs(system, behind, examples, split, data):
@@ -210,43 +180,10 @@ class _Measurement:
         )
         return list(read_dataset(self.store, self.dataset, split, features))
 
-    def behind(self, system: System, split: str, data: str, teachers: _Behind | None) -> _Behind:
-        """What is there of a row; teachers: what is there of the row that teaches it."""
-        found = _Behind(training_of(self.store, self.options, system, self.dataset))
-        try:
-            found.plan = self._plan(found.training)
-            found.recipe = found.plan.key
-            if teachers is not None:
-                self._have_taught(found, system, teachers)
-        except NoExamples as exc:
-            found.note = f"{NOT_MEASURED}: {exc}"
-        found.recorded = self.record.find(found.recipe, self.dataset, split, data)
-        if found.plan is not None and not found.note:
-            found.trained = find_trained(self.store, found.plan.key, found.training.seeds)
-        return found
-
-    def _plan(self, training: TrainOptions) -> Plan:
-        return Plan.make(self.store, training, self.settings, quiet, ask=self.ask)
-
-    def _have_taught(self, found: _Behind, system: System, teachers: _Behind) -> None:
-        """Let a row be taught by another one's models, or note that they are not all there."""
-        seeds = found.training.seeds
-        found.recipe = fingerprint(
-            {"student": found.recipe, "teachers": teachers.recipe, "seeds": list(seeds)}
-        )
-        paths = [teachers.trained[seed] for seed in seeds if seed in teachers.trained]
-        found.training = taught_by(found.training, paths)
-        if len(paths) < len(seeds):
-            found.note = f"{NOT_RUN}: its teachers ({system.teachers}) are not all there"
-            rest = set(seeds) - teachers.trained.keys()
-            found.waits = not teachers.note and rest <= set(teachers.missing)
-        else:
-            found.plan = self._plan(found.training)
-
     def _runs(
         self,
         system: System,
-        behind: _Behind,
+        behind: RowRuns,
         examples: Sequence[Example],
         split: str,
         data: str,
