@@ -84,11 +84,11 @@ def missing_runs(
         for system in table.systems:
             if system.variant is None:
                 continue
-            behind = measurement.finder.find(system, split, data, known.get(system.teachers or ""))
-            known[system.name] = behind
-            if behind.missing:
-                cannot = behind.note and not behind.waits
-                told = {"note": behind.note} if cannot else {"seeds": behind.missing}
+            there = measurement.finder.find(system, split, data, known.get(system.teachers or ""))
+            known[system.name] = there
+            if there.missing:
+                cannot = there.note and not there.waits
+                told = {"note": there.note} if cannot else {"seeds": there.missing}
                 found.append({"dataset": dataset, "system": system.name} | told)
     return found
 
@@ -125,16 +125,16 @@ class _Measurement:
             notes[system.name] = system.note
             if system.variant is None:
                 continue
-            behind = self.finder.find(system, split, data, known.get(system.teachers or ""))
-            known[system.name], runs[system.name] = behind, []
+            there = self.finder.find(system, split, data, known.get(system.teachers or ""))
+            known[system.name], runs[system.name] = there, []
             try:
-                for run in self._runs(system, behind, examples, split, data):
+                for run in self._runs(system, there, examples, split, data):
                     runs[system.name].append(run)
             except NoExamples as exc:
-                behind.note = f"{NOT_MEASURED}: {exc}"
+                there.note = f"{NOT_MEASURED}: {exc}"
             except MissingWeights as exc:
-                behind.note = f"{NOT_RUN}: {exc}"
-            notes[system.name] = behind.told
+                there.note = f"{NOT_RUN}: {exc}"
+            notes[system.name] = there.told
         rows = [
             {
                 "name": system.name,
@@ -183,28 +183,28 @@ class _Measurement:
     def _runs(
         self,
         system: System,
-        behind: RowRuns,
+        there: RowRuns,
         examples: Sequence[Example],
         split: str,
         data: str,
     ) -> Iterator[Run]:
         """The runs of a row, each trained first where it is missing, and recorded at once."""
-        can_train = not behind.note and not self.options.known
-        for seed in behind.training.seeds:
-            if can_train and seed in behind.missing:
+        can_train = not there.note and not self.options.known
+        for seed in there.training.seeds:
+            if can_train and seed in there.missing:
                 self.tell(f"{self.dataset}, {system.name}: seed {seed}")
-                training = replace(behind.training, seeds=(seed,))
+                training = replace(there.training, seeds=(seed,))
                 (made,) = train(
                     self.store,
                     training,
                     self.settings,
-                    made=behind.plan,
+                    made=there.plan,
                     tell=self.tell,
                     progress=self.progress,
                 )
-                behind.trained[seed] = made.path
-            if seed in behind.trained:
-                path = behind.trained[seed]
+                there.trained[seed] = made.path
+            if seed in there.trained:
+                path = there.trained[seed]
                 facts = trained_facts(path)
                 run = Run(seed, path, self._predict(path, examples, split), facts)
                 self.record.add(
@@ -213,22 +213,22 @@ class _Measurement:
                         self.dataset,
                         split,
                         seed,
-                        behind.recipe,
+                        there.recipe,
                         data,
                         **facts,
                         scores=rounded(run.predictions),
                     )
                 )
                 yield run
-            elif seed in behind.recorded:
-                kept = behind.recorded[seed]
+            elif seed in there.recorded:
+                kept = there.recorded[seed]
                 yield Run(seed, None, kept.predictions, kept.facts)
 
     def _predict(self, folder: Path, examples: Sequence[Example], split: str) -> list[Prediction]:
         """What a model predicts under its own features, in the order of the examples."""
         training = self.options.training
         predictor = open_predictor(folder, threads=training.threads, device=training.device)
-        features = features_for(self.store, predictor, None, (self.dataset,), lambda message: None)
+        features = features_for(self.store, predictor, None, (self.dataset,), quiet)
         found = examples_for(self.store, predictor, features, self.dataset, split)
         read = matched(examples, found, features)
         return answers(self.store, folder, predictor, features, read)

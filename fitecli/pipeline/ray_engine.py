@@ -63,13 +63,13 @@ class BatchWork:
         self._quiet.__enter__()  # as long as the actor lives
 
     def __call__(self, items: Sequence[Any]) -> list[Any]:
-        """See Task."""
+        """See ray.Task."""
         ready = list(self._pool.map(partial(prepared, self._work), items))
         with self._computing:
             return computed(self._work.compute, ready)
 
     def close(self) -> None:
-        """See Task."""
+        """See ray.Task."""
         self._pool.shutdown()
 
 

@@ -27,7 +27,7 @@ class Addition:
         self.source = source
         self.known: set[int] = set()  # tweets of the batch that were there before
         self.touched: set[int] = set()  # those of them that have other aspects now
-        self.gained: set[int] = set()  # … or a label, a split
+        self.gained: set[int] = set()  # … that got a label, a split, an author or a time
         self.differing: set[int] = set()  # … of which other things are told now
 
     def add(self, batch: Sequence[Tweet], changed: Collection[str] = ()) -> Added:

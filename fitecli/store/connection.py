@@ -126,7 +126,7 @@ class StoreConnection:
         """The condition, and that it calls for no index of its own.
 
         SQLite, which has not counted them, takes the NULLs of a unique column for a single row, and
-        would read them all.
+        would read them all. A partial index with this very condition is still seen to be of use.
         """
         return func.likely(condition) if self.engine.dialect.name == "sqlite" else condition
 

@@ -23,7 +23,8 @@ def views_set_aside(renewed: Mapping[str, str] | None = None) -> Iterator[None]:
     """SQLite rebuilds a table to change it, and refuses while a view or trigger names it.
 
     Views and triggers of others come back as they were, those of ours that are renewed by their SQL.
-    So do indexes on an expression, which Alembic cannot carry to the new table.
+    So do indexes of others, which Alembic would carry to the new table without what it does not know:
+    expressions, collations, the order, most conditions.
     """
     connection = op.get_bind()
     found: list[tuple[str, str, str]] = []
@@ -33,18 +34,19 @@ def views_set_aside(renewed: Mapping[str, str] | None = None) -> Iterator[None]:
             "ORDER BY type, rowid"
         )
         found = [(row[0], row[1], row[2]) for row in rows]
+        tables = op.get_context().opts["target_metadata"].tables.values()
+        mine = {index.name for table in tables for index in table.indexes}
         rows = connection.exec_driver_sql(
-            "SELECT type, name, sql FROM sqlite_master WHERE type = 'index' AND EXISTS "
-            "(SELECT 1 FROM pragma_index_info(sqlite_master.name) WHERE cid = -2)"
+            "SELECT type, name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
         )
-        found += [(row[0], row[1], row[2]) for row in rows]
+        found += [(row[0], row[1], row[2]) for row in rows if row[1] not in mine]
     for kind, name, _ in found:
         quoted = name.replace('"', '""')
         connection.exec_driver_sql(f'DROP {kind} "{quoted}"')
     yield
-    for kind, name, sql in reversed(found):  # views first: a trigger may be of one
-        mine = (renewed or {}).get(name) if kind == "view" else None
-        connection.exec_driver_sql(mine or sql)
+    for kind, name, sql in reversed(found):  # views before triggers: one may be of a view
+        anew = (renewed or {}).get(name) if kind == "view" else None
+        connection.exec_driver_sql(anew or sql)
 
 
 def renew_on_server(views: Mapping[str, str]) -> None:

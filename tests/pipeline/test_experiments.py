@@ -135,6 +135,16 @@ def test_what_needs_pictures_that_are_not_there_is_not_measured(lab: Lab) -> Non
     assert rows["Res-BERT+BL"].startswith("not measured: There is no CLIP embedding")
 
 
+def test_a_dry_run_fails_where_the_run_does(lab: Lab) -> None:
+    line = {"id": "1", "text": "A day in Rome", "aspects": [{"text": "Rome", "label": "neutral"}]}
+    ingest(lab.store, io.BytesIO(json.dumps(line).encode()), dataset="bare")
+    options = replace(lab.options, dataset="bare")
+    with pytest.raises(NoExamples, match="bare"):
+        missing_runs(lab.store, options, lab.settings)
+    with pytest.raises(NoExamples, match="bare"):
+        lab.run(dataset="bare")
+
+
 def test_without_a_test_dev_is_measured_and_stays_unseen(lab: Lab) -> None:
     lines = "\n".join(labelled_lines(30)).encode()
     ingest(lab.store, io.BytesIO(lines), dataset="e")

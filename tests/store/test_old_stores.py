@@ -219,6 +219,8 @@ def test_views_triggers_and_indexes_of_others_survive(older: Path) -> None:
         "CREATE TRIGGER instead INSTEAD OF UPDATE ON face_descriptions BEGIN "
         "UPDATE face SET emotion = NEW.emotion; END",
         'CREATE INDEX "my ""best"" index" ON tweet_image (lower(path), position DESC)',
+        "CREATE UNIQUE INDEX my_other_index ON prediction (label COLLATE NOCASE, id)\n"
+        "WHERE label <> ':x'\nAND id > 0",
     )
     for sql in own:
         execute(older, sql)
@@ -230,8 +232,8 @@ def test_views_triggers_and_indexes_of_others_survive(older: Path) -> None:
     assert ask(older, "SELECT DISTINCT template FROM feature_set") == [("seen",)]
     execute(older, "UPDATE face_descriptions SET emotion = 'fear'")
     assert ask(older, "SELECT DISTINCT emotion FROM face") == [("fear",)]
-    index = "SELECT sql FROM sqlite_master WHERE name LIKE 'my%index'"
-    assert ask(older, index) == [(own[-1],)]
+    indexes = "SELECT sql FROM sqlite_master WHERE name LIKE 'my%index' ORDER BY name"
+    assert ask(older, indexes) == [(sql,) for sql in own[-2:]]
 
 
 def test_the_backup_is_the_old_store_and_can_be_put_back(older: Path) -> None:
