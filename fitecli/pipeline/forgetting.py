@@ -119,6 +119,8 @@ def prune(
     none of the features would be kept.
     """
     rows = store.feature_sets()
+    if keep and not rows:
+        raise NoExamples("There are no features; nothing was removed. `fite extract` makes some.")
     if keep:
         kept = [row for row in rows if row.name in keep]
     else:
@@ -133,8 +135,7 @@ def prune(
             else "No dataset has default features"
         )
         names = ", ".join(row.name for row in rows)
-        hint = f"Name what to keep by --keep: {names}." if rows else "`fite extract` makes some."
-        raise NoExamples(f"{what}; nothing was removed. {hint}")
+        raise NoExamples(f"{what}; nothing was removed. Name what to keep by --keep: {names}.")
     removed = store.prune(known, dry_run=dry_run)
     return tuple(known.values()), removed, dry_run or not removed or store.erase()
 
