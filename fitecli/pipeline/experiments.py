@@ -46,12 +46,7 @@ def run_experiment(
     split, the number of examples and the rows. A system that cannot be run (its language model is
     not there, its pictures are not public) has a note in place of figures.
     """
-    table = find_table(options)
-    if options.known and options.record is not None and not options.record.is_file():
-        raise UsageProblem(
-            f"There is no file {options.record} of finished runs to read: name another by --record."
-        )
-    record = Recorded(options.record)
+    table, record = find_table(options), _recorded(options)
     results = [
         _Measurement(store, options, settings, table, dataset, tell, record, progress).run()
         for dataset in datasets_of(store, options, table)
@@ -72,7 +67,7 @@ def missing_runs(
 ) -> list[dict[str, Any]]:
     """The trainings that `run_experiment` would do: dataset, system and seeds of each, or a note
     why it cannot be done with this data. Raises as that does where there are no examples at all."""
-    table, record = find_table(options), Recorded(options.record)
+    table, record = find_table(options), _recorded(options)
     found: list[dict[str, Any]] = []
     for dataset in datasets_of(store, options, table):
         measurement = _Measurement(
@@ -91,6 +86,15 @@ def missing_runs(
                 told = {"note": there.note} if cannot else {"seeds": there.missing}
                 found.append({"dataset": dataset, "system": system.name} | told)
     return found
+
+
+def _recorded(options: ExperimentOptions) -> Recorded:
+    """The finished runs of a file; raises UsageProblem where there is nothing to read but that."""
+    if options.known and options.record is not None and not options.record.is_file():
+        raise UsageProblem(
+            f"There is no file {options.record} of finished runs to read: name another by --record."
+        )
+    return Recorded(options.record)
 
 
 @dataclass(frozen=True)

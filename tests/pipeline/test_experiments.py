@@ -143,6 +143,9 @@ def test_a_dry_run_fails_where_the_run_does(lab: Lab) -> None:
         missing_runs(lab.store, options, lab.settings)
     with pytest.raises(NoExamples, match="bare"):
         lab.run(dataset="bare")
+    options = replace(lab.options, known=True, record=Path("nowhere.jsonl"))
+    with pytest.raises(UsageProblem, match=r"nowhere\.jsonl"):
+        missing_runs(lab.store, options, lab.settings)
 
 
 def test_without_a_test_dev_is_measured_and_stays_unseen(lab: Lab) -> None:
